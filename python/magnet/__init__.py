@@ -1,0 +1,1 @@
+"""Multimodal recommendation with a mixture of graph experts."""

@@ -1,0 +1,6 @@
+"""Magnet's Rust core; every function is wrapped, checked and documented in the package that uses it."""
+
+__version__: str
+
+def num_threads() -> int: ...
+def set_num_threads(threads: int) -> None: ...

@@ -1,0 +1,110 @@
+"""The base of every configuration: unknown keys, wrong types and values out of range are errors that say so."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from magnet.errors import ConfigError, nearest
+
+__all__ = ["Config", "merge_settings", "read_toml"]
+
+
+class Config(BaseModel):
+    """A frozen record of settings. Parts nest; a part's class stands beside the code that it configures."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
+
+    @classmethod
+    def build(cls, values: Mapping[str, Any] | None = None, *, where: str = "configuration") -> Self:
+        """Check ``values`` and make the configuration.
+
+        Args:
+            values: Only what differs from the defaults; parts are nested mappings.
+            where: What to call the source in an error, such as a file's name.
+
+        Raises:
+            ConfigError: Naming the key, what was found, what is allowed and the nearest valid name.
+        """
+        try:
+            return cls.model_validate(dict(values or {}))
+        except ValidationError as error:
+            lines = [_describe(cls, dict(problem), where) for problem in error.errors()]
+            raise ConfigError("\n".join(lines)) from None
+
+    def resolved(self) -> dict[str, Any]:
+        """Every value, defaults included, as JSON-compatible data."""
+        return self.model_dump(mode="json")
+
+
+def _describe(cls: type[BaseModel], problem: dict[str, Any], where: str) -> str:
+    path = [part for part in problem["loc"] if isinstance(part, str)]
+    part: type[BaseModel] = cls
+    for name in path[:-1]:
+        field = part.model_fields.get(name)
+        if field is None or not isinstance(field.annotation, type) or not issubclass(field.annotation, BaseModel):
+            break
+        part = field.annotation
+    section = f"[{'.'.join(path[:-1])}] " if len(path) > 1 else ""
+    name = path[-1] if path else "?"
+    if problem["type"] == "extra_forbidden":
+        options = list(part.model_fields)
+        return f"{where}: {section}has no key '{name}'{nearest(name, options)}"
+    found = problem.get("input")
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    hint = ""
+    if problem["type"] == "literal_error" and isinstance(found, str):
+        expected = str(problem["ctx"]["expected"]).replace(" or ", ", ").replace("'", "").split(", ")
+        hint = nearest(found, expected)
+    return f"{where}: {section}{name} = {found!r}: {message[:1].lower()}{message[1:]}{hint}"
+
+
+def merge_settings(base: Mapping[str, Any], settings: Iterable[str]) -> dict[str, Any]:
+    """Lay ``key.sub=value`` settings over nested values.
+
+    Values are read as JSON where they parse as such (numbers, true, null, lists), else as text.
+
+    Raises:
+        ConfigError: If a setting has no ``=``, or its key runs through a value that is no part.
+
+    Example:
+        >>> merge_settings({"dim": 64}, ["train.lr=0.01", "loss.kind=bpr"])
+        {'dim': 64, 'train': {'lr': 0.01}, 'loss': {'kind': 'bpr'}}
+    """
+    merged: dict[str, Any] = json.loads(json.dumps(base))
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not equals or not key:
+            raise ConfigError(f"--set {setting}: expected KEY=VALUE, such as train.batch_size=4096")
+        try:
+            value = json.loads(text)
+        except json.JSONDecodeError:
+            value = text
+        *parts, last = key.strip().split(".")
+        place = merged
+        for part in parts:
+            inner = place.setdefault(part, {})
+            if not isinstance(inner, dict):
+                raise ConfigError(f"--set {setting}: '{part}' is a value, not a part with keys of its own")
+            place = inner
+        place[last] = value
+    return merged
+
+
+def read_toml(path: str | Path) -> dict[str, Any]:
+    """Read a TOML file of settings.
+
+    Raises:
+        ConfigError: If the file is missing or is not TOML.
+    """
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such configuration file") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise ConfigError(f"{path}: not a readable TOML file: {error}") from None

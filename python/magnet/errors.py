@@ -1,0 +1,66 @@
+"""Every error that Magnet raises on purpose. Their text says what was expected, what was found, where, what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Hashable, Iterable
+
+__all__ = [
+    "ConfigError",
+    "DataError",
+    "MagnetError",
+    "MissingExtraError",
+    "RunError",
+    "TrainingError",
+    "UnknownIdError",
+    "nearest",
+]
+
+
+class MagnetError(Exception):
+    """The base of all of them: catch this to catch every error that is the input's fault."""
+
+
+class DataError(MagnetError, ValueError):
+    """Interactions, features or indices break a rule."""
+
+
+class ConfigError(MagnetError, ValueError):
+    """A configuration has an unknown key, or a value of the wrong type or out of range."""
+
+
+class RunError(MagnetError):
+    """A run folder exists already, is damaged, was written by a newer version, or belongs to other data."""
+
+
+class TrainingError(MagnetError, ArithmeticError):
+    """Training met NaN or infinity; the last good checkpoint is kept."""
+
+
+class MissingExtraError(MagnetError, ImportError):
+    """An optional library is not installed; the text names the extra to install."""
+
+
+class UnknownIdError(DataError):
+    """User or item ids that the model has never seen.
+
+    Attributes:
+        ids: The unknown ids, in the order they were asked for.
+    """
+
+    def __init__(self, message: str, ids: Iterable[Hashable]) -> None:
+        super().__init__(message)
+        self.ids = list(ids)
+
+
+def nearest(name: str, options: Iterable[str]) -> str:
+    """Suggest the option that ``name`` was probably meant to be.
+
+    Returns:
+        ``"; did you mean 'x'?"``, or the list of options where none is close.
+    """
+    options = list(options)
+    close = difflib.get_close_matches(name, options, n=1, cutoff=0.5)
+    if close:
+        return f"; did you mean '{close[0]}'?"
+    return f"; expected one of: {', '.join(map(repr, options))}" if options else ""

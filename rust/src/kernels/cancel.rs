@@ -1,0 +1,29 @@
+//! A flag by which a caller stops a running kernel.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::error::Error;
+
+/// Asked between steps of at most about 50 ms; cheap enough to ask more often.
+#[derive(Debug, Default)]
+pub struct Cancel(AtomicBool);
+
+impl Cancel {
+    /// A flag that is not raised.
+    pub const fn new() -> Self {
+        Self(AtomicBool::new(false))
+    }
+
+    /// Asks the kernel to stop.
+    pub fn raise(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Goes on, or stops.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`] once the flag is raised.
+    pub fn check(&self) -> Result<(), Error> {
+        if self.0.load(Ordering::Relaxed) { Err(Error::Cancelled) } else { Ok(()) }
+    }
+}

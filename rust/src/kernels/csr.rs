@@ -1,0 +1,192 @@
+//! Compressed sparse rows, borrowed and owned.
+
+use super::error::Error;
+
+/// Row pointers of either width: SciPy and torch hand out int32 while it suffices.
+#[derive(Debug, Clone, Copy)]
+pub enum Indptr<'a> {
+    /// Fewer than 2^31 entries.
+    Narrow(&'a [i32]),
+    /// Any number of entries.
+    Wide(&'a [i64]),
+}
+
+impl Indptr<'_> {
+    /// Number of rows.
+    #[inline]
+    pub fn n_rows(&self) -> usize {
+        let len = match self {
+            Self::Narrow(p) => p.len(),
+            Self::Wide(p) => p.len(),
+        };
+        len.saturating_sub(1)
+    }
+
+    /// First entry of row `row`; `row == n_rows` gives the number of entries.
+    #[inline]
+    pub fn at(&self, row: usize) -> usize {
+        match self {
+            Self::Narrow(p) => p[row] as usize,
+            Self::Wide(p) => p[row] as usize,
+        }
+    }
+}
+
+/// The pattern of a sparse matrix: which columns each row has. Columns ascend within a row, without repeats.
+#[derive(Debug, Clone, Copy)]
+pub struct Pattern<'a> {
+    indptr: Indptr<'a>,
+    indices: &'a [i32],
+    n_cols: usize,
+}
+
+impl<'a> Pattern<'a> {
+    /// Checks the arrays and wraps them; one pass over the entries.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if the pointers do not ascend from 0 to the number of entries, or the columns of a row are
+    /// outside `0..n_cols` or do not strictly ascend.
+    pub fn new(indptr: Indptr<'a>, indices: &'a [i32], n_cols: usize) -> Result<Self, Error> {
+        let len = match indptr {
+            Indptr::Narrow(p) => p.len(),
+            Indptr::Wide(p) => p.len(),
+        };
+        if len == 0 {
+            return Err(Error::invalid("indptr is empty; a matrix of n rows has n + 1 pointers"));
+        }
+        let signed = |row: usize| match indptr {
+            Indptr::Narrow(p) => i64::from(p[row]),
+            Indptr::Wide(p) => p[row],
+        };
+        if signed(0) != 0 || signed(len - 1) != indices.len() as i64 {
+            return Err(Error::invalid(format!(
+                "indptr must go from 0 to the number of entries, {}; it goes from {} to {}",
+                indices.len(),
+                signed(0),
+                signed(len - 1)
+            )));
+        }
+        for row in 0..len - 1 {
+            let (from, to) = (signed(row), signed(row + 1));
+            if from > to || to > indices.len() as i64 {
+                return Err(Error::invalid(format!("indptr must not descend: row {row} goes from {from} to {to}")));
+            }
+            let mut before = -1i64;
+            for &col in &indices[from as usize..to as usize] {
+                if i64::from(col) <= before || col as usize >= n_cols {
+                    return Err(Error::invalid(format!(
+                        "row {row}: columns must ascend inside 0..{n_cols}, without repeats; found {col} after {before}"
+                    )));
+                }
+                before = i64::from(col);
+            }
+        }
+        Ok(Self { indptr, indices, n_cols })
+    }
+
+    /// Number of rows.
+    #[inline]
+    pub fn n_rows(&self) -> usize {
+        self.indptr.n_rows()
+    }
+
+    /// Number of columns.
+    #[inline]
+    pub fn n_cols(&self) -> usize {
+        self.n_cols
+    }
+
+    /// Number of entries.
+    #[inline]
+    pub fn n_entries(&self) -> usize {
+        self.indices.len()
+    }
+
+    /// Where the entries of `row` lie.
+    #[inline]
+    pub fn range(&self, row: usize) -> std::ops::Range<usize> {
+        self.indptr.at(row)..self.indptr.at(row + 1)
+    }
+
+    /// The columns of `row`.
+    #[inline]
+    pub fn row(&self, row: usize) -> &'a [i32] {
+        &self.indices[self.range(row)]
+    }
+
+    /// All columns, row after row.
+    #[inline]
+    pub fn indices(&self) -> &'a [i32] {
+        self.indices
+    }
+}
+
+/// A sparse matrix with values, borrowed.
+#[derive(Debug, Clone, Copy)]
+pub struct Csr<'a> {
+    /// Which entries there are.
+    pub pattern: Pattern<'a>,
+    /// Their values, in the order of `pattern`.
+    pub values: &'a [f32],
+}
+
+impl<'a> Csr<'a> {
+    /// Wraps a pattern with its values.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if the numbers of entries and values differ.
+    pub fn new(pattern: Pattern<'a>, values: &'a [f32]) -> Result<Self, Error> {
+        if pattern.n_entries() != values.len() {
+            return Err(Error::invalid(format!("{} entries but {} values", pattern.n_entries(), values.len())));
+        }
+        Ok(Self { pattern, values })
+    }
+
+    /// The columns and the values of `row`.
+    #[inline]
+    pub fn row(&self, row: usize) -> (&'a [i32], &'a [f32]) {
+        let range = self.pattern.range(row);
+        (&self.pattern.indices[range.clone()], &self.values[range])
+    }
+}
+
+/// A sparse matrix that a kernel made.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct OwnedCsr {
+    /// Row pointers.
+    pub indptr: Vec<i64>,
+    /// Columns, ascending within a row.
+    pub indices: Vec<i32>,
+    /// Values.
+    pub values: Vec<f32>,
+}
+
+/// Pointers from the number of entries in each row.
+pub fn indptr_from_counts(counts: impl ExactSizeIterator<Item = usize>) -> Vec<i64> {
+    let mut indptr = Vec::with_capacity(counts.len() + 1);
+    let mut total = 0i64;
+    indptr.push(0);
+    for count in counts {
+        total += count as i64;
+        indptr.push(total);
+    }
+    indptr
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_is_checked() {
+        let indices = [0, 2, 1];
+        assert!(Pattern::new(Indptr::Narrow(&[0, 2, 3]), &indices, 3).is_ok());
+        assert!(Pattern::new(Indptr::Wide(&[0, 2, 3]), &indices, 3).is_ok());
+        assert!(Pattern::new(Indptr::Narrow(&[]), &indices, 3).is_err());
+        assert!(Pattern::new(Indptr::Narrow(&[0, 3, 2]), &indices, 3).is_err());
+        assert!(Pattern::new(Indptr::Narrow(&[0, 3]), &indices, 3).is_err(), "columns descend");
+        assert!(Pattern::new(Indptr::Narrow(&[0, 2, 3]), &indices, 2).is_err(), "column out of range");
+        assert!(Pattern::new(Indptr::Narrow(&[0, 5, 3]), &indices, 3).is_err(), "pointer past the end");
+        assert!(Pattern::new(Indptr::Narrow(&[0, 1]), &[-1], 3).is_err(), "negative column");
+    }
+}

@@ -1,0 +1,8 @@
+//! The kernels. Each is a plain function over slices: no Python, no global state, the result independent of the
+//! number of threads.
+
+pub mod cancel;
+pub mod csr;
+pub mod error;
+pub mod rng;
+pub mod topk;

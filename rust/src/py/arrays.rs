@@ -1,0 +1,66 @@
+//! Arrays across the boundary: borrowed on the way in, given away on the way out, copied in neither direction.
+
+use numpy::{Element, IntoPyArray, PyArray1, PyReadonlyArray1, PyUntypedArrayMethods};
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+
+use super::gate::to_python;
+use crate::kernels::csr::{Csr, Indptr, OwnedCsr, Pattern};
+use crate::kernels::error::Error;
+
+/// Row pointers as Python hands them in: int32 or int64.
+#[derive(FromPyObject)]
+pub(super) enum IndptrArray<'py> {
+    Narrow(PyReadonlyArray1<'py, i32>),
+    Wide(PyReadonlyArray1<'py, i64>),
+}
+
+/// The values of a contiguous array, without a copy.
+pub(super) fn slice<'a, T: Element>(
+    py: Python<'_>,
+    array: &'a PyReadonlyArray1<'_, T>,
+    name: &str,
+) -> PyResult<&'a [T]> {
+    array.as_slice().map_err(|_| {
+        to_python(py, Error::invalid(format!("{name} must be contiguous; it has {} entries", array.len())))
+    })
+}
+
+/// A checked pattern over Python's arrays.
+pub(super) fn pattern<'a>(
+    py: Python<'_>,
+    indptr: &'a IndptrArray<'_>,
+    indices: &'a PyReadonlyArray1<'_, i32>,
+    n_cols: usize,
+) -> PyResult<Pattern<'a>> {
+    let indptr = match indptr {
+        IndptrArray::Narrow(array) => Indptr::Narrow(slice(py, array, "indptr")?),
+        IndptrArray::Wide(array) => Indptr::Wide(slice(py, array, "indptr")?),
+    };
+    Pattern::new(indptr, slice(py, indices, "indices")?, n_cols).map_err(|error| to_python(py, error))
+}
+
+/// A checked sparse matrix over Python's arrays.
+pub(super) fn csr<'a>(
+    py: Python<'_>,
+    indptr: &'a IndptrArray<'_>,
+    indices: &'a PyReadonlyArray1<'_, i32>,
+    values: &'a PyReadonlyArray1<'_, f32>,
+    n_cols: usize,
+) -> PyResult<Csr<'a>> {
+    Csr::new(pattern(py, indptr, indices, n_cols)?, slice(py, values, "values")?)
+        .map_err(|error| to_python(py, error))
+}
+
+/// `(indptr, indices, values)`; the pointers become int32 where that suffices, since SciPy and torch want one width.
+pub(super) fn give_csr(py: Python<'_>, matrix: OwnedCsr) -> PyResult<Bound<'_, PyTuple>> {
+    let indices = matrix.indices.into_pyarray(py);
+    let values = matrix.values.into_pyarray(py);
+    if matrix.indptr.last().is_none_or(|&n| n <= i64::from(i32::MAX)) {
+        let narrow: Vec<i32> = matrix.indptr.iter().map(|&p| p as i32).collect();
+        (narrow.into_pyarray(py), indices, values).into_pyobject(py)
+    } else {
+        let wide: Bound<'_, PyArray1<i64>> = matrix.indptr.into_pyarray(py);
+        (wide, indices, values).into_pyobject(py)
+    }
+}
