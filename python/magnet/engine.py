@@ -1,0 +1,209 @@
+"""The engine behind ``fit``: data in, a trained model and a run folder out."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from typing import TYPE_CHECKING, Any, Protocol
+
+from magnet.errors import ConfigError, RunError
+from magnet.evaluate import Evaluation, evaluate
+from magnet.train.config import TrainConfig
+from magnet.train.events import EventLog, read_events
+from magnet.train.graphs import unit_rows
+from magnet.train.loop import History, train
+from magnet.train.progress import Reporter
+from magnet.train.registry import find_model
+from magnet.train.run_folder import RunContents, RunDescription, RunFolder
+from magnet.train.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from magnet.config import Config
+    from magnet.data import Dataset
+    from magnet.nn.states import State
+
+__all__ = ["Trainable", "Trainer"]
+
+# Features kept for explanations are at most this wide, in float16: nearness survives that, and the folder stays small.
+EXPLAINED_WIDTH = 256
+
+
+class Trainable(Protocol):
+    """What :class:`Trainer` trains: a name in the registry, a configuration, and a place for the result."""
+
+    @property
+    def name(self) -> str:
+        """As in the registry."""
+
+    @property
+    def config(self) -> Config:
+        """Of that model."""
+
+    @property
+    def seed(self) -> int:
+        """Of weights and draws."""
+
+    def receive(self, description: RunDescription, contents: RunContents) -> None:
+        """Take the trained model."""
+
+
+class Trainer:
+    """Trains a model on data; what :meth:`magnet.Magnet.fit` runs, with every part open.
+
+    Args:
+        model: What to train.
+        dataset: Interactions and features.
+        config: Epochs, batches and stopping instead of the model's own.
+        protocol: Of validation, ``strict`` or ``mmrec``.
+        folder: Run folder to write while training; without one nothing is written.
+        overwrite: Whether a run folder that is there may be replaced.
+        resume: Go on from the folder's last checkpoint.
+        progress: Whether to show progress on standard error.
+        evaluator: Instead of the standard one: from a state to validation metrics with ``recall@20`` among them.
+
+    Example:
+        >>> import magnet
+        >>> data = magnet.data.synthetic.generate("tiny").dataset
+        >>> trainer = magnet.Trainer(magnet.EASE(), data, progress=False)
+        >>> contents = trainer.fit()
+        >>> round(contents.metrics["valid/strict"]["metrics"]["recall@20"], 1) > 0
+        True
+    """
+
+    def __init__(
+        self,
+        model: Trainable,
+        dataset: Dataset,
+        config: TrainConfig | None = None,
+        *,
+        protocol: str = "strict",
+        folder: str | Path | None = None,
+        overwrite: bool = False,
+        resume: bool = False,
+        progress: bool = True,
+        evaluator: Callable[[State], Evaluation] | None = None,
+    ) -> None:
+        if resume and (folder is None or overwrite):
+            raise ConfigError("resume needs the folder to go on in, and does not go together with overwrite")
+        self.model, self.dataset = model, dataset
+        self.entry = find_model(model.name)
+        self.config = self._configured(config)
+        self.protocol = protocol
+        self.folder, self.overwrite, self.resume = folder, overwrite, resume
+        self.show = progress
+        self.evaluator = evaluator or functools.partial(
+            evaluate, dataset=dataset, part="valid", protocol=protocol
+        )
+        self.history = History()
+
+    def _configured(self, train_config: TrainConfig | None) -> Config:
+        config = self.model.config
+        if train_config is None:
+            return config
+        if not isinstance(getattr(config, "train", None), TrainConfig):
+            raise ConfigError(f"{self.model.name} is solved in closed form; it takes no training configuration")
+        return config.model_copy(update={"train": train_config})
+
+    def fit(self) -> RunContents:
+        """Train, validate, and write the run folder if one was asked for.
+
+        Returns:
+            What the trained model knows; the model has received it too.
+
+        Raises:
+            DataError: If the data cannot train this model.
+            RunError: If the folder exists, or holds another run than the one to resume.
+            TrainingError: If the loss becomes NaN or infinite; the last checkpoint is kept.
+        """
+        description = self._description()
+        run = self._open(description)
+        facts: dict[str, Any] = {}
+        if self.entry.solve is not None:
+            state = self.entry.solve(self.dataset, self.config)
+        else:
+            state, facts = self._train(run)
+        found = self.evaluator(state)
+        content = {
+            name: unit_rows(modality, EXPLAINED_WIDTH).half() for name, modality in self.dataset.modalities.items()
+        }
+        contents = RunContents(
+            state=state,
+            user_ids=self.dataset.user_ids,
+            item_ids=self.dataset.item_ids,
+            titles=self.dataset.titles,
+            train=self.dataset.train,
+            valid=self.dataset.valid,
+            metrics={f"valid/{self.protocol}": found.to_json(self.model.name)},
+            valid_users=found.users,
+            valid_per_user=found.per_user,
+            facts=facts | {"best": self.history.best, "delivered": self.history.delivered},
+            content=content,
+            events=self.history.records,
+        )
+        if run is not None:
+            run.finish(contents)
+        self.model.receive(description, contents)
+        return contents
+
+    def _description(self) -> RunDescription:
+        source = self.dataset.source
+        return RunDescription(
+            model=self.model.name,
+            config=self.config.resolved(),
+            content_hash=self.dataset.content_hash,
+            protocol=self.protocol,
+            seed=self.model.seed,
+            source=None if source is None else source.to_json(),
+        )
+
+    def _open(self, description: RunDescription) -> RunFolder | None:
+        if self.folder is None:
+            return None
+        if not self.resume:
+            return RunFolder.create(self.folder, description, overwrite=self.overwrite)
+        run = RunFolder.open(self.folder, unfinished=True)
+        for what in ("model", "config", "content_hash", "protocol", "seed"):
+            was, now = getattr(run.description, what), getattr(description, what)
+            if was != now:
+                raise RunError(
+                    f"{run.path}: cannot resume, its {what} differs from the one asked for: {was!r} there, {now!r} "
+                    "here; give the same, or train into another folder"
+                )
+        return run
+
+    def _train(self, run: RunFolder | None) -> tuple[State, dict[str, Any]]:
+        assert self.entry.task is not None  # noqa: S101 - a model has a task or is solved; for the type checker
+        task = self.entry.task(self.dataset, self.config, seed=self.model.seed)
+        config = getattr(self.config, "train")  # noqa: B009 - only trained models come here
+        position = None
+        if run is not None and self.resume and run.checkpoints.exists("last"):
+            last = run.checkpoints.load("last")
+            best = {stage: run.checkpoints.load(f"best-{stage}") for stage in last.meta["best"]}
+            position = Snapshot(*last), {stage: Snapshot(*snapshot) for stage, snapshot in best.items()}
+            self.history.records = [
+                r for r in read_events(run.events) if r["epoch"] < position[0].meta["epoch"]
+            ]
+        with contextlib.ExitStack() as stack:
+            watchers: list[Callable[[dict[str, Any]], None]] = []
+            if self.show:
+                limit = config.epochs + getattr(getattr(self.config, "schedule", None), "epochs", 0)
+                watchers.append(stack.enter_context(Reporter(self.model.name, limit)))
+            if run is not None:
+                log = stack.enter_context(EventLog(run.events, keep=self.history.records))
+                watchers.append(log.write)
+            history = train(
+                task,
+                self.dataset,
+                config,
+                seed=self.model.seed,
+                evaluate=lambda state: self.evaluator(state).metrics,
+                watch=lambda record: [watch(record) for watch in watchers] and None,
+                keep=lambda name, s: run.checkpoints.save(name, s.tensors, s.meta) if run is not None else None,
+                resume=position,
+            )
+        history.records = self.history.records + history.records
+        self.history = history
+        return task.state(), task.facts()

@@ -1,0 +1,217 @@
+"""The two-stage controller: routing entropy decides when training moves from coverage to specialisation."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, NamedTuple
+
+from pydantic import Field
+from torch import Tensor
+
+from magnet.config import Config
+from magnet.nn.router import RoutingSums
+
+__all__ = ["Controller", "ControllerConfig", "EpochStatistics", "StageWeights", "statistics"]
+
+Stage = Literal["coverage", "specialisation"]
+
+
+class ControllerConfig(Config):
+    """When to switch, and what each stage asks of the router.
+
+    Attributes:
+        coverage_weight: λ_cov, weight of the marginal entropy that is missing to its target.
+        coverage_target: τ_m, that target, as a share of log E.
+        z_weight: λ_z, weight of the squared log-partition of the logits.
+        trigger_entropy: τ_c, what the smoothed entropy of the hard loads must reach.
+        trigger_load: The least load allowed at the trigger, times 1/E.
+        trigger_slope: The smoothed entropy may change by less than this in an epoch.
+        smoothing: β of the bias-corrected moving average.
+        window: W, consecutive epochs that must satisfy the criterion.
+        earliest: No trigger before this many epochs of coverage.
+        cap: Specialisation starts after this many epochs at the latest.
+        switch_at: Switch after exactly this many epochs instead, whatever the entropy: the control that separates
+            "triggered" from "two-stage".
+        confidence_weight: λ_conf, weight of the per-pair entropy at the end of the ramp.
+        ramp: R, epochs over which confidence grows and experts are cut to the top k.
+    """
+
+    coverage_weight: float = Field(0.03, ge=0)
+    coverage_target: float = Field(0.95, ge=0, le=1)
+    z_weight: float = Field(1e-3, ge=0)
+    trigger_entropy: float = Field(0.90, ge=0, le=1)
+    trigger_load: float = Field(0.5, ge=0, le=1)
+    trigger_slope: float = Field(1e-3, gt=0)
+    smoothing: float = Field(0.9, ge=0, lt=1)
+    window: int = Field(3, ge=1)
+    earliest: int = Field(5, ge=1)
+    cap: int = Field(30, ge=1)
+    switch_at: int | None = Field(None, ge=1)
+    confidence_weight: float = Field(5e-3, ge=0)
+    ramp: int = Field(8, ge=1)
+
+
+class EpochStatistics(NamedTuple):
+    """Routing over the positives of an epoch; entropies are shares of log E."""
+
+    pair_entropy: float  # H_s, mean over pairs
+    marginal_entropy: float  # H_m, of the mean weights
+    load_entropy: float  # of the hard loads
+    loads: list[float]  # (E,), shares of the hard loads, sum 1
+    weights: list[float]  # (E,), mean weights
+
+    @property
+    def mutual_information(self) -> float:
+        """How much the choice of experts depends on the pair: ``H_m − H_s``."""
+        return self.marginal_entropy - self.pair_entropy
+
+
+class StageWeights(NamedTuple):
+    """What the loss of one epoch asks of the router."""
+
+    coverage: float
+    target: float
+    confidence: float
+    z: float
+    top_k: int
+
+
+def statistics(sums: RoutingSums) -> EpochStatistics:
+    """Turn sums over an epoch into statistics."""
+    pairs = float(sums.pairs)
+    loads = _shares(sums.loads)
+    weights = _shares(sums.weights)
+    return EpochStatistics(
+        pair_entropy=float(sums.entropy) / max(pairs, 1.0),
+        marginal_entropy=_entropy(weights),
+        load_entropy=_entropy(loads),
+        loads=loads,
+        weights=weights,
+    )
+
+
+def _shares(sums: Tensor) -> list[float]:
+    values = [float(v) for v in sums]
+    total = sum(values)
+    return [v / total for v in values] if total > 0 else values
+
+
+def _entropy(shares: list[float]) -> float:
+    if len(shares) < 2:
+        return 1.0
+    return -sum(p * math.log(p) for p in shares if p > 0 or math.isnan(p)) / math.log(len(shares))
+
+
+@dataclass
+class Controller:
+    """Decides the stage of each epoch from the statistics of the epochs before it.
+
+    The criterion: the smoothed entropy of the hard loads reached ``trigger_entropy``, no expert's load is below
+    ``trigger_load / E``, and the smoothed entropy has stopped moving, for ``window`` epochs in a row and not before
+    ``earliest``. The router starts at maximum entropy, so a threshold alone would fire at once.
+
+    Args:
+        config: Thresholds and weights.
+        n_experts: Number of experts E.
+        top_k: Experts that stay in the end; 0 keeps all.
+    """
+
+    config: ControllerConfig
+    n_experts: int
+    top_k: int
+    stage: Stage = "coverage"
+    fired_by: Literal["criterion", "cap", "fixed"] | None = None
+    fired_at: int | None = None  # epochs of coverage before the switch
+    epochs: int = 0  # epochs seen
+    streak: int = 0
+    mass: float = 0.0  # of the moving average, for its bias correction
+    average: float = 0.0
+    starving: list[int] = field(default_factory=list)  # consecutive epochs of each expert under .1/E
+
+    @property
+    def smoothed(self) -> float | None:
+        """The bias-corrected moving average of the load entropy."""
+        return self.average / self.mass if self.mass else None
+
+    @property
+    def since(self) -> int:
+        """Epochs of specialisation that are over."""
+        return 0 if self.fired_at is None else self.epochs - self.fired_at
+
+    @property
+    def settled(self) -> bool:
+        """Whether the ramp is over, so that early stopping may count."""
+        return self.stage == "specialisation" and self.since >= self.config.ramp
+
+    def weights(self) -> StageWeights:
+        """What the next epoch's loss asks for."""
+        c = self.config
+        if self.stage == "coverage":
+            return StageWeights(c.coverage_weight, c.coverage_target, 0.0, c.z_weight, 0)
+        final = self.top_k or self.n_experts
+        target = math.log(min(final + 1, self.n_experts)) / math.log(self.n_experts) if self.n_experts > 1 else 0.0
+        starved = any(epochs >= c.window for epochs in self.starving)
+        progress = min(1.0, self.since / c.ramp)
+        return StageWeights(
+            coverage=c.coverage_weight if starved else 0.1 * c.coverage_weight,
+            target=target,
+            confidence=c.confidence_weight * progress,
+            z=c.z_weight,
+            top_k=self._kept(progress),
+        )
+
+    def _kept(self, progress: float) -> int:
+        # Nine experts become five, then three: the middle step lets the rest take over gently.
+        if self.top_k == 0 or progress < 1 / 3:
+            return 0
+        if progress < 2 / 3:
+            return max(self.top_k, (self.n_experts + 1) // 2)
+        return self.top_k
+
+    def update(self, now: EpochStatistics) -> None:
+        """Take in the epoch that has just ended. Statistics that are not finite reset the window and nothing else."""
+        self.epochs += 1
+        c = self.config
+        bar = 0.1 / self.n_experts
+        before = self.starving or [0] * self.n_experts
+        self.starving = [n + 1 if load < bar else 0 for n, load in zip(before, now.loads, strict=True)]
+        if self.stage == "specialisation":
+            return
+        last = self.smoothed
+        if math.isfinite(now.load_entropy):
+            self.average = c.smoothing * self.average + (1 - c.smoothing) * now.load_entropy
+            self.mass = c.smoothing * self.mass + (1 - c.smoothing)
+        smoothed = self.smoothed
+        met = (
+            math.isfinite(now.load_entropy)
+            and smoothed is not None
+            and last is not None
+            and smoothed >= c.trigger_entropy
+            and abs(smoothed - last) < c.trigger_slope
+            and min(now.loads) >= c.trigger_load / self.n_experts
+        )
+        self.streak = self.streak + 1 if met else 0
+        if c.switch_at is not None:
+            if self.epochs >= c.switch_at:
+                self._fire("fixed")
+        elif self.streak >= c.window and self.epochs >= c.earliest:
+            self._fire("criterion")
+        elif self.epochs >= c.cap:
+            self._fire("cap")
+
+    def _fire(self, reason: Literal["criterion", "cap", "fixed"]) -> None:
+        self.stage, self.fired_by, self.fired_at = "specialisation", reason, self.epochs
+        self.starving = [0] * self.n_experts
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything but the configuration, as JSON-compatible data."""
+        state = asdict(self)
+        for key in ("config", "n_experts", "top_k"):
+            state.pop(key)
+        return state
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a saved state."""
+        for key, value in state.items():
+            setattr(self, key, value)

@@ -1,0 +1,185 @@
+"""Experts with explicit roles: which cue an expert follows, and the small network it owns."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import Any, Literal, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+from magnet.config import Config
+
+__all__ = ["Cues", "Experts", "ExpertsConfig", "Template", "Towers", "templates"]
+
+Role = Literal["dominant", "balanced", "complementary"]
+
+# The share of its own cue in a dominant expert is learnt inside these bounds, so that the role cannot be undone.
+DOMINANT_FROM, DOMINANT_TO = 0.6, 0.95
+
+
+class ExpertsConfig(Config):
+    """Which experts there are and how they compare a user with an item.
+
+    Attributes:
+        roles: Role templates that generate the experts.
+        towers: ``cosine`` compares unit vectors under one learned scale, so that experts are comparable and the
+            router's weight is the contribution; ``plain`` takes the inner product as it is.
+        transform: Whether each expert adds its own two-layer network to its mixed cue.
+        dropout: Dropout on the mixed cue in training.
+        ridge: Strength of the regression behind complementary experts, relative to the number of items.
+    """
+
+    roles: tuple[Role, ...] = Field(("dominant", "balanced", "complementary"), min_length=1)
+    towers: Literal["plain", "cosine"] = "cosine"
+    transform: bool = True
+    dropout: float = Field(0.2, ge=0, lt=1)
+    ridge: float = Field(0.01, gt=0)
+
+
+class Template(NamedTuple):
+    """One expert's role and the cues that define it."""
+
+    role: Role
+    cues: tuple[int, ...]
+    name: str
+
+
+class Cues(NamedTuple):
+    """Cues of some users or items, one row of D for each cue."""
+
+    values: Tensor  # (C, n, D), unit rows; zero where absent
+    present: Tensor  # (C, n), bool
+
+
+class Towers(NamedTuple):
+    """What each expert makes of some users or items."""
+
+    values: Tensor  # (E, n, D)
+    on: Tensor  # (E, n), bool: the defining cues exist
+
+
+def templates(cues: list[str], roles: tuple[Role, ...]) -> list[Template]:
+    """Generate the experts for any number of cues, behaviour first.
+
+    Example:
+        >>> [t.name for t in templates(["behaviour", "text"], ("dominant", "balanced"))]
+        ['dominant/behaviour', 'dominant/text', 'balanced/behaviour+text']
+    """
+    found: list[Template] = []
+    for role in roles:
+        if role == "balanced":
+            found += [
+                Template(role, (a, b), f"balanced/{cues[a]}+{cues[b]}")
+                for a, b in combinations(range(len(cues)), 2)
+            ]
+        else:
+            found += [Template(role, (c,), f"{role}/{name}") for c, name in enumerate(cues)]
+    return found
+
+
+class Experts(nn.Module):
+    """All experts at once, as stacked matrices.
+
+    Expert ``e`` mixes unit cues by its template to ``x`` and returns ``h(x) = x + MLP_e(x)``, alike for users and items.
+
+    Args:
+        cues: Names of the cues, behaviour first.
+        dim: Width D.
+        config: Roles and towers.
+    """
+
+    def __init__(self, cues: list[str], dim: int, config: ExpertsConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.templates = templates(cues, config.roles)
+        n_cues, n_experts = len(cues), len(self.templates)
+        self.projections = nn.Parameter(torch.stack([nn.init.orthogonal_(torch.empty(dim, dim)) for _ in cues]))
+        self.dominance = nn.Parameter(torch.zeros(n_cues))
+        self.log_scale = nn.Parameter(torch.tensor(5.0).log())
+        self.inner = nn.Parameter(torch.randn(n_experts, dim, dim) * dim**-0.5)
+        self.bias = nn.Parameter(torch.zeros(n_experts, 1, dim))
+        self.outer = nn.Parameter(torch.zeros(n_experts, dim, dim))
+        self.register_buffer("explained", torch.zeros(n_cues, dim, dim))  # P_c, refreshed once an epoch
+        self.explained: Tensor
+
+    def project(self, cues: Cues) -> Cues:
+        """Give each cue its own unit-length projection ``y_c = norm(W_c c)``."""
+        rows = torch.bmm(cues.values, self.projections)  # (C, n, D)
+        return Cues(F.normalize(rows, dim=-1) * cues.present[..., None], cues.present)
+
+    @torch.no_grad()
+    def refresh(self, items: Cues) -> None:
+        """Fit, for each cue, what it explains of the mean of the others, over all items that have both.
+
+        Args:
+            items: Projected cues of all items.
+        """
+        _, others, has_others = _others(items)
+        n_cues, _, dim = items.values.shape
+        for cue in range(n_cues):
+            rows = items.present[cue] & has_others[cue]
+            y, o = items.values[cue][rows], others[cue][rows]
+            gram = y.T @ y + self.config.ridge * max(1, len(y)) * torch.eye(dim, device=y.device)
+            self.explained[cue] = torch.linalg.solve(gram, y.T @ o)
+
+    def forward(self, cues: Cues) -> Towers:
+        """Apply every expert.
+
+        Args:
+            cues: Projected cues of n users or items.
+        """
+        y = cues.values
+        shares, others, has_others = _others(cues)
+        alpha = DOMINANT_FROM + (DOMINANT_TO - DOMINANT_FROM) * torch.sigmoid(self.dominance)
+        mixed, on = [], []
+        for template in self.templates:
+            c = template.cues[0]
+            if template.role == "dominant":
+                own = torch.where(has_others[c], alpha[c], torch.ones(()))[:, None]  # (n, 1)
+                mixed.append(own * y[c] + (1 - own) * others[c])
+                on.append(cues.present[c])
+            elif template.role == "balanced":
+                c2 = template.cues[1]
+                mixed.append(0.5 * (y[c] + y[c2]))
+                on.append(cues.present[c] & cues.present[c2])
+            else:
+                mixed.append(others[c] - y[c] @ self.explained[c])
+                on.append(cues.present[c] & has_others[c])
+        x = F.dropout(torch.stack(mixed), self.config.dropout, self.training)  # (E, n, D)
+        if self.config.transform:
+            x = x + torch.bmm(F.leaky_relu(torch.baddbmm(self.bias, x, self.inner), 0.2), self.outer)
+        if self.config.towers == "cosine":
+            # Half of the scale on each side: the product of two towers is then the scaled cosine.
+            x = F.normalize(x, dim=-1) * (0.5 * self.log_scale).exp()
+        return Towers(x, torch.stack(on))
+
+    @torch.no_grad()
+    def describe(self, cues: list[str]) -> list[dict[str, Any]]:
+        """Role and cue weights of each expert, where every cue exists.
+
+        A complementary expert's own cue has the weight 0: what it could say of the others is taken out of them.
+
+        Args:
+            cues: Names of the cues, behaviour first.
+        """
+        alpha = DOMINANT_FROM + (DOMINANT_TO - DOMINANT_FROM) * torch.sigmoid(self.dominance)
+        told = []
+        for template in self.templates:
+            own = {"dominant": float(alpha[template.cues[0]]), "balanced": 0.5, "complementary": 0.0}[template.role]
+            n_others = len(cues) - len(template.cues)
+            rest = 0.0 if template.role == "balanced" or n_others == 0 else (1 - own) / n_others
+            weights = {name: own if c in template.cues else rest for c, name in enumerate(cues)}
+            told.append({"name": template.name, "role": template.role, "cue_weights": weights})
+        return told
+
+
+def _others(cues: Cues) -> tuple[Tensor, Tensor, Tensor]:
+    """Sum of all cues ``(n, D)``, mean of the others ``(C, n, D)``, and whether there are any ``(C, n)``."""
+    total = cues.values.sum(0)
+    count = cues.present.float().sum(0)  # (n,)
+    left = count - cues.present.float()  # (C, n)
+    others = (total - cues.values) / left.clamp(min=1)[..., None]
+    return total, others, left > 0.5

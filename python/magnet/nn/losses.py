@@ -1,0 +1,99 @@
+"""The terms of the training loss, each a function of tensors."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor
+
+from magnet.config import Config
+from magnet.nn.controller import StageWeights
+from magnet.nn.router import Routing
+
+__all__ = ["LossConfig", "bpr", "embedding_penalty", "info_nce", "routing_terms", "sampled_softmax"]
+
+# InfoNCE compares all pairs of its rows; more rows cost quadratically and change little.
+CONTRAST_ROWS = 1024
+
+
+class LossConfig(Config):
+    """What is minimised.
+
+    Attributes:
+        kind: ``bpr`` compares each positive with one unseen item; ``softmax`` with ``negatives`` items that the whole
+            batch shares, on cosine similarity.
+        negatives: Shared negatives of ``softmax`` while the backbone is trained.
+        mixture_negatives: The same while the mixture is trained, where each costs E experts.
+        temperature: τ of ``softmax``.
+        l2: Weight of the squared norms of the batch's embeddings.
+        contrast: Weight of InfoNCE between behaviour and content of the batch's items; acts on the mixture.
+        contrast_temperature: τ of InfoNCE.
+    """
+
+    kind: Literal["bpr", "softmax"] = "bpr"
+    negatives: int = Field(256, ge=1, le=8192)
+    mixture_negatives: int = Field(64, ge=1, le=8192)
+    temperature: float = Field(0.15, gt=0)
+    l2: float = Field(1e-4, ge=0)
+    contrast: float = Field(1e-2, ge=0)
+    contrast_temperature: float = Field(0.2, gt=0)
+
+
+def bpr(positive: Tensor, negative: Tensor) -> Tensor:
+    """Bayesian personalised ranking: ``−mean log σ(s⁺ − s⁻)`` over ``(B,)`` pairs (Rendle et al., 2009)."""
+    return -F.logsigmoid(positive - negative).mean()
+
+
+def sampled_softmax(positive: Tensor, negative: Tensor, seen: Tensor) -> Tensor:
+    """Softmax over the positive and shared negatives.
+
+    Uniform draws need no logQ correction: it would add the same constant to every negative.
+
+    Args:
+        positive: ``(B,)``.
+        negative: ``(B, N)``.
+        seen: ``(B, N)``, bool; negatives that are in truth positives of that user, left out.
+    """
+    logits = torch.cat([positive[:, None], negative.masked_fill(seen, -torch.inf)], 1)
+    return (torch.logsumexp(logits, 1) - positive).mean()
+
+
+def embedding_penalty(*rows: Tensor, pairs: int) -> Tensor:
+    """Half the squared norms of the batch's embeddings, per pair."""
+    return torch.stack([r.pow(2).sum() for r in rows]).sum() / (2 * pairs)
+
+
+def info_nce(a: Tensor, b: Tensor, temperature: float) -> Tensor:
+    """Symmetric InfoNCE between two descriptions ``(n, D)`` of the same items (van den Oord et al., 2018)."""
+    logits = F.normalize(a, dim=-1) @ F.normalize(b, dim=-1).T / temperature  # (n, n)
+    labels = torch.arange(len(a), device=a.device)
+    return 0.5 * (F.cross_entropy(logits, labels) + F.cross_entropy(logits.T, labels))
+
+
+def routing_terms(routing: Routing, logits: Tensor, weights: StageWeights) -> dict[str, Tensor]:
+    """What the stage asks of the router, weighted.
+
+    Args:
+        routing: Of the batch's positives, ``(B, E)``.
+        logits: Their logits, ``(B, E)``.
+        weights: Of the stage.
+
+    Returns:
+        The weighted terms that are not zero by configuration: ``coverage``, ``confidence``, ``z``.
+    """
+    terms: dict[str, Tensor] = {}
+    n_experts = routing.dense.shape[-1]
+    if weights.coverage:
+        mean = routing.dense.mean(0)
+        entropy = -torch.xlogy(mean, mean.clamp(min=1e-20)).sum() / torch.tensor(float(max(2, n_experts))).log()
+        terms["coverage"] = weights.coverage * F.relu(weights.target - entropy)
+    if weights.confidence:
+        terms["confidence"] = weights.confidence * routing.entropy.mean()
+    if weights.z:
+        # Pairs without any expert have nothing to keep small.
+        on = routing.dense.sum(-1) > 0
+        terms["z"] = weights.z * (torch.logsumexp(logits, -1).where(on, 0.0) ** 2).mean()
+    return terms

@@ -1,0 +1,249 @@
+"""The wiring of MAGNET: encoders, experts and router over tensors and graphs."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from magnet.config import Config
+from magnet.nn.behaviour import BehaviourConfig, BehaviourEncoder
+from magnet.nn.content import Content, ContentConfig, ContentEncoder, History, profiles
+from magnet.nn.experts import Cues, Experts, ExpertsConfig, Towers
+from magnet.nn.propagate import Graph
+from magnet.nn.router import Router, RouterConfig, Routing, Side, cross, gate, paired
+from magnet.nn.states import MixtureState
+from magnet.seeds import torch_generator
+
+__all__ = ["Inputs", "MagnetModel", "Mixture", "ModelConfig"]
+
+
+class ModelConfig(Config):
+    """The network.
+
+    Attributes:
+        dim: Width D of embeddings and cues.
+        mixture: Whether the experts take part at all; without them the backbone alone answers.
+        mixture_weight: λ_mix, the weight of the experts' score beside the backbone's.
+        behaviour: Propagation and views.
+        content: Content cues.
+        experts: Roles and towers.
+        router: What the router sees.
+    """
+
+    dim: int = Field(64, ge=1, le=1024)
+    mixture: bool = True
+    mixture_weight: float = Field(0.3, ge=0)
+    behaviour: BehaviourConfig = BehaviourConfig()
+    content: ContentConfig = ContentConfig()
+    experts: ExpertsConfig = ExpertsConfig()
+    router: RouterConfig = RouterConfig()
+
+
+class Inputs(NamedTuple):
+    """What is known before training and never changes."""
+
+    features: list[Tensor]  # (I, d_m) each, L2-normalised
+    present: Tensor  # (I, M), bool
+    user_degree: Tensor  # (U,), float
+    item_degree: Tensor  # (I,), float
+    interactions: Graph  # (U, I), training, ones
+    content_graphs: list[Graph]  # (I, I) each, normalised
+
+
+class Mixture(NamedTuple):
+    """The experts' part of a batch's scores, and how it came about."""
+
+    positive: Tensor  # (B,)
+    negative: Tensor  # (B,), or (B, N) for shared negatives
+    routing: Routing  # of the positives
+    logits: Tensor  # (B, E), of the positives
+    content: Content
+
+
+class MagnetModel(nn.Module):
+    """``score(u, i) = ⟨Z_u, Z_i⟩ + λ_mix Σ_e p_e(u, i) ⟨h_e(u), h_e(i)⟩`` (MAGNET, arXiv 2602.20723).
+
+    Args:
+        n_users: Number of users U.
+        n_items: Number of items I.
+        modalities: Name and width of each modality's features.
+        config: The network.
+        seed: Of the noise that the ``noise`` control feeds to its router.
+    """
+
+    def __init__(
+        self, n_users: int, n_items: int, modalities: dict[str, int], config: ModelConfig, *, seed: int = 0
+    ) -> None:
+        super().__init__()
+        self.config = config
+        self.n_users, self.n_items = n_users, n_items
+        dim, n_modalities = config.dim, len(modalities)
+        self.behaviour = BehaviourEncoder(n_users, n_items, dim, config.behaviour)
+        self.content = ContentEncoder(list(modalities.values()), dim, config.content)
+        self.experts = Experts(["behaviour", *modalities], dim, config.experts)
+        width = dim * (1 + n_modalities) + n_modalities + 1
+        self.router = Router(len(self.experts.templates), width, width, config.router)
+        if config.router.kind == "noise":
+            noise = torch.randn(n_users + n_items, width, generator=torch_generator(seed, "router noise"))
+            self.register_buffer("noise", noise * (1 + n_modalities) ** 0.5 / width**0.5)
+            self.noise: Tensor
+
+    @property
+    def expert_names(self) -> list[str]:
+        """Role and cues of each expert, in order."""
+        return [template.name for template in self.experts.templates]
+
+    def encode_content(self, inputs: Inputs) -> tuple[Content, History]:
+        """Content cues of all items and sums over all histories."""
+        embeddings = self.behaviour.embeddings[self.n_users :]
+        content = self.content(inputs.features, inputs.present, embeddings, inputs.content_graphs)
+        return content, self.content.histories(content, inputs.interactions)
+
+    def forward(
+        self,
+        z: Tensor,
+        inputs: Inputs,
+        users: Tensor,
+        positives: Tensor,
+        negatives: Tensor,
+        *,
+        shared: bool,
+        top_k: int,
+    ) -> Mixture:
+        """Score a batch by the experts.
+
+        Args:
+            z: Behaviour of users and items, ``(U + I, D)``.
+            inputs: What never changes.
+            users: ``(B,)``.
+            positives: A training item of each user, ``(B,)``; it is left out of the profile and the degrees.
+            negatives: One item of each user ``(B,)``; or, if ``shared``, items for all users alike ``(N,)``.
+            shared: Which of the two.
+            top_k: Experts to keep; 0 keeps all.
+        """
+        content, history = self.encode_content(inputs)
+        profile, has = profiles(history, users, content, without=positives)
+        user_towers = self._user_towers(z, inputs, users, profile, has)  # (E, B, D)
+        # Each distinct item passes through the experts once.
+        ids, place = torch.unique(torch.cat([positives, negatives]), return_inverse=True)
+        item_towers = self._item_towers(z, inputs, ids, content)  # (E, n, D)
+        at_positive, at_negative = place[: len(users)], place[len(users) :]
+
+        one = torch.ones(len(users))
+        user_side = self.router.users(
+            self._router_users(users, profile, has, inputs.user_degree[users] - one), user_towers.on.T
+        )
+        on = item_towers.on.T  # (n, E)
+        positive_side = self._item_side(positives, content, inputs.item_degree[positives] - one, on[at_positive])
+        negative_side = self._item_side(negatives, content, inputs.item_degree[negatives], on[at_negative])
+        floor = self.config.router.floor if self.training else 0.0
+        logits = paired(user_side, positive_side)  # (B, E)
+        routing = self.route(logits, top_k=top_k, floor=floor)
+        scores = (user_towers.values * item_towers.values[:, at_positive]).sum(-1).T  # (B, E)
+        if shared:
+            other = self.route(cross(user_side, negative_side), top_k=top_k, floor=floor)  # (B, N, E)
+            others = torch.einsum("ebd,end->bne", user_towers.values, item_towers.values[:, at_negative])
+        else:
+            other = self.route(paired(user_side, negative_side), top_k=top_k, floor=floor)
+            others = (user_towers.values * item_towers.values[:, at_negative]).sum(-1).T
+        return Mixture(
+            (routing.weights * scores).sum(-1), (other.weights * others).sum(-1), routing, logits, content
+        )
+
+    def route(self, logits: Tensor, *, top_k: int, floor: float) -> Routing:
+        """Weights of the experts; the uniform control ignores what the router says but not which experts are on."""
+        if self.config.router.kind == "uniform":
+            return gate(logits.detach().clamp(max=0.0) * (logits < -1e20), top_k=0, floor=0.0)
+        return gate(logits, top_k=top_k, floor=floor)
+
+    def _user_towers(self, z: Tensor, inputs: Inputs, users: Tensor, profile: Tensor, has: Tensor) -> Towers:
+        known = inputs.user_degree[users] > 0
+        return self._towers(z[users], profile, torch.cat([known[:, None], has], 1))
+
+    def _item_towers(self, z: Tensor, inputs: Inputs, items: Tensor, content: Content) -> Towers:
+        known = inputs.item_degree[items] > 0
+        return self._towers(
+            z[self.n_users + items], content.smoothed[items], torch.cat([known[:, None], content.present[items]], 1)
+        )
+
+    def _cues(self, behaviour: Tensor, content: Tensor, present: Tensor) -> Cues:
+        return self.experts.project(Cues(torch.cat([behaviour[None], content.transpose(0, 1)]), present.T))
+
+    def _towers(self, behaviour: Tensor, content: Tensor, present: Tensor) -> Towers:
+        towers: Towers = self.experts(self._cues(behaviour, content, present))
+        return towers
+
+    @torch.no_grad()
+    def refresh(self, z: Tensor, inputs: Inputs) -> None:
+        """Refit what each cue explains of the others; once an epoch."""
+        content, _ = self.encode_content(inputs)
+        known = inputs.item_degree > 0
+        present = torch.cat([known[:, None], content.present], 1)
+        self.experts.refresh(self._cues(z[self.n_users :], content.smoothed, present))
+
+    def _router_users(self, users: Tensor, profile: Tensor, has: Tensor, degree: Tensor) -> Tensor:
+        if self.config.router.kind == "noise":
+            return self.noise[users]
+        return self._router_inputs(self.behaviour.embeddings[users], profile, has, degree)
+
+    def _item_side(self, items: Tensor, content: Content, degree: Tensor, on: Tensor) -> Side:
+        kind = self.config.router.kind
+        if kind == "noise":
+            return self.router.items(self.noise[self.n_users + items], on)
+        inputs = self._router_inputs(
+            self.behaviour.embeddings[self.n_users + items], content.cues[items], content.present[items], degree
+        )
+        return self.router.items(torch.zeros_like(inputs) if kind == "user" else inputs, on)
+
+    @staticmethod
+    def _router_inputs(embeddings: Tensor, cues: Tensor, present: Tensor, degree: Tensor) -> Tensor:
+        # Detached: the router reads the cues and does not shape them. A third brings log-degrees to the others' scale.
+        log_degree = torch.log1p(degree.clamp(min=0))[:, None] / 3
+        return torch.cat([embeddings, cues.flatten(1), present.float(), log_degree], 1).detach()
+
+    @torch.no_grad()
+    def mixture_state(self, z: Tensor, inputs: Inputs, backbone: tuple[Tensor, Tensor], *, top_k: int) -> MixtureState:
+        """Everything that scores any pair, evaluated once per user and per item.
+
+        Args:
+            z: Behaviour, ``(U + I, D)``, over all edges.
+            inputs: What never changes.
+            backbone: The vectors whose product is the backbone's score: ``(U, D)`` and ``(I, D)``.
+            top_k: Experts to keep; 0 keeps all.
+        """
+        content, history = self.encode_content(inputs)
+        all_users, all_items = torch.arange(self.n_users), torch.arange(self.n_items)
+        profile, has = profiles(history, all_users, content)
+        users = self._user_towers(z, inputs, all_users, profile, has)
+        items = self._item_towers(z, inputs, all_items, content)
+        user_side = self.router.users(self._router_users(all_users, profile, has, inputs.user_degree), users.on.T)
+        item_side = self._item_side(all_items, content, inputs.item_degree, items.on.T)
+        if self.config.router.kind == "uniform":
+            user_side, item_side = (_indifferent(side) for side in (user_side, item_side))
+            top_k = 0
+        n_experts = len(self.experts.templates)
+        return MixtureState(
+            users=backbone[0].contiguous(),
+            items=backbone[1].contiguous(),
+            user_towers=users.values.transpose(0, 1).contiguous(),
+            item_towers=items.values.transpose(0, 1).contiguous(),
+            user_keys=_folded(user_side, bias_first=True),
+            item_keys=_folded(item_side, bias_first=False),
+            weight=self.config.mixture_weight,
+            top_experts=top_k or n_experts,
+            experts=self.expert_names,
+        )
+
+
+def _indifferent(side: Side) -> Side:
+    return Side(torch.zeros_like(side.vectors), side.bias.clamp(max=0.0) * (side.bias < -1e20))
+
+
+def _folded(side: Side, *, bias_first: bool) -> Tensor:
+    """Append the biases as two columns, so that one product gives the logit: ``(n, E, R + 2)``."""
+    bias = side.bias.masked_fill(side.bias < -1e20, -torch.inf)[..., None]
+    one = torch.ones_like(bias)
+    return torch.cat([side.vectors, *((bias, one) if bias_first else (one, bias))], -1).contiguous()

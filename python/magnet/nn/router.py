@@ -1,0 +1,151 @@
+"""The router: how much each expert counts for a user and an item together."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from magnet.config import Config
+
+__all__ = ["Router", "RouterConfig", "Routing", "RoutingSums", "Side", "cross", "gate", "paired", "summarise"]
+
+# Stands for minus infinity in training: a true one turns 0 · ∞ into NaN in the backward pass.
+OFF = -1e30
+# An expert's hard load is the share of pairs that have it among this many.
+LOAD_TOP = 3
+
+
+class RouterConfig(Config):
+    """What the router sees and how sparse it becomes.
+
+    Attributes:
+        kind: ``pair`` looks at user and item; ``user`` at the user alone; ``noise`` at fixed random inputs; ``uniform``
+            weighs all experts alike and learns nothing. The last three are controls.
+        rank: Width of the bilinear form.
+        temperature: Divides the logits.
+        floor: ε, the share that is spread evenly over the experts in training.
+        top_k: Experts that stay after specialisation; 0 keeps all.
+    """
+
+    kind: Literal["pair", "user", "noise", "uniform"] = "pair"
+    rank: int = Field(16, ge=1, le=256)
+    temperature: float = Field(1.0, gt=0)
+    floor: float = Field(0.02, ge=0, lt=1)
+    top_k: int = Field(3, ge=0)
+
+
+class Side(NamedTuple):
+    """One side of the bilinear form for n users or items."""
+
+    vectors: Tensor  # (n, E, R)
+    bias: Tensor  # (n, E); OFF where the expert's cue is missing
+
+
+class Routing(NamedTuple):
+    """What the router decided for some pairs."""
+
+    weights: Tensor  # (..., E), after the top k; rows sum to 1, or to 0 where every expert is off
+    dense: Tensor  # (..., E), before the top k
+    entropy: Tensor  # (...), of ``dense``; 0 = one expert, 1 = all alike
+
+
+class RoutingSums(NamedTuple):
+    """Sums over pairs from which an epoch's routing statistics are made; sums add over batches and ranks."""
+
+    pairs: Tensor  # ()
+    entropy: Tensor  # ()
+    weights: Tensor  # (E,)
+    loads: Tensor  # (E,), pairs that have the expert in their top three, ties shared
+
+
+class Router(nn.Module):
+    """Bilinear logits ``r_e = (⟨q_e(u), k_e(i)⟩ + a_e(u) + b_e(i)) / T``.
+
+    The maps to ``q``, ``a`` and ``b`` start at zero and ``k`` at random: the router starts indifferent, and still every
+    part has a gradient from the second step on (with ``q`` and ``k`` both zero neither would ever move).
+
+    Args:
+        n_experts: Number of experts E.
+        user_width: Width of a user's inputs.
+        item_width: Width of an item's inputs.
+        config: Rank and temperature.
+    """
+
+    def __init__(self, n_experts: int, user_width: int, item_width: int, config: RouterConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.n_experts = n_experts
+        self.query = nn.Linear(user_width, n_experts * config.rank)
+        self.key = nn.Linear(item_width, n_experts * config.rank)
+        self.user_bias = nn.Linear(user_width, n_experts)
+        self.item_bias = nn.Linear(item_width, n_experts)
+        for layer in (self.query, self.user_bias, self.item_bias):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+        nn.init.normal_(self.key.weight, std=0.25)
+        nn.init.zeros_(self.key.bias)
+
+    def users(self, inputs: Tensor, on: Tensor) -> Side:
+        """The users' side: inputs ``(n, width)``, and which experts are on, ``(n, E)``."""
+        return self._side(self.query, self.user_bias, inputs, on)
+
+    def items(self, inputs: Tensor, on: Tensor) -> Side:
+        """The items' side: inputs ``(n, width)``, and which experts are on, ``(n, E)``."""
+        return self._side(self.key, self.item_bias, inputs, on)
+
+    def _side(self, vectors: nn.Linear, bias: nn.Linear, inputs: Tensor, on: Tensor) -> Side:
+        # Each side takes half of 1/T of the product and all of it of its own bias.
+        scale = self.config.temperature**-0.5
+        v = vectors(inputs).reshape(len(inputs), self.n_experts, self.config.rank) * scale
+        return Side(v, (bias(inputs) * scale**2).masked_fill(~on, OFF))
+
+
+def paired(user: Side, item: Side) -> Tensor:
+    """Logits of pair ``b``, for each ``b``: ``(B, E)``."""
+    return (user.vectors * item.vectors).sum(-1) + user.bias + item.bias
+
+
+def cross(user: Side, item: Side) -> Tensor:
+    """Logits of every user with every item: ``(B, N, E)``."""
+    product = torch.einsum("ber,ner->bne", user.vectors, item.vectors)
+    return product + user.bias[:, None] + item.bias[None]
+
+
+def gate(logits: Tensor, *, top_k: int, floor: float) -> Routing:
+    """Turn logits into weights.
+
+    ``p = (1 − ε) softmax(r) + ε / n`` over the n experts that are on, then the top k (ties by expert order), then
+    renormalised. Where none is on, all weights are zero.
+
+    Args:
+        logits: ``(..., E)``.
+        top_k: Experts to keep; 0 keeps all.
+        floor: ε.
+    """
+    n_experts = logits.shape[-1]
+    on = logits > OFF / 2
+    count = on.sum(-1, keepdim=True).clamp(min=1)
+    dense = torch.softmax(logits, -1) * on
+    if floor:
+        dense = (1 - floor) * dense + floor * on / count
+    entropy = -torch.xlogy(dense, dense.clamp(min=1e-20)).sum(-1) / torch.tensor(float(max(2, n_experts))).log()
+    if top_k == 0 or top_k >= n_experts:
+        return Routing(dense, dense, entropy)
+    # A stable sort keeps expert order among equals, which topk does not promise.
+    order = dense.detach().sort(-1, descending=True, stable=True).indices[..., :top_k]
+    kept = torch.zeros_like(dense).scatter(-1, order, 1.0) * dense
+    return Routing(kept / kept.sum(-1, keepdim=True).clamp(min=1e-20), dense, entropy)
+
+
+@torch.no_grad()
+def summarise(routing: Routing) -> RoutingSums:
+    """Sum one batch of pairs ``(B, E)`` for the epoch's statistics."""
+    p = routing.dense
+    top = min(LOAD_TOP, p.shape[-1])
+    bar = p.topk(top, -1).values[..., -1:]
+    above, level = (p > bar).float(), (p == bar).float()
+    loads = above + level * (top - above.sum(-1, keepdim=True)) / level.sum(-1, keepdim=True)
+    return RoutingSums(torch.tensor(float(len(p))), routing.entropy.sum(), p.sum(0), loads.sum(0))

@@ -1,0 +1,27 @@
+"""The settings that every trained model shares."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from magnet.config import Config
+
+__all__ = ["TrainConfig"]
+
+
+class TrainConfig(Config):
+    """Epochs, batches and stopping.
+
+    Attributes:
+        epochs: Epochs at most.
+        batch_size: Pairs in a batch.
+        learning_rate: Adam's, of the embeddings.
+        validate_every: Epochs between validations.
+        patience: Validations without a better Recall@20 before training stops.
+    """
+
+    epochs: int = Field(200, ge=1)
+    batch_size: int = Field(2048, ge=1)
+    learning_rate: float = Field(1e-3, gt=0)
+    validate_every: int = Field(1, ge=1)
+    patience: int = Field(15, ge=1)

@@ -1,0 +1,180 @@
+"""The graphs that MAGNET trains on, made from a data set: once, and anew for each epoch's edge dropout."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import torch
+from pydantic import Field
+
+from magnet.config import Config
+from magnet.errors import ConfigError, DataError, nearest
+from magnet.graph.build import (
+    bipartite,
+    drop_edges,
+    lift,
+    lift_weights,
+    pseudo_edges,
+    similarity,
+    union_max,
+)
+from magnet.graph.cache import cached_knn
+from magnet.nn.behaviour import Views
+from magnet.nn.model import Inputs
+from magnet.nn.propagate import Graph
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from scipy.sparse import csr_array
+    from torch import Tensor
+
+    from magnet.data import Dataset, Modality
+
+__all__ = ["GraphConfig", "Graphs", "build_graphs", "full_views", "model_inputs", "thinned_views", "unit_rows"]
+
+
+class GraphConfig(Config):
+    """Content graphs, content-induced edges and edge dropout.
+
+    Attributes:
+        neighbours: k of each modality's cosine graph.
+        weights: How the content graphs are summed: by ``lift``, ``equal``, or fixed weights by modality name.
+        content_edges: Which edges content induces: pseudo edges between users and items, item–item edges, or both.
+        per_user: Pseudo edges a user.
+        per_item: Pseudo edges an item under the median degree.
+        strength: ρ, the weight of a user's strongest pseudo edge; an observed edge has 1.
+        keep: Share of the observed edges kept in each epoch of training; 1 keeps all.
+        drop_by: ``degree`` drops edges between popular ends more often; ``uniform`` all alike.
+    """
+
+    neighbours: int = Field(10, ge=1, le=1000)
+    weights: Literal["lift", "equal"] | dict[str, float] = "lift"
+    content_edges: Literal["both", "user-item", "item-item"] = "both"
+    per_user: int = Field(10, ge=0)
+    per_item: int = Field(5, ge=0)
+    strength: float = Field(0.5, gt=0, le=1)
+    keep: float = Field(0.2, gt=0, le=1)
+    drop_by: Literal["degree", "uniform"] = "degree"
+
+
+@dataclass(frozen=True)
+class Graphs:
+    """What is built once for a data set."""
+
+    train: csr_array  # (U, I)
+    pseudo: csr_array | None  # (U, I)
+    content: list[csr_array]  # (I, I) each, normalised
+    items: csr_array  # (I, I), their weighted sum
+    lifts: dict[str, float]
+    weights: dict[str, float]
+
+
+def build_graphs(dataset: Dataset, config: GraphConfig) -> Graphs:
+    """Build the content graphs and the pseudo edges from the training interactions.
+
+    Raises:
+        DataError: If the data set has no modality.
+        ConfigError: If fixed weights do not name the modalities.
+    """
+    if not dataset.modalities:
+        raise DataError(
+            f"{dataset.name}: MAGNET needs at least one modality and the data have none; add a .npy of item features, "
+            "or train a model without content, such as lightgcn"
+        )
+    train = dataset.train
+    neighbours = [
+        cached_knn(m.features, config.neighbours, present=m.present) for m in dataset.modalities.values()
+    ]
+    lifts = {name: lift(train, knn) for name, knn in zip(dataset.modalities, neighbours, strict=True)}
+    weights = _weights(config, lifts)
+    content = [similarity(knn) for knn in neighbours]
+    items = content[0] * np.float32(weights[0])
+    for graph, weight in zip(content[1:], weights[1:], strict=True):
+        items = items + graph * np.float32(weight)
+    items.sort_indices()
+    pseudo = None
+    if config.content_edges != "item-item":
+        pseudo = pseudo_edges(
+            train, items, per_user=config.per_user, per_item=config.per_item, strength=config.strength
+        )
+    named = dict(zip(dataset.modalities, map(float, weights), strict=True))
+    return Graphs(train, pseudo, content, items, lifts, named)
+
+
+def _weights(config: GraphConfig, lifts: dict[str, float]) -> NDArray[np.float64]:
+    names = list(lifts)
+    if config.weights == "lift":
+        return lift_weights(list(lifts.values()))
+    if config.weights == "equal":
+        return np.full(len(names), 1 / len(names))
+    fixed = config.weights
+    assert isinstance(fixed, dict)  # noqa: S101 - the only case left, for the type checker
+    for name in fixed:
+        if name not in lifts:
+            raise ConfigError(f"[graph] weights: no modality '{name}'{nearest(name, names)}")
+    values = np.array([fixed.get(name, 0.0) for name in names])
+    if (values < 0).any() or values.sum() <= 0:
+        raise ConfigError(f"[graph] weights must be at least 0 and not all 0, got {fixed}")
+    normed: NDArray[np.float64] = values / values.sum()
+    return normed
+
+
+def full_views(graphs: Graphs, config: GraphConfig, view: str) -> Views:
+    """The graphs over all edges, as they are used to predict."""
+    return _views(graphs, config, view, graphs.train, 1.0)
+
+
+def thinned_views(graphs: Graphs, config: GraphConfig, view: str, *, seed: int, epoch: int) -> Views:
+    """The graphs of one epoch of training: some observed edges dropped, pseudo edges weakened in proportion."""
+    if config.keep == 1:
+        return full_views(graphs, config, view)
+    kept = drop_edges(graphs.train, keep=config.keep, by=config.drop_by, seed=seed, epoch=epoch)
+    return _views(graphs, config, view, kept, config.keep)
+
+
+def _views(graphs: Graphs, config: GraphConfig, view: str, observed: csr_array, keep: float) -> Views:
+    interactions = augmented = items = None
+    content = view != "interactions"
+    pseudo = graphs.pseudo if content else None
+    if view != "augmented" or pseudo is None:
+        interactions = Graph.from_csr(bipartite(observed), symmetric=True)
+    if pseudo is not None:
+        weighted = union_max(observed, pseudo * np.float32(keep))
+        augmented = Graph.from_csr(bipartite(weighted), symmetric=True)
+    if content and config.content_edges != "user-item":
+        items = Graph.from_csr(graphs.items, symmetric=True)
+    return Views(interactions, augmented, items)
+
+
+def model_inputs(dataset: Dataset, graphs: Graphs, max_width: int) -> Inputs:
+    """The constant tensors of the model."""
+    degrees = (np.diff(graphs.train.indptr), np.bincount(graphs.train.indices, minlength=dataset.n_items))
+    user_degree, item_degree = (torch.from_numpy(d.astype(np.float32)) for d in degrees)
+    present = np.stack([m.present for m in dataset.modalities.values()], 1)
+    return Inputs(
+        features=[unit_rows(m, max_width) for m in dataset.modalities.values()],
+        present=torch.from_numpy(present),
+        user_degree=user_degree,
+        item_degree=item_degree,
+        interactions=Graph.from_csr(graphs.train, symmetric=False),
+        content_graphs=[Graph.from_csr(graph, symmetric=True) for graph in graphs.content],
+    )
+
+
+def unit_rows(modality: Modality, max_width: int) -> Tensor:
+    """Features of unit length in float32, ``(I, min(d_m, max_width))``; missing rows are zero.
+
+    Args:
+        modality: Features as they were given.
+        max_width: Wider ones pass through a fixed PCA; 0 never.
+    """
+    x = torch.from_numpy(np.asarray(modality.features, dtype=np.float32))
+    x = torch.nn.functional.normalize(x, dim=1)
+    x[~torch.from_numpy(modality.present)] = 0.0
+    if max_width and x.shape[1] > max_width:
+        # The leading directions of the uncentred rows: products, and with them cosines, are kept as well as they can be.
+        _, vectors = torch.linalg.eigh((x.T @ x).double())
+        x = x @ vectors[:, -max_width:].flip(1).float()
+    return x.contiguous()

@@ -1,0 +1,109 @@
+"""LightGCN in training: BPR over all edges, the L2 weight on the batch's embeddings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from pydantic import Field
+
+from magnet.baselines.lightgcn import LightGCN
+from magnet.config import Config
+from magnet.graph.build import bipartite
+from magnet.nn.losses import bpr, embedding_penalty
+from magnet.nn.propagate import Graph
+from magnet.nn.states import DotState, State
+from magnet.seeds import derive
+from magnet.train.config import TrainConfig
+from magnet.train.task import Batch, Terms
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from magnet.data import Dataset
+
+__all__ = ["LightGCNConfig", "LightGCNTask"]
+
+
+class LightGCNConfig(Config):
+    """LightGCN's settings.
+
+    Attributes:
+        dim: Width D.
+        layers: Propagation steps L.
+        l2: Weight of the squared norms of the batch's embeddings; the one value its authors tune.
+        train: Epochs, batches and stopping.
+    """
+
+    dim: int = Field(64, ge=1, le=1024)
+    layers: int = Field(3, ge=0, le=8)
+    l2: float = Field(1e-4, ge=0)
+    train: TrainConfig = TrainConfig()
+
+
+class LightGCNTask:
+    """Drives :class:`~magnet.baselines.lightgcn.LightGCN`; see :class:`~magnet.train.task.Task`."""
+
+    stage = "training"
+    delivers = True
+    may_stop = True
+    max_epochs = None
+    negatives = 0
+
+    def __init__(self, dataset: Dataset, config: LightGCNConfig, *, seed: int) -> None:
+        self.config = config
+        self.n_users = dataset.n_users
+        self.graph = Graph.from_csr(bipartite(dataset.train), symmetric=True)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derive(seed, "weights"))
+            self.model = LightGCN(dataset.n_users + dataset.n_items, config.dim, config.layers)
+
+    @property
+    def module(self) -> nn.Module:
+        """The network."""
+        return self.model
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """The embeddings."""
+        rate = self.config.train.learning_rate
+        return [{"params": list(self.model.parameters()), "lr": rate, "weight_decay": 0.0}]
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Nothing to draw: LightGCN keeps every edge."""
+        self.model.train()
+
+    def step(self, batch: Batch) -> Terms:
+        """BPR and the penalty."""
+        z = self.model(self.graph)
+        users, items, others = batch.users, self.n_users + batch.positives, self.n_users + batch.negatives
+        u = z[users]
+        parts = {"ranking": bpr((u * z[items]).sum(-1), (u * z[others]).sum(-1))}
+        if self.config.l2:
+            e = self.model.embeddings
+            parts["l2"] = self.config.l2 * embedding_penalty(e[users], e[items], e[others], pairs=len(users))
+        return Terms(torch.stack(list(parts.values())).sum(), parts)
+
+    def end_epoch(self) -> dict[str, Any]:
+        """Nothing beside the loss."""
+        return {"stage": self.stage}
+
+    @torch.no_grad()
+    def state(self) -> State:
+        """Propagated embeddings."""
+        z = self.model(self.graph)
+        return DotState(z[: self.n_users].contiguous(), z[self.n_users :].contiguous())
+
+    def facts(self) -> dict[str, Any]:
+        """Nothing beside the scores."""
+        return {}
+
+    def advance(self) -> bool:
+        """One phase only."""
+        return False
+
+    def progress(self) -> dict[str, Any]:
+        """Nothing beside the weights."""
+        return {}
+
+    def restore(self, progress: dict[str, Any]) -> None:
+        """Nothing to take up."""

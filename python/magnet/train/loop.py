@@ -1,0 +1,212 @@
+"""The one training loop: epochs, batches, validation, stages, stopping."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from magnet.errors import TrainingError
+from magnet.seeds import derive
+from magnet.train.batches import Batches
+from magnet.train.snapshot import Snapshot, restore_optimizer, restore_task, restore_weights, take
+from magnet.train.stopping import EarlyStopping
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from magnet.data import Dataset
+    from magnet.nn.states import State
+    from magnet.train.config import TrainConfig
+    from magnet.train.task import Task
+
+    Evaluator = Callable[[State], Mapping[str, float]]
+    Watcher = Callable[[dict[str, Any]], None]
+    Keeper = Callable[[str, Snapshot], None]
+
+__all__ = ["TARGET", "History", "train"]
+
+TARGET = "recall@20"
+
+
+@dataclass
+class History:
+    """What happened, epoch by epoch.
+
+    Attributes:
+        records: One mapping for each epoch: loss terms, stage, routing, validation metrics, seconds.
+        best: Best validation target of each stage, and the epoch that reached it.
+        delivered: The stage whose best weights the model has now.
+    """
+
+    records: list[dict[str, Any]] = field(default_factory=list)
+    best: dict[str, dict[str, float]] = field(default_factory=dict)
+    delivered: str = ""
+
+
+class _Loop:
+    """The state of one training; :func:`train` is its door."""
+
+    def __init__(
+        self,
+        task: Task,
+        dataset: Dataset,
+        config: TrainConfig,
+        *,
+        seed: int,
+        evaluate: Evaluator,
+        watch: Watcher,
+        keep: Keeper,
+    ) -> None:
+        self.task, self.config, self.seed = task, config, seed
+        self.evaluate, self.watch, self.keep = evaluate, watch, keep
+        self.batches = Batches(dataset, config.batch_size, seed=seed)
+        self.history = History()
+        self.best: dict[str, Snapshot] = {}
+        self.epoch = 0  # epochs that are over
+        self.phase_start = 0
+        self.stopping = EarlyStopping(config.patience)
+        self.optimizer = self._optimizer()
+
+    def _optimizer(self) -> torch.optim.Optimizer:
+        # AdamW without decay is Adam; its decay, where a group has one, does not pass through the moments.
+        return torch.optim.AdamW(self.task.parameter_groups(), fused=True)
+
+    def resume(self, last: Snapshot, best: Mapping[str, Snapshot]) -> None:
+        """Stand where an interrupted training stood after its last whole epoch."""
+        restore_task(self.task, last)
+        self.optimizer = self._optimizer()
+        restore_optimizer(self.optimizer, last)
+        self.epoch, self.phase_start = last.meta["epoch"], last.meta["phase_start"]
+        self.stopping.load_state_dict(last.meta["stopping"])
+        self.history.best = {k: dict(v) for k, v in last.meta["best"].items()}
+        self.best = {stage: best[stage] for stage in self.history.best}
+
+    def run(self) -> None:
+        while True:
+            with torch.random.fork_rng(devices=[]):
+                # Dropout draws from torch's own generator: seeded by the epoch, it can be entered anywhere.
+                torch.manual_seed(derive(self.seed, "dropout", self.epoch))
+                record = self._epoch()
+            over = self._over()
+            self.history.records.append(record)
+            if over and not self._next_phase():
+                self.watch(record)
+                break
+            self.keep("last", take(self.task, self._position(), self.optimizer))
+            self.watch(record)
+        self._deliver()
+
+    def _epoch(self) -> dict[str, Any]:
+        started = time.perf_counter()
+        task = self.task
+        task.begin_epoch(self.epoch)
+        sums: dict[str, float] = {}
+        for number, batch in enumerate(self.batches.epoch(self.epoch, task.negatives)):
+            terms = task.step(batch)
+            for name, value in (("loss", terms.total), *terms.parts.items()):
+                sums[name] = sums.get(name, 0.0) + value.item()
+            if not torch.isfinite(terms.total):
+                bad = [name for name, value in terms.parts.items() if not torch.isfinite(value)]
+                raise TrainingError(
+                    f"the loss is {terms.total.item()} at epoch {self.epoch}, batch {number} ({', '.join(bad)}); the "
+                    "last good checkpoint is kept. A lower learning rate, or features of a sane scale, usually helps"
+                )
+            self.optimizer.zero_grad(set_to_none=True)
+            terms.total.backward()  # type: ignore[no-untyped-call]
+            self.optimizer.step()
+        record: dict[str, Any] = {"epoch": self.epoch, **task.end_epoch()}
+        record["terms"] = {name: value / len(self.batches) for name, value in sums.items()}
+        record["train_seconds"] = time.perf_counter() - started
+        self.epoch += 1
+        if self.epoch % self.config.validate_every == 0:
+            record["valid"] = self._validate(record["stage"])
+        record["seconds"] = time.perf_counter() - started
+        return record
+
+    def _validate(self, stage: str) -> dict[str, float]:
+        metrics = dict(self.evaluate(self.task.state()))
+        value = metrics[TARGET]
+        known = self.history.best.get(stage)
+        if known is None or value > known[TARGET]:
+            self.history.best[stage] = {TARGET: value, "epoch": self.epoch - 1}
+            self.best[stage] = take(self.task, {**self._position(), "stage": stage, "delivers": self.task.delivers})
+            self.keep(f"best-{stage}", self.best[stage])
+        # Until stopping counts, patience starts over with every validation.
+        if self.task.may_stop:
+            self.stopping.update(value, self.epoch - 1)
+        return metrics
+
+    def _over(self) -> bool:
+        limit = self.task.max_epochs or self.config.epochs
+        return self.stopping.should_stop or self.epoch - self.phase_start >= limit
+
+    def _next_phase(self) -> bool:
+        stage = self.task.stage
+        if stage in self.best and not self.task.delivers:
+            restore_weights(self.task, self.best[stage])
+        if not self.task.advance():
+            return False
+        self.phase_start = self.epoch
+        self.stopping = EarlyStopping(self.config.patience)
+        self.optimizer = self._optimizer()
+        return True
+
+    def _deliver(self) -> None:
+        if not self.best:
+            self._validate(self.task.stage)
+        ready = [s for s, snapshot in self.best.items() if snapshot.meta["delivers"]]
+        chosen = max(ready, key=lambda s: self.history.best[s][TARGET])
+        restore_task(self.task, self.best[chosen])
+        self.history.delivered = chosen
+
+    def _position(self) -> dict[str, Any]:
+        return {
+            "epoch": self.epoch,
+            "phase_start": self.phase_start,
+            "stopping": self.stopping.state_dict(),
+            "best": {stage: dict(best) for stage, best in self.history.best.items()},
+        }
+
+
+def _ignore(*_: Any) -> None:
+    pass
+
+
+def train(
+    task: Task,
+    dataset: Dataset,
+    config: TrainConfig,
+    *,
+    seed: int,
+    evaluate: Evaluator,
+    watch: Watcher = _ignore,
+    keep: Keeper = _ignore,
+    resume: tuple[Snapshot, Mapping[str, Snapshot]] | None = None,
+) -> History:
+    """Train a task to its end and leave it with the weights that validation chose.
+
+    The best weights of every stage are kept; the stage that is better on validation is delivered. The same seed,
+    versions and number of threads give the same bits, also across an interruption.
+
+    Args:
+        task: The model with its data.
+        dataset: Training interactions.
+        config: Epochs, batches, stopping.
+        seed: Of orders, negatives and dropout.
+        evaluate: Validation metrics of a state, ``recall@20`` among them.
+        watch: Told of each epoch, after it is over.
+        keep: Given each checkpoint under its name: ``last`` after every epoch, ``best-STAGE`` at each improvement.
+        resume: The last checkpoint and the best of each stage, to go on from.
+
+    Raises:
+        TrainingError: If the loss is NaN or infinite; epoch and batch are named.
+        DataError: If there is nothing to train on.
+    """
+    loop = _Loop(task, dataset, config, seed=seed, evaluate=evaluate, watch=watch, keep=keep)
+    if resume is not None:
+        loop.resume(*resume)
+    loop.run()
+    return loop.history

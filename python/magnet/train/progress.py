@@ -1,0 +1,90 @@
+"""What a training shows while it runs: a bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+__all__ = ["Reporter"]
+
+# Lines to a file come at most this often, in seconds, but for a new stage or a validation's record.
+_QUIET = 5.0
+
+
+class Reporter:
+    """Shows each epoch's record on standard error; standard output stays free for results.
+
+    Args:
+        name: Of the model.
+        max_epochs: For the bar; a training usually stops earlier, so the time left is the most it can be.
+        console: Where to write; standard error if not given.
+    """
+
+    def __init__(self, name: str, max_epochs: int, console: Console | None = None) -> None:
+        self.name = name
+        self.console = console or Console(stderr=True)
+        self.best = -1.0
+        self._last_line = 0.0
+        self._stage = ""
+        self._progress: Progress | None = None
+        if self.console.is_terminal:
+            self._progress = Progress(
+                TextColumn("[bold]{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[text]}"),
+                TextColumn("at most"),
+                TimeRemainingColumn(),
+                console=self.console,
+            )
+            self._bar = self._progress.add_task(name, total=max_epochs, text="")
+
+    def __enter__(self) -> Self:
+        if self._progress is not None:
+            self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+
+    def __call__(self, record: dict[str, Any]) -> None:
+        """Show one epoch."""
+        text = describe(record)
+        if self._progress is not None:
+            self._progress.update(self._bar, advance=1, text=text)
+            if record["stage"] != self._stage or record.get("fired_by"):
+                self._progress.console.print(f"{self.name}: epoch {record['epoch']}: {text}", highlight=False)
+        else:
+            now = time.monotonic()
+            better = record.get("valid", {}).get("recall@20", -1.0) > self.best
+            if better or record["stage"] != self._stage or record.get("fired_by") or now - self._last_line > _QUIET:
+                self._last_line = now
+                self.console.print(
+                    f"{self.name} epoch {record['epoch']}: {text}", highlight=False, markup=False, soft_wrap=True
+                )
+        self._stage = record["stage"]
+        self.best = max(self.best, record.get("valid", {}).get("recall@20", -1.0))
+
+
+def describe(record: dict[str, Any]) -> str:
+    """One epoch in one line: stage, loss terms, entropy, validation."""
+    parts = [record["stage"]]
+    parts += [f"{name} {value:.4f}" for name, value in record["terms"].items()]
+    if "pair_entropy" in record:
+        parts.append(f"entropy {record['pair_entropy']:.3f} loads {record['load_entropy']:.3f}")
+        parts.append(f"experts {record['top_k']}")
+    if "valid" in record:
+        parts.append(f"valid R@20 {record['valid']['recall@20']:.4f}")
+    if record.get("fired_by"):
+        parts.append(f"trigger fired by {record['fired_by']}")
+    parts.append(f"{record['seconds']:.1f} s")
+    return " · ".join(parts)

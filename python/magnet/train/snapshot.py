@@ -1,0 +1,66 @@
+"""A training's position as named tensors and JSON-compatible data, and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from magnet.train.task import Task
+
+__all__ = ["Snapshot", "optimizer_tensors", "restore_optimizer", "restore_task", "take"]
+
+_MODEL, _OPTIMIZER = "model/", "optimizer/"
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Weights, and with ``optimizer/`` in front of their names an optimiser's moments, beside what is not a tensor."""
+
+    tensors: dict[str, Tensor]
+    meta: dict[str, Any]
+
+
+def take(task: Task, meta: dict[str, Any], optimizer: torch.optim.Optimizer | None = None) -> Snapshot:
+    """Copy a task's weights and progress, and an optimiser's moments if given."""
+    tensors = {_MODEL + name: t.detach().clone() for name, t in task.module.state_dict().items()}
+    if optimizer is not None:
+        tensors |= optimizer_tensors(optimizer)
+    return Snapshot(tensors, meta | {"task": task.progress()})
+
+
+def restore_task(task: Task, snapshot: Snapshot) -> None:
+    """Put weights and progress back."""
+    task.restore(snapshot.meta["task"])
+    restore_weights(task, snapshot)
+
+
+def restore_weights(task: Task, snapshot: Snapshot) -> None:
+    """Put the weights back and leave the progress as it is."""
+    task.module.load_state_dict(
+        {name.removeprefix(_MODEL): t for name, t in snapshot.tensors.items() if name.startswith(_MODEL)}
+    )
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """An optimiser's moments, named by the parameter's position and the moment."""
+    state: dict[int, dict[str, Tensor]] = optimizer.state_dict()["state"]
+    return {
+        f"{_OPTIMIZER}{index}/{key}": value.detach().clone()
+        for index, moments in state.items()
+        for key, value in moments.items()
+    }
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, snapshot: Snapshot) -> None:
+    """Put an optimiser's moments back."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, value in snapshot.tensors.items():
+        if name.startswith(_OPTIMIZER):
+            index, key = name.removeprefix(_OPTIMIZER).split("/")
+            state.setdefault(int(index), {})[key] = value
+    if state:
+        optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
