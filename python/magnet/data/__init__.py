@@ -1,0 +1,5 @@
+"""Data sets: interactions, raw ids and modalities, from folders, frames or a generator with planted truth."""
+
+from magnet.data.dataset import PARTS, Dataset, DataSource, Modality
+
+__all__ = ["PARTS", "DataSource", "Dataset", "Modality"]

@@ -1,0 +1,104 @@
+"""The last step of every way in: merge repeated pairs, split, check the parts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from magnet.data.dataset import PARTS, Dataset
+from magnet.data.split import split_mmrec, split_random
+from magnet.errors import DataError, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from numpy.typing import NDArray
+
+    from magnet.data.dataset import DataSource, Modality
+
+__all__ = ["assemble"]
+
+
+def assemble(
+    *,
+    name: str,
+    where: str,
+    users: NDArray[np.int32],
+    items: NDArray[np.int32],
+    parts: NDArray[np.int8] | None,
+    rule: str | None,
+    seed: int,
+    user_ids: list[Hashable],
+    item_ids: list[Hashable],
+    titles: list[str | None] | None,
+    modalities: dict[str, Modality],
+    messages: list[str],
+    source: DataSource | None,
+) -> Dataset:
+    """Make a data set of indexed interactions.
+
+    Repeated pairs are merged before anything is drawn. If a pair stands in several parts, the earliest one keeps it: what a model
+    may see in training is then never a target, and what validation chose by is never tested.
+
+    Args:
+        name: Of the data set.
+        where: What to call the interactions in errors and messages.
+        users: ``(N,)``; repeated pairs are allowed, in any order.
+        items: ``(N,)``.
+        parts: ``(N,)`` of a split column; None for a rule.
+        rule: ``"mmrec"`` or ``"random"``; None without ``parts``: everything is for training.
+        seed: What a drawn split depends on.
+        user_ids: ``(U,)``.
+        item_ids: ``(I,)``.
+        titles: ``(I,)`` or None.
+        modalities: By name.
+        messages: So far.
+        source: Of the data.
+
+    Raises:
+        DataError: If there are fewer than two users or items, the rule is unknown, or a part of the split is empty.
+    """
+    for kind, ids in (("user", user_ids), ("item", item_ids)):
+        if len(ids) < 2:
+            raise DataError(
+                f"{where}: {len(ids)} {kind} is too few; a recommender compares at least two {kind}s"
+            )
+    labels = np.zeros(users.size, dtype=np.int8) if parts is None else parts
+    order = np.lexsort((labels, items, users))
+    users, items, labels = users[order], items[order], labels[order]
+    repeated = np.zeros(users.size, dtype=bool)
+    repeated[1:] = (users[1:] == users[:-1]) & (items[1:] == items[:-1])
+    messages = list(messages)
+    if repeated.any():
+        across = np.count_nonzero(repeated[1:] & (labels[1:] != labels[:-1]))
+        text = f"{where}: {np.count_nonzero(repeated)} repeated (user, item) pairs were merged"
+        if across:
+            text += f"; {across} of them stood in several parts of the split and stay in the earliest"
+        messages.append(text)
+        users, items, labels = users[~repeated], items[~repeated], labels[~repeated]
+    if rule == "mmrec":
+        labels = split_mmrec(users, seed=seed)
+    elif rule == "random":
+        labels = split_random(users.size, seed=seed)
+    elif rule is not None:
+        raise DataError(f"{where}: there is no split rule {rule!r}{nearest(rule, ('mmrec', 'random'))}")
+    counts = np.bincount(labels, minlength=len(PARTS))
+    if (parts is not None or rule is not None) and not counts.all():
+        found = ", ".join(f"{part} {count}" for part, count in zip(PARTS, counts, strict=True))
+        raise DataError(
+            f"{where}: a part of the split is empty ({found}); mark rows for each of train, valid and test, "
+            "or let a rule draw them from enough interactions: split='mmrec' or split='random'"
+        )
+    return Dataset(
+        name=name,
+        users=np.ascontiguousarray(users),
+        items=np.ascontiguousarray(items),
+        parts=np.ascontiguousarray(labels),
+        user_ids=user_ids,
+        item_ids=item_ids,
+        titles=titles,
+        modalities=modalities,
+        messages=messages,
+        source=source,
+    )

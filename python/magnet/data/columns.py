@@ -1,0 +1,128 @@
+"""Which column of a table holds users, items, titles; and what the values of a split column mean."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from magnet.errors import DataError, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import polars as pl
+    from numpy.typing import NDArray
+
+__all__ = ["find_item", "find_title", "find_user", "parse_parts", "shown"]
+
+# Names are compared in lower case without separators, the first that occurs wins.
+USER = ("userid", "user", "uid", "userindex", "useridx", "reviewerid", "customerid", "memberid", "visitorid")
+ITEM = (
+    "itemid",
+    "item",
+    "iid",
+    "itemindex",
+    "itemidx",
+    "asin",
+    "parentasin",
+    "productid",
+    "movieid",
+    "trackid",
+    "artistid",
+)
+TITLE = (
+    "title",
+    "name",
+    "itemtitle",
+    "itemname",
+    "producttitle",
+    "productname",
+    "trackname",
+    "artistname",
+    "label",
+)
+CATALOGUE_NUMBER = ("asin", "parentasin", "isbn", "sku", "ean")  # better than nothing beside a bare number
+
+PART_NAMES = {
+    **dict.fromkeys(("0", "train", "training"), 0),
+    **dict.fromkeys(("1", "valid", "val", "validation", "dev"), 1),
+    **dict.fromkeys(("2", "test", "testing"), 2),
+}
+
+
+def _plain(name: str) -> str:
+    # RecBole writes the type behind the name: user_id:token
+    return name.partition(":")[0].strip().lower().replace("_", "").replace("-", "").replace(" ", "")
+
+
+def _recognise(columns: Sequence[str], known: Sequence[str]) -> str | None:
+    plain = {_plain(column): column for column in reversed(columns)}
+    return next((plain[name] for name in known if name in plain), None)
+
+
+def shown(names: Sequence[str]) -> str:
+    """Names as errors list them."""
+    return ", ".join(map(repr, names))
+
+
+def _find(columns: Sequence[str], given: str | None, kind: str, known: Sequence[str], where: str) -> str:
+    if given is not None:
+        if given not in columns:
+            raise DataError(f"{where}: there is no column {given!r} for the {kind}{nearest(given, columns)}")
+        return given
+    column = _recognise(columns, known)
+    if column is None:
+        raise DataError(
+            f"{where}: expected a column of {kind} ids with a name like {kind}ID, {kind}_id or {kind}, "
+            f"found {shown(columns)}; name it with {kind}="
+        )
+    return column
+
+
+def find_user(columns: Sequence[str], given: str | None, where: str) -> str:
+    """The column of user ids.
+
+    Raises:
+        DataError: If the given column is missing, or none is recognised.
+    """
+    return _find(columns, given, "user", USER, where)
+
+
+def find_item(columns: Sequence[str], given: str | None, where: str) -> str:
+    """The column of item ids.
+
+    Raises:
+        DataError: If the given column is missing, or none is recognised.
+    """
+    return _find(columns, given, "item", ITEM, where)
+
+
+def find_title(columns: Sequence[str]) -> str | None:
+    """The column that names items for people: a title or name, else a catalogue number such as an ASIN."""
+    return _recognise(columns, TITLE) or _recognise(columns, CATALOGUE_NUMBER)
+
+
+def parse_parts(values: pl.Series, where: str, first_line: int) -> NDArray[np.int8]:
+    """Read a split column.
+
+    Args:
+        values: 0, 1, 2 or train, valid (val, validation, dev), test, in any case.
+        where: What to call the column in an error.
+        first_line: Number of the row of ``values[0]`` for a reader of the file or frame.
+
+    Raises:
+        DataError: If a value is none of these; names the first such row.
+    """
+    import polars as pl
+
+    text = values.cast(pl.String, strict=False).str.strip_chars().str.to_lowercase()
+    parts = text.replace_strict(PART_NAMES, default=None, return_dtype=pl.Int8)
+    unknown = parts.is_null().arg_true()
+    if len(unknown):
+        first = int(unknown[0])
+        raise DataError(
+            f"{where}: expected 0, 1, 2 or train, valid, test, found {values[first]!r} in row {first + first_line} "
+            f"({len(unknown)} such rows)"
+        )
+    return parts.to_numpy().astype(np.int8)

@@ -1,0 +1,321 @@
+"""The data set: who took what, in which part of the split, and what is known about the items."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal, Self, TypeAlias
+
+import numpy as np
+from scipy.sparse import coo_array, csr_array
+
+from magnet.errors import DataError, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping, Sequence
+    from pathlib import Path
+
+    from narwhals.typing import IntoDataFrame
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["PARTS", "DataSource", "Dataset", "Modality", "Part"]
+
+Part: TypeAlias = Literal["train", "valid", "test"]
+PARTS: tuple[Part, ...] = ("train", "valid", "test")  # the values 0, 1 and 2 of Dataset.parts
+
+
+@dataclass(frozen=True, eq=False)
+class Modality:
+    """What one source of content says about every item.
+
+    Attributes:
+        name: Unique within a data set.
+        features: One row for each item, ``(I, d_m)``, finite, float32 or float16 as they were given. Sums over float16 rows
+            overflow: convert them first.
+        present: Which items have the modality, ``(I,)``. Rows of the others are zero and mean nothing.
+    """
+
+    name: str
+    features: NDArray[np.float32] | NDArray[np.float16]
+    present: NDArray[np.bool_]
+
+    @property
+    def width(self) -> int:
+        """Number of features, ``d_m``."""
+        return int(self.features.shape[1])
+
+    @property
+    def n_missing(self) -> int:
+        """Number of items without the modality."""
+        return int(self.present.size - np.count_nonzero(self.present))
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """Where a data set was read from, so that it can be read again. Every value is JSON-compatible.
+
+    Attributes:
+        path: The folder, absolute.
+        split: A column of the interaction file, ``"mmrec"`` or ``"random"``.
+        modalities: The chosen modalities in order, or None for all feature files of the folder.
+        user: The user column where it was named.
+        item: The item column where it was named.
+        seed: What a drawn split depends on.
+    """
+
+    path: str
+    split: str = "split"
+    modalities: list[str] | None = None
+    user: str | None = None
+    item: str | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Interactions, raw ids and modalities. Nothing in it changes after it is made.
+
+    Index ``u`` stands for the user ``user_ids[u]``, index ``i`` for the item ``item_ids[i]``; everything inside Magnet uses
+    indices. A pair of user and item occurs at most once.
+
+    Attributes:
+        name: For reports.
+        users: User index of each interaction, ``(N,)``, int32.
+        items: Item index of each interaction, ``(N,)``, int32.
+        parts: Part of each interaction, ``(N,)``, int8: 0 train, 1 valid, 2 test.
+        user_ids: The user's own keys, ``(U,)``, unique.
+        item_ids: The item's own keys, ``(I,)``, unique; items without any interaction are among them.
+        titles: A name for each item, None where it has none; None where no item has.
+        modalities: By name, in the order in which models use them.
+        messages: What was changed or found odd while reading, with counts, one sentence each.
+        source: Where it was read from; None for data made in memory.
+
+    Raises:
+        DataError: If lengths, types or indices do not fit each other.
+    """
+
+    name: str
+    users: NDArray[np.int32]
+    items: NDArray[np.int32]
+    parts: NDArray[np.int8]
+    user_ids: list[Hashable]
+    item_ids: list[Hashable]
+    titles: list[str | None] | None = None
+    modalities: dict[str, Modality] = field(default_factory=dict)
+    messages: list[str] = field(default_factory=list)
+    source: DataSource | None = None
+
+    def __post_init__(self) -> None:
+        kinds = {"users": np.int32, "items": np.int32, "parts": np.int8}
+        for name, kind in kinds.items():
+            array = getattr(self, name)
+            if array.dtype != kind or array.shape != self.users.shape or array.ndim != 1:
+                raise DataError(
+                    f"{self.name}: {name} must be a {np.dtype(kind)} array of shape {self.users.shape}, "
+                    f"got {array.dtype} {array.shape}"
+                )
+        bounds = {"users": self.n_users, "items": self.n_items, "parts": len(PARTS)}
+        for name, bound in bounds.items():
+            array = getattr(self, name)
+            outside = np.flatnonzero((array < 0) | (array >= bound))
+            if outside.size:
+                raise DataError(
+                    f"{self.name}: {name} must lie in [0, {bound}), but {name}[{outside[0]}] = {array[outside[0]]}"
+                )
+        for name, ids in {"user_ids": self.user_ids, "item_ids": self.item_ids}.items():
+            if len(set(ids)) != len(ids):
+                raise DataError(
+                    f"{self.name}: {name} must be unique, but {len(ids) - len(set(ids))} are repeated"
+                )
+        if self.titles is not None and len(self.titles) != self.n_items:
+            raise DataError(
+                f"{self.name}: expected {self.n_items} titles, one for each item, got {len(self.titles)}"
+            )
+        for modality in self.modalities.values():
+            if modality.features.shape[:1] != (self.n_items,) or modality.present.shape != (self.n_items,):
+                raise DataError(
+                    f"{self.name}: modality '{modality.name}' must have {self.n_items} rows, one for each item, "
+                    f"got {modality.features.shape[0]}"
+                )
+
+    @classmethod
+    def from_folder(
+        cls,
+        path: str | Path,
+        *,
+        split: str = "split",
+        modalities: Sequence[str] | None = None,
+        user: str | None = None,
+        item: str | None = None,
+        seed: int = 0,
+    ) -> Dataset:
+        """Read a folder with ``inter.tsv`` (or ``inter.csv``), feature files and, where there is one, ``items.tsv``.
+
+        Row i of ``<name>.npy`` belongs to row i of ``items.tsv``; without that file to the item whose id is i, counted from 0.
+        ``<name>.tsv``, ``.csv`` or ``.parquet``, if listed in ``modalities``, is a table with an item column and numeric ones.
+
+        Args:
+            path: The folder.
+            split: A column of the interaction file with 0, 1, 2 or train, valid, test; or ``"mmrec"`` or ``"random"``, see
+                :mod:`magnet.data.split`.
+            modalities: Which features to use, in this order; by default every ``*.npy``, sorted by name.
+            user: The user column, if its name is not recognised (``userID``, ``user_id``, ``user`` … are).
+            item: The item column, likewise.
+            seed: What a drawn split depends on.
+
+        Raises:
+            DataError: If something is missing, empty, or breaks a rule; the text names file and line.
+        """
+        from magnet.data.load import load_folder
+
+        return load_folder(path, split=split, modalities=modalities, user=user, item=item, seed=seed)
+
+    @classmethod
+    def from_source(cls, source: DataSource) -> Dataset:
+        """Read a data set again.
+
+        Raises:
+            DataError: As :meth:`from_folder`.
+        """
+        return cls.from_folder(
+            source.path,
+            split=source.split,
+            modalities=source.modalities,
+            user=source.user,
+            item=source.item,
+            seed=source.seed,
+        )
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: IntoDataFrame,
+        *,
+        user: str | None = None,
+        item: str | None = None,
+        split: str | None = None,
+        features: Mapping[str, ArrayLike | IntoDataFrame | Mapping[Hashable, ArrayLike]] | None = None,
+        items: Sequence[Hashable] | None = None,
+        titles: Sequence[str | None] | Mapping[Hashable, str | None] | None = None,
+        seed: int = 0,
+        name: str = "frame",
+    ) -> Dataset:
+        """Make a data set of a pandas, polars or Arrow frame, with ids of any hashable kind.
+
+        Args:
+            frame: One row for each interaction.
+            user: The user column, if its name is not recognised.
+            item: The item column, likewise.
+            split: A column with 0, 1, 2 or train, valid, test; ``"mmrec"`` or ``"random"``; None: all rows are for training.
+            features: By name: an array ``(I, d)`` whose row i belongs to ``items[i]``, a frame with an item column and numeric
+                ones, or a mapping from item id to vector. Items may be missing in the last two.
+            items: The catalogue, in the order of the features' rows; by default every item that occurs, sorted.
+            titles: A name for each item: aligned with ``items``, or by item id.
+            seed: What a drawn split depends on.
+            name: For reports.
+
+        Raises:
+            DataError: If a column is missing, an id is missing or unhashable, or features do not fit the items.
+
+        Example:
+            >>> import polars as pl
+            >>> taken = pl.DataFrame({"user": ["ann", "ann", "bob"], "item": ["tea", "cup", "tea"]})
+            >>> data = Dataset.from_frame(taken, features={"size": {"tea": [1.0, 2.0], "cup": [0.5, 1.0]}})
+            >>> data.item_ids, data.train.toarray().tolist()
+            (['cup', 'tea'], [[1.0, 1.0], [0.0, 1.0]])
+        """
+        from magnet.data.frames import from_frame
+
+        return from_frame(
+            frame,
+            user=user,
+            item=item,
+            split=split,
+            features=features,
+            items=items,
+            titles=titles,
+            seed=seed,
+            name=name,
+        )
+
+    @property
+    def n_users(self) -> int:
+        """Number of users, U."""
+        return len(self.user_ids)
+
+    @property
+    def n_items(self) -> int:
+        """Number of items, I: those of interactions, of the item table and of the features."""
+        return len(self.item_ids)
+
+    @cached_property
+    def train(self) -> csr_array:
+        """Training interactions, ``(U, I)``, float32 ones, indices sorted."""
+        return self._matrix(self.parts == 0)
+
+    @cached_property
+    def valid(self) -> csr_array:
+        """Validation interactions, ``(U, I)``, float32 ones, indices sorted."""
+        return self._matrix(self.parts == 1)
+
+    @cached_property
+    def test(self) -> csr_array:
+        """Test interactions, ``(U, I)``, float32 ones, indices sorted."""
+        return self._matrix(self.parts == 2)
+
+    @cached_property
+    def train_valid(self) -> csr_array:
+        """Training and validation interactions together, ``(U, I)``, float32 ones, indices sorted."""
+        return self._matrix(self.parts <= 1)
+
+    def part(self, name: Part) -> csr_array:
+        """The interactions of ``"train"``, ``"valid"`` or ``"test"``, ``(U, I)``.
+
+        Raises:
+            DataError: If there is no such part.
+        """
+        if name not in PARTS:
+            raise DataError(f"a split has no part {name!r}{nearest(str(name), PARTS)}")
+        matrix: csr_array = getattr(self, name)
+        return matrix
+
+    @cached_property
+    def user_index(self) -> dict[Hashable, int]:
+        """From raw id to user index."""
+        return {key: index for index, key in enumerate(self.user_ids)}
+
+    @cached_property
+    def item_index(self) -> dict[Hashable, int]:
+        """From raw id to item index."""
+        return {key: index for index, key in enumerate(self.item_ids)}
+
+    @cached_property
+    def content_hash(self) -> str:
+        """SHA-256 over interactions, parts, ids and features: equal for equal content, whatever the order of the rows."""
+        digest = hashlib.sha256()
+        order = np.lexsort((self.items, self.users))
+        for array in (self.users, self.items, self.parts):
+            digest.update(np.ascontiguousarray(array[order]).tobytes())
+        for ids in (self.user_ids, self.item_ids):
+            digest.update("\x1f".join(f"{type(key).__name__}:{key!r}" for key in ids).encode())
+            digest.update(b"\x1e")
+        for modality in self.modalities.values():
+            features = np.ascontiguousarray(modality.features)
+            digest.update(f"{modality.name}\x1f{features.dtype}\x1f{features.shape}\x1e".encode())
+            digest.update(features.data)
+            digest.update(modality.present.tobytes())
+        return digest.hexdigest()
+
+    def replace(self, **changes: object) -> Self:
+        """The same data set with some attributes changed."""
+        import dataclasses
+
+        return dataclasses.replace(self, **changes)  # type: ignore[arg-type]
+
+    def _matrix(self, keep: NDArray[np.bool_]) -> csr_array:
+        users, items = self.users[keep], self.items[keep]
+        values = np.ones(users.size, dtype=np.float32)
+        matrix = coo_array((values, (users, items)), shape=(self.n_users, self.n_items)).tocsr()
+        matrix.sort_indices()
+        return matrix

@@ -1,0 +1,94 @@
+"""Feature matrices: checked, aligned with the items, never summed in float16."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from magnet.data.dataset import Modality
+from magnet.errors import DataError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["make_modality", "some"]
+
+
+def some(rows: NDArray[np.intp], limit: int = 5) -> str:
+    """The first few of some numbers, as errors list them."""
+    text = ", ".join(str(int(row)) for row in rows[:limit])
+    return text if rows.size <= limit else f"{text}, … ({rows.size} in all)"
+
+
+def make_modality(
+    name: str,
+    array: NDArray[Any],
+    *,
+    n_items: int,
+    where: str,
+    rows: NDArray[np.int32] | None = None,
+    first_row: int = 0,
+    why: str = "",
+) -> tuple[Modality, list[str]]:
+    """Check a feature matrix and align it with the items.
+
+    A row of zeros says nothing (its cosine with anything is undefined), so its item lacks the modality.
+
+    Args:
+        name: Of the modality.
+        array: Features, ``(I, d)``, or ``(n, d)`` with ``rows``; any real number type. float16 and float32 are kept, others become
+            float32.
+        n_items: Number of items, I.
+        where: What to call the matrix in an error.
+        rows: The item of each row of ``array``, ``(n,)``, unique, -1 to leave the row out; None if row i belongs to item i.
+        first_row: Number of the first row for a reader of the file.
+        why: Where the number of items comes from, for an error.
+
+    Returns:
+        The modality, and a message for each thing that was found odd.
+
+    Raises:
+        DataError: If the array is not a matrix of real numbers, has too few or too many rows, or holds NaN or infinity.
+    """
+    if array.ndim != 2 or array.shape[1] == 0:
+        raise DataError(f"{where}: expected a matrix (items, features), got an array of shape {array.shape}")
+    if array.dtype.kind not in "fiu":
+        raise DataError(
+            f"{where}: expected numbers (float16, float32, float64 or integers), got {array.dtype}"
+        )
+    if rows is None and array.shape[0] != n_items:
+        word = "fewer" if array.shape[0] < n_items else "more"
+        raise DataError(
+            f"{where}: {array.shape[0]} feature rows are {word} than the {n_items} items{why}; "
+            "every item needs a row, of zeros if it has no such feature"
+        )
+    kept = np.float16 if array.dtype.kind == "f" and array.dtype.itemsize == 2 else np.float32
+    with np.errstate(over="ignore"):  # what does not fit becomes infinite and is reported below
+        features: NDArray[Any] = np.array(array, dtype=kept, order="C")
+    faulty = np.flatnonzero(~np.isfinite(features).all(axis=1))
+    if faulty.size:
+        raise DataError(
+            f"{where}: NaN or infinity in row {some(faulty + first_row)}; correct the features, or write a row of zeros for an item "
+            "that has none"
+        )
+    if rows is not None:
+        aligned: NDArray[Any] = np.zeros((n_items, features.shape[1]), dtype=kept)
+        aligned[rows[rows >= 0]] = features[rows >= 0]
+        given = np.zeros(n_items, dtype=bool)
+        given[rows[rows >= 0]] = True
+        features = aligned
+    else:
+        given = np.ones(n_items, dtype=bool)
+    present = (features != 0).any(axis=1)
+    messages = []
+    absent, zero = n_items - np.count_nonzero(given), np.count_nonzero(given & ~present)
+    if absent:
+        messages.append(f"{where}: {absent} of {n_items} items have no row and lack the modality '{name}'")
+    if zero:
+        messages.append(
+            f"{where}: {zero} of {n_items} items have a row of zeros and lack the modality '{name}'"
+        )
+    if not present.any():
+        raise DataError(f"{where}: not a single item has a row that is not all zeros")
+    return Modality(name, features, present), messages

@@ -1,0 +1,217 @@
+"""Data sets from data frames of any kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import narwhals as nw
+import numpy as np
+import polars as pl
+
+from magnet.data.assemble import assemble
+from magnet.data.columns import find_item, find_user, parse_parts, shown
+from magnet.data.features import make_modality
+from magnet.data.ids import as_ids, as_list, catalogue, positions
+from magnet.data.split import RULES
+from magnet.errors import DataError, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Sequence
+
+    from narwhals.typing import IntoDataFrame
+    from numpy.typing import ArrayLike, NDArray
+
+    from magnet.data.dataset import Dataset, Modality
+    from magnet.data.ids import Ids
+
+__all__ = ["from_frame"]
+
+
+def from_frame(
+    frame: IntoDataFrame,
+    *,
+    user: str | None,
+    item: str | None,
+    split: str | None,
+    features: Mapping[str, ArrayLike | IntoDataFrame | Mapping[Hashable, ArrayLike]] | None,
+    items: Sequence[Hashable] | None,
+    titles: Sequence[str | None] | Mapping[Hashable, str | None] | None,
+    seed: int,
+    name: str,
+) -> Dataset:
+    """See :meth:`magnet.Dataset.from_frame`.
+
+    Raises:
+        DataError: If a column is missing, an id is missing or unhashable, or features do not fit the items.
+    """
+    table = _open(frame, name)
+    columns = table.columns
+    user_column, item_column = find_user(columns, user, name), find_item(columns, item, name)
+    if split is not None and split not in RULES and split not in columns:
+        raise DataError(
+            f"{name}: there is no split column {split!r}{nearest(split, [*columns, *RULES])}; "
+            f"the columns are {shown(columns)}, the rules 'mmrec' and 'random' draw a split"
+        )
+    if len(table) == 0:
+        raise DataError(f"{name}: there is not a single interaction in the frame")
+    user_keys = _column(table, user_column, name)
+    item_keys = _column(table, item_column, name)
+    parts = None
+    if split is not None and split not in RULES:
+        labels = pl.Series([None if label is None else str(label) for label in table[split].to_list()])
+        parts = parse_parts(labels, f"{name}: column {split!r}", 0)
+
+    keyed, plain = _sort_out(features or {}, item_column)
+    item_ids = _catalogue(items, item_keys, keyed, plain, name)
+    indices = positions(item_keys, item_ids)
+    unknown = np.flatnonzero(indices < 0)
+    if unknown.size:
+        first = int(unknown[0])
+        raise DataError(
+            f"{name}: item {as_list(item_keys)[first]!r} in row {first} is not among the {len(item_ids)} items given "
+            f"({unknown.size} such rows)"
+        )
+    known: dict[str, Modality] = {}
+    messages: list[str] = []
+    for feature in features or {}:
+        where = f"{name}: modality '{feature}'"
+        if feature in plain:
+            modality, found = make_modality(feature, plain[feature], n_items=len(item_ids), where=where)
+        else:
+            keys, matrix = keyed[feature]
+            rows = positions(keys, item_ids)
+            modality, found = make_modality(feature, matrix, n_items=len(item_ids), where=where, rows=rows)
+            if (rows < 0).any():
+                found.append(f"{where}: {np.count_nonzero(rows < 0)} rows name no item and were ignored")
+        known[feature] = modality
+        messages.extend(found)
+    user_ids = catalogue(user_keys)
+    return assemble(
+        name=name,
+        where=name,
+        users=positions(user_keys, user_ids),
+        items=indices,
+        parts=parts,
+        rule=split if split in RULES else None,
+        seed=seed,
+        user_ids=as_list(user_ids),
+        item_ids=as_list(item_ids),
+        titles=_titles(titles, item_ids, aligned=items is not None, where=name),
+        modalities=known,
+        messages=messages,
+        source=None,
+    )
+
+
+def _open(frame: Any, where: str) -> nw.DataFrame[Any]:
+    try:
+        table: nw.DataFrame[Any] = nw.from_native(frame, eager_only=True)
+    except TypeError:
+        raise DataError(
+            f"{where}: expected a pandas, polars or Arrow frame, got {type(frame).__name__}"
+        ) from None
+    return table
+
+
+def _column(table: nw.DataFrame[Any], column: str, where: str) -> Ids:
+    values = table[column]
+    if values.dtype.is_integer() and not values.null_count():
+        return pl.Series(values.to_numpy()).cast(pl.Int64, strict=False)
+    return as_ids(values.to_list(), f"{where}: column {column!r}")
+
+
+def _sort_out(
+    features: Mapping[str, Any], item_column: str
+) -> tuple[dict[str, tuple[Ids, NDArray[Any]]], dict[str, NDArray[Any]]]:
+    """Features that bring their item ids along, and those aligned with the catalogue."""
+    keyed: dict[str, tuple[Ids, NDArray[Any]]] = {}
+    plain: dict[str, NDArray[Any]] = {}
+    for name, given in features.items():
+        where = f"modality '{name}'"
+        if isinstance(given, Mapping):
+            keyed[name] = as_ids(list(given), where), _stack(list(given.values()), list(given), where)
+        elif isinstance(given, (np.ndarray, list, tuple)) or hasattr(given, "__array_interface__"):
+            plain[name] = _matrix(given, where)
+        else:
+            keyed[name] = _feature_frame(_open(given, where), item_column, where)
+            keys = as_list(keyed[name][0])
+            if len(set(keys)) != len(keys):
+                raise DataError(f"{where}: {len(keys) - len(set(keys))} rows repeat the id of an earlier one")
+    return keyed, plain
+
+
+def _matrix(values: Any, where: str) -> NDArray[Any]:
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        raise DataError(f"{where}: expected a matrix (items, features): {error}") from None
+
+
+def _stack(vectors: list[Any], keys: list[Hashable], where: str) -> NDArray[Any]:
+    arrays = [np.asarray(vector) for vector in vectors]
+    for key, array in zip(keys, arrays, strict=True):
+        if array.ndim != 1 or array.shape != arrays[0].shape:
+            raise DataError(
+                f"{where}: expected vectors of one length, {arrays[0].size} as the first, "
+                f"got shape {array.shape} for item {key!r}"
+            )
+    return np.stack(arrays) if arrays else np.zeros((0, 0))
+
+
+def _feature_frame(table: nw.DataFrame[Any], item_column: str, where: str) -> tuple[Ids, NDArray[Any]]:
+    column = find_item(table.columns, item_column if item_column in table.columns else None, where)
+    others = [name for name in table.columns if name != column]
+    for name in others:
+        if not table[name].dtype.is_numeric():
+            raise DataError(
+                f"{where}: expected numbers in column {name!r}, found {table[name].dtype}; "
+                f"the columns are {shown(table.columns)}"
+            )
+    matrix = table.select(others).to_numpy() if others else np.zeros((len(table), 0))
+    return _column(table, column, where), matrix
+
+
+def _catalogue(
+    items: Sequence[Hashable] | None,
+    seen: Ids,
+    keyed: dict[str, tuple[Ids, NDArray[Any]]],
+    plain: dict[str, NDArray[Any]],
+    where: str,
+) -> Ids:
+    if items is not None:
+        given = as_ids(list(items.tolist() if isinstance(items, np.ndarray) else items), f"{where}: items")
+        if len(set(as_list(given))) != len(given):
+            raise DataError(
+                f"{where}: items must be unique, {len(given) - len(set(as_list(given)))} are repeated"
+            )
+        return given
+    if not plain:
+        return catalogue(seen, *(keys for keys, _ in keyed.values()))
+    rows = max(array.shape[0] for array in plain.values() if array.ndim)
+    if isinstance(seen, pl.Series) and seen.dtype == pl.Int64:
+        numbered = seen.to_numpy()
+        if numbered.min() >= 0 and numbered.max() < rows:
+            return pl.Series(np.arange(rows))
+    raise DataError(
+        f"{where}: modalities {shown(list(plain))} come without ids, and the item ids are not row numbers from 0 to "
+        f"{rows - 1}; give items=, the item id of each feature row"
+    )
+
+
+def _titles(
+    titles: Sequence[str | None] | Mapping[Hashable, str | None] | None,
+    item_ids: Ids,
+    *,
+    aligned: bool,
+    where: str,
+) -> list[str | None] | None:
+    if titles is None:
+        return None
+    if isinstance(titles, Mapping):
+        return [titles.get(key) for key in as_list(item_ids)]
+    if not aligned and len(titles) != len(item_ids):
+        raise DataError(
+            f"{where}: {len(titles)} titles do not fit {len(item_ids)} items; give a mapping from item id to title"
+        )
+    return list(titles)

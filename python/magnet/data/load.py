@@ -1,0 +1,232 @@
+"""Data sets from folders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from magnet.data.assemble import assemble
+from magnet.data.columns import find_item, find_title, find_user, parse_parts, shown
+from magnet.data.dataset import Dataset, DataSource, Modality
+from magnet.data.features import make_modality
+from magnet.data.ids import as_list, catalogue, positions
+from magnet.data.split import RULES
+from magnet.data.tables import FIRST_LINE, SUFFIXES, header, numbers, read_ids, read_table, whole_numbers
+from magnet.errors import DataError, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    from magnet.data.ids import Ids
+
+__all__ = ["load_folder"]
+
+
+def load_folder(
+    path: str | Path,
+    *,
+    split: str,
+    modalities: Sequence[str] | None,
+    user: str | None,
+    item: str | None,
+    seed: int,
+) -> Dataset:
+    """See :meth:`magnet.Dataset.from_folder`.
+
+    Raises:
+        DataError: If something is missing, empty, or breaks a rule; the text names file and line.
+    """
+    folder = Path(path).expanduser()
+    if not folder.is_dir():
+        raise DataError(
+            f"{folder}: no such folder; expected one with inter.tsv or inter.csv and feature files"
+        )
+    inter = _table_file(folder, "inter")
+    columns = header(inter)
+    user_column = find_user(columns, user, str(inter))
+    item_column = find_item(columns, item, str(inter))
+    if split not in RULES and split not in columns:
+        raise DataError(
+            f"{inter}: there is no split column {split!r}{nearest(split, [*columns, *RULES])}; the columns are {shown(columns)}, "
+            "the rules 'mmrec' and 'random' draw a split"
+        )
+    wanted = [user_column, item_column] + ([split] if split not in RULES else [])
+    table = read_table(inter, list(dict.fromkeys(wanted)))
+    if table.height == 0:
+        raise DataError(f"{inter}: there is not a single interaction below the line of column names")
+    parts = None if split in RULES else parse_parts(table[split], f"{inter}: column {split!r}", FIRST_LINE)
+    users = read_ids(table[user_column], f"{inter}: column {user_column!r}")
+    user_ids = catalogue(users)
+
+    arrays, tables = _feature_files(folder, modalities)
+    listing = next((folder / f"items{s}" for s in SUFFIXES if (folder / f"items{s}").is_file()), None)
+    titles: list[str | None] | None = None
+    item_where = f"{inter}: column {item_column!r}"
+    why = ""
+    if listing is not None:
+        item_ids, items, titles = _listed_items(listing, table[item_column], item_where)
+        why = f" of {listing.name}"
+    elif _has_arrays(folder):
+        item_ids, items, why = _numbered_items(
+            folder, arrays, read_ids(table[item_column], item_where), item_where
+        )
+    else:
+        items = read_ids(table[item_column], item_where)
+        item_ids = catalogue(items, *(keys for keys, _ in tables.values()))
+
+    known: dict[str, Modality] = {}
+    messages: list[str] = []
+    for name in modalities if modalities is not None else sorted(arrays):
+        if name in arrays:
+            modality, found = make_modality(
+                name, arrays[name], n_items=len(item_ids), where=str(folder / f"{name}.npy"), why=why
+            )
+        else:
+            keys, matrix = tables[name]
+            rows = positions(keys, item_ids)
+            modality, found = make_modality(
+                name, matrix, n_items=len(item_ids), where=str(folder / name), rows=rows, first_row=FIRST_LINE
+            )
+            if (rows < 0).any():
+                found.append(
+                    f"{folder / name}: {np.count_nonzero(rows < 0)} rows name no item of the data set and were ignored"
+                )
+        known[name] = modality
+        messages.extend(found)
+    source = DataSource(
+        path=str(folder.resolve()),
+        split=split,
+        modalities=None if modalities is None else list(modalities),
+        user=user,
+        item=item,
+        seed=seed,
+    )
+    return assemble(
+        name=folder.resolve().name,
+        where=str(inter),
+        users=positions(users, user_ids),
+        items=positions(items, item_ids),
+        parts=parts,
+        rule=split if split in RULES else None,
+        seed=seed,
+        user_ids=as_list(user_ids),
+        item_ids=as_list(item_ids),
+        titles=titles,
+        modalities=known,
+        messages=messages,
+        source=source,
+    )
+
+
+def _table_file(folder: Path, stem: str) -> Path:
+    found = [
+        folder / f"{stem}{suffix}" for suffix in (".tsv", ".csv") if (folder / f"{stem}{suffix}").is_file()
+    ]
+    if not found:
+        raise DataError(f"{folder}: there is no {stem}.tsv or {stem}.csv in the folder")
+    if len(found) > 1:
+        raise DataError(f"{folder}: both {stem}.tsv and {stem}.csv are there; keep the one that counts")
+    return found[0]
+
+
+def _has_arrays(folder: Path) -> bool:
+    return any(not path.name.startswith(".") for path in folder.glob("*.npy"))
+
+
+def _array_files(folder: Path) -> dict[str, Path]:
+    return {path.stem: path for path in sorted(folder.glob("*.npy")) if not path.name.startswith(".")}
+
+
+def _open_array(path: Path) -> NDArray[Any]:
+    try:
+        array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, OSError, EOFError) as error:
+        raise DataError(f"{path}: not a readable array of numbers: {error}") from None
+    return array
+
+
+def _feature_files(
+    folder: Path, chosen: Sequence[str] | None
+) -> tuple[dict[str, NDArray[Any]], dict[str, tuple[Ids, NDArray[np.float32]]]]:
+    """The chosen arrays, mapped into memory, and the chosen tables: item ids and features of each."""
+    arrays = _array_files(folder)
+    tables = {
+        path.stem: path
+        for suffix in SUFFIXES
+        for path in sorted(folder.glob(f"*{suffix}"))
+        if path.stem not in ("inter", "items") and path.stem not in arrays and not path.name.startswith(".")
+    }
+    names = list(arrays) if chosen is None else list(chosen)
+    for place, name in enumerate(names):
+        if name not in arrays and name not in tables:
+            raise DataError(f"{folder}: there is no modality {name!r}{nearest(name, [*arrays, *tables])}")
+        if name in names[:place]:
+            raise DataError(f"{folder}: modality {name!r} is asked for twice")
+    return (
+        {name: _open_array(arrays[name]) for name in names if name in arrays},
+        {name: _feature_table(tables[name]) for name in names if name in tables},
+    )
+
+
+def _feature_table(path: Path) -> tuple[Ids, NDArray[np.float32]]:
+    table = read_table(path)
+    column = find_item(table.columns, None, str(path))
+    keys = read_ids(table[column], f"{path}: column {column!r}", mixed=True)
+    _unique(keys, f"{path}: column {column!r}")
+    return keys, numbers(table.drop(column), str(path))
+
+
+def _unique(keys: Ids, where: str) -> None:
+    again = pl.Series(keys)
+    repeated = (~again.is_first_distinct()).arg_true()
+    if len(repeated):
+        first = int(repeated[0])
+        raise DataError(
+            f"{where}: item {again[first]!r} in line {first + FIRST_LINE} stands there a second time"
+        )
+
+
+def _listed_items(path: Path, column: pl.Series, where: str) -> tuple[Ids, Ids, list[str | None] | None]:
+    """Catalogue and titles by the item table, and the interactions' items of the same kind of key."""
+    table = read_table(path)
+    name = find_item(table.columns, None, str(path))
+    item_ids = read_ids(table[name], f"{path}: column {name!r}", mixed=True)
+    _unique(item_ids, f"{path}: column {name!r}")
+    items = read_ids(column, where, mixed=True)
+    if pl.Series(item_ids).dtype != pl.Series(items).dtype:  # a column of integers only by chance
+        item_ids, items = pl.Series(item_ids).cast(pl.String), pl.Series(items).cast(pl.String)
+    unknown = np.flatnonzero(positions(items, item_ids) < 0)
+    if unknown.size:
+        first = int(unknown[0])
+        raise DataError(
+            f"{where}: item {pl.Series(items)[first]!r} in line {first + FIRST_LINE} is not in {path.name} "
+            f"({unknown.size} such lines); list every item there, in the order of the feature rows"
+        )
+    title = find_title([other for other in table.columns if other != name])
+    if title is None:
+        return item_ids, items, None
+    titles = table[title].cast(pl.String).str.strip_chars().to_list()
+    return item_ids, items, [text or None for text in titles] if any(titles) else None
+
+
+def _numbered_items(
+    folder: Path, arrays: dict[str, NDArray[Any]], items: Ids, where: str
+) -> tuple[Ids, Ids, str]:
+    """Catalogue by row number of the feature files; does not depend on which of equally long files were chosen."""
+    numbered = whole_numbers(items, where)
+    opened = arrays or {name: _open_array(path) for name, path in _array_files(folder).items()}
+    longest = max(opened, key=lambda name: opened[name].shape[:1])
+    rows = opened[longest].shape[0] if opened[longest].ndim else 0
+    highest = int(numbered.argmax())
+    if numbered[highest] >= rows:
+        raise DataError(
+            f"{where}: item {numbered[highest]} in line {highest + FIRST_LINE} has no row in {longest}.npy, which has {rows} rows "
+            f"for items 0 to {rows - 1}; add the missing rows (zeros if there is no feature), or list the items in items.tsv"
+        )
+    return pl.Series(np.arange(rows)), items, f" (as many as {longest}.npy has rows)"

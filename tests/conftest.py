@@ -1,0 +1,31 @@
+"""What every test may use."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from magnet.data.synthetic import Synthetic, generate
+
+settings.register_profile("fast", max_examples=30, deadline=None, database=None, derandomize=True)
+settings.register_profile("slow", max_examples=1000, deadline=None, database=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real data sets, which is not part of the project."""
+    beside = Path(__file__).resolve().parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("MAGNET_DATA", beside))
+    if not folder.is_dir():
+        pytest.skip(f"no real data: {folder} is not there, and MAGNET_DATA names no other folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Synthetic:
+    """Generated data with 240 users and 160 items, and the truth behind it."""
+    return generate("tiny", seed=0)
