@@ -1,0 +1,102 @@
+"""EASE: the item-item model in closed form that learned models have to beat first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import Field
+from scipy.linalg import get_lapack_funcs
+
+from magnet.config import Config
+from magnet.errors import DataError
+from magnet.nn.states import ItemItemState
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from scipy.sparse import csr_array
+
+    from magnet.data import Dataset
+
+__all__ = ["EASEConfig", "fit_ease"]
+
+_DOUBLE_UP_TO = 20_000
+"""Items up to which the inverse is taken in float64 (12 I² bytes); above it float32 needs a third of that."""
+_BLOCK = 512
+
+
+class EASEConfig(Config):
+    """Settings of EASE.
+
+    Attributes:
+        regularization: λ, added to the diagonal of the Gram matrix; larger draws the weights towards zero.
+    """
+
+    regularization: float = Field(default=200.0, gt=0.0)
+
+
+def fit_ease(dataset: Dataset, config: EASEConfig) -> ItemItemState:
+    r"""Solve for the item-item weights that best rebuild the training interactions without self-weights.
+
+    .. math:: P = (X^\top X + \lambda I)^{-1}, \qquad B = I - P \, \mathrm{diag}(1 / \mathrm{diag}(P))
+
+    (Steck, *Embarrassingly Shallow Autoencoders for Sparse Data*, WWW 2019). The Gram matrix is sparse until
+    it is factorised; factor, inverse and weights then share one dense buffer. At its peak this takes 12 I²
+    bytes (0.6 GB for 7,050 items), or 4 I² bytes in single precision for more than 20,000 items.
+
+    Args:
+        dataset: Only its training part is read.
+        config: The regularisation.
+
+    Returns:
+        Weights ``(I, I)`` float32 with a zero diagonal; rows and columns of items without a training
+        interaction are zero. The history is the training part.
+
+    Raises:
+        DataError: If λ is too small for the Gram matrix to be factorised in floating point.
+    """
+    history = dataset.train
+    dtype = np.dtype(np.float64 if dataset.n_items <= _DOUBLE_UP_TO else np.float32)
+    inverse = _invert(_regularized_gram(history, config.regularization, dtype), config.regularization)
+    return ItemItemState(history=history, weights=_weights(inverse))
+
+
+def _regularized_gram(history: csr_array, regularization: float, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """XᵀX + λI as a dense matrix, ``(I, I)``, in the column order that LAPACK works on without a copy."""
+    binary = history.copy()
+    binary.data = np.ones_like(binary.data, dtype=dtype)
+    gram: NDArray[Any] = (binary.T @ binary).toarray(order="F")
+    gram[np.diag_indices_from(gram)] += regularization
+    return gram
+
+
+def _invert(matrix: NDArray[Any], regularization: float) -> NDArray[Any]:
+    """The inverse of a positive definite matrix, in its own memory, both triangles filled."""
+    factorize: Any = get_lapack_funcs("potrf", (matrix,))
+    invert: Any = get_lapack_funcs("potri", (matrix,))
+    inverse: NDArray[Any]
+    factor, failed = factorize(matrix, lower=True, overwrite_a=True, clean=False)
+    if not failed:
+        inverse, failed = invert(factor, lower=True, overwrite_c=True)
+    if failed:
+        raise DataError(
+            f"EASE: with regularization = {regularization} the Gram matrix of {len(matrix)} items is "
+            f"singular in {matrix.dtype}; choose a larger regularization"
+        )
+    for start in range(0, len(inverse), _BLOCK):
+        stop = min(start + _BLOCK, len(inverse))
+        inverse[start:stop, stop:] = inverse[stop:, start:stop].T
+        block = np.tril(inverse[start:stop, start:stop])
+        inverse[start:stop, start:stop] = block + np.tril(block, -1).T
+    return inverse
+
+
+def _weights(inverse: NDArray[Any]) -> NDArray[np.float32]:
+    """B from P: every column divided by minus its diagonal value, and nothing on the diagonal."""
+    diagonal = -inverse.diagonal()  # (I,), a copy
+    weights = inverse.T  # symmetric, and in row order this way
+    weights /= diagonal
+    np.fill_diagonal(weights, 0.0)
+    single: NDArray[np.float32] = weights.astype(np.float32, copy=False)
+    single += 0.0  # no negative zeros
+    return single

@@ -1,0 +1,154 @@
+"""Full-ranking evaluation of a trained state on one part of the data, under one of two protocols."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+from magnet.evaluate.rank import rank
+from scipy.sparse import csr_array
+
+from magnet.baselines.popularity import PopularityConfig, fit_popularity
+from magnet.errors import DataError, nearest
+from magnet.evaluate.metrics import ranking_metrics
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from magnet.data import Dataset
+    from magnet.nn.states import State
+    from numpy.typing import NDArray
+
+__all__ = ["DEFAULT_KS", "Evaluation", "Part", "Protocol", "evaluate"]
+
+Part = Literal["valid", "test"]
+Protocol = Literal["strict", "mmrec"]
+
+DEFAULT_KS = (5, 10, 20, 50)
+_BLOCK = 4096
+"""Users ranked at a time: bounds the memory of a block without changing any value."""
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What an evaluation found.
+
+    Attributes:
+        part: The part whose items had to be found.
+        protocol: What was masked, and who counted.
+        n_users: Users that the metrics average over.
+        n_left_out: The other users: without held-out items or, under ``mmrec``, without a training
+            interaction.
+        n_popular: Users among ``n_users`` without a training interaction, whom popularity answered.
+        metrics: Averages over users by name, such as ``"recall@20"``, unrounded.
+        per_user: Each user's own values, ``(n_users,)`` float64, by the same names.
+        users: Whose values they are, ``(n_users,)`` int32, ascending.
+    """
+
+    part: Part
+    protocol: Protocol
+    n_users: int
+    n_left_out: int
+    n_popular: int
+    metrics: dict[str, float]
+    per_user: dict[str, NDArray[np.float64]]
+    users: NDArray[np.int32]
+
+    def to_json(self, model: str) -> dict[str, Any]:
+        """The document that ``magnet evaluate --json`` prints, as JSON-ready data with unrounded values.
+
+        Args:
+            model: The name of the model that was evaluated.
+        """
+        return {
+            "model": model,
+            "part": self.part,
+            "protocol": self.protocol,
+            "n_users": self.n_users,
+            "metrics": dict(self.metrics),
+        }
+
+
+def evaluate(
+    state: State,
+    dataset: Dataset,
+    part: str,
+    *,
+    protocol: str = "strict",
+    ks: Sequence[int] = DEFAULT_KS,
+) -> Evaluation:
+    """Rank the whole catalogue for every user with held-out items and measure where those items ended up.
+
+    Training items are masked. At test, ``strict`` masks validation items as well; ``mmrec`` does not, as the
+    code behind many published tables does not. Users without a training interaction are left out under
+    ``mmrec``; under ``strict`` they are answered by popularity (most training interactions first, ties to the
+    lower item index).
+
+    Args:
+        state: What a trained model left behind, for the users and items of ``dataset``.
+        dataset: The data it was trained on.
+        part: ``"valid"`` or ``"test"``.
+        protocol: ``"strict"`` or ``"mmrec"``.
+        ks: Cut-offs, each from 1 to the number of items.
+
+    Raises:
+        DataError: If the part or protocol is unknown, a cut-off is out of range, or nobody can be evaluated.
+    """
+    checked_part, checked_protocol = _choose("part", part, Part), _choose("protocol", protocol, Protocol)
+    _check_ks(ks, dataset.n_items)
+    held_out = dataset.part(checked_part)
+    if not held_out.nnz:
+        raise DataError(f"{dataset.name}: part '{part}' has no interactions, so there is nothing to evaluate")
+    has_history = np.diff(dataset.train.indptr) > 0  # (U,)
+    counts = np.diff(held_out.indptr) > 0  # (U,)
+    if checked_protocol == "mmrec":
+        counts &= has_history
+    users = np.flatnonzero(counts).astype(np.int32)
+    if not len(users):
+        raise DataError(
+            f"{dataset.name}: no user of part '{part}' has a training interaction, so protocol 'mmrec' "
+            "leaves nobody to evaluate; protocol 'strict' answers such users by popularity"
+        )
+    seen = dataset.train_valid if (checked_part, checked_protocol) == ("test", "strict") else dataset.train
+
+    known, unknown = users[has_history[users]], users[~has_history[users]]
+    items = np.empty((len(users), max(ks)), dtype=np.int32)
+    items[has_history[users]] = _rank_in_blocks(state, known, seen, max(ks))
+    if len(unknown):
+        popularity = fit_popularity(dataset, PopularityConfig())
+        items[~has_history[users]] = _rank_in_blocks(popularity, unknown, seen, max(ks))
+
+    per_user = ranking_metrics(items, csr_array(held_out[users]), ks)
+    return Evaluation(
+        part=checked_part,
+        protocol=checked_protocol,
+        n_users=len(users),
+        n_left_out=dataset.n_users - len(users),
+        n_popular=len(unknown),
+        metrics={name: float(values.mean()) for name, values in per_user.items()},
+        per_user=per_user,
+        users=users,
+    )
+
+
+def _rank_in_blocks(state: State, users: NDArray[np.int32], seen: csr_array, k: int) -> NDArray[np.int32]:
+    items = np.empty((len(users), k), dtype=np.int32)
+    for start in range(0, len(users), _BLOCK):
+        items[start : start + _BLOCK] = rank(state, users[start : start + _BLOCK], seen, k).items
+    return items
+
+
+def _choose(what: str, name: str, options: Any) -> Any:
+    if name not in get_args(options):
+        raise DataError(f"{what} '{name}' cannot be evaluated{nearest(str(name), get_args(options))}")
+    return name
+
+
+def _check_ks(ks: Sequence[int], n_items: int) -> None:
+    if not len(ks) or min(ks) < 1:
+        raise DataError(f"ks must be whole numbers of at least 1, got {list(ks)}")
+    if max(ks) > n_items:
+        raise DataError(
+            f"k = {max(ks)} is larger than the catalogue of {n_items} items; ask for at most {n_items} items"
+        )

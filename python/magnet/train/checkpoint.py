@@ -1,0 +1,103 @@
+"""Checkpoints: tensors and JSON in one safetensors file, so that a rename shows both or neither."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from magnet.errors import RunError
+from magnet.train.files import check_version, read_tensors, write_tensors
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Checkpoint", "Checkpoints", "load_checkpoint", "save_checkpoint"]
+
+_FORMAT = 1
+
+
+class Checkpoint(NamedTuple):
+    """A moment of a training run."""
+
+    tensors: dict[str, Tensor]
+    meta: dict[str, Any]
+
+
+class Checkpoints:
+    """The ``best`` and the ``last`` checkpoint of a run, in a folder of their own.
+
+    Args:
+        folder: Where they lie; made by the first save.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+
+    def path(self, name: Literal["best", "last"]) -> Path:
+        """The file of a checkpoint, whether it exists or not."""
+        return self.folder / f"{name}.safetensors"
+
+    def exists(self, name: Literal["best", "last"]) -> bool:
+        """Whether it has been saved."""
+        return self.path(name).is_file()
+
+    def save(
+        self, name: Literal["best", "last"], tensors: Mapping[str, Tensor], meta: Mapping[str, Any]
+    ) -> None:
+        """Save over the previous one of that name; see :func:`save_checkpoint`."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        save_checkpoint(self.path(name), tensors, meta)
+
+    def load(self, name: Literal["best", "last"]) -> Checkpoint:
+        """Load one; see :func:`load_checkpoint`."""
+        return load_checkpoint(self.path(name))
+
+
+def save_checkpoint(path: str | Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
+    """Write a checkpoint, replacing an older one only once the new one is whole and on disk.
+
+    Args:
+        path: The file, in a folder that exists.
+        tensors: By name, of any device; stored bit by bit.
+        meta: JSON-compatible data without NaN or infinity.
+
+    Raises:
+        ValueError, TypeError: If ``meta`` is not JSON-compatible.
+    """
+    text = json.dumps(dict(meta), allow_nan=False, sort_keys=True)
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    metadata = {"format_version": str(_FORMAT), "meta": text, "sha256": _digest(tensors, text)}
+    write_tensors(Path(path), tensors, metadata)
+
+
+def load_checkpoint(path: str | Path) -> Checkpoint:
+    """Read a checkpoint to the CPU.
+
+    Raises:
+        RunError: If the file is missing, damaged in any byte that matters, no checkpoint, or of a newer
+            format.
+    """
+    path = Path(path)
+    tensors, metadata = read_tensors(path)
+    if not {"format_version", "meta", "sha256"} <= metadata.keys():
+        raise RunError(f"{path}: a safetensors file, but not a checkpoint of Magnet")
+    version = metadata["format_version"]
+    check_version(path, int(version) if version.isdecimal() else version, _FORMAT)
+    if _digest(tensors, metadata["meta"]) != metadata["sha256"]:
+        raise RunError(f"{path}: damaged, its content does not match its checksum; use another checkpoint")
+    return Checkpoint(tensors, json.loads(metadata["meta"]))
+
+
+def _digest(tensors: Mapping[str, Tensor], text: str) -> str:
+    """SHA-256 over the JSON and, in the order of their names, every tensor's name, type, shape and bytes."""
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(json.dumps([name, str(tensor.dtype), list(tensor.shape)]).encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()

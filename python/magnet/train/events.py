@@ -1,0 +1,120 @@
+"""The diary of a training run: one JSON object per line, one line per epoch."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from magnet.errors import RunError
+from magnet.train.files import replacing
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+__all__ = ["EventLog", "read_events"]
+
+
+class EventLog:
+    """Appends whole lines to a file of events, each on its way to the disk before the next epoch begins.
+
+    A line that an interrupted writer left unfinished is cut off when the file is opened again.
+
+    Args:
+        path: The file, in a folder that exists; made if it is missing.
+        keep_below: Drop the events whose ``"epoch"`` is at least this: a run resumed there will write them
+            again.
+
+    Raises:
+        RunError: If a line before the last is damaged.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder, EventLog(f"{folder}/events.jsonl") as log:
+        ...     log.write({"epoch": 0, "loss": 0.1 + 0.2, "recall@20": float("nan")})
+        ...     read_events(log.path)
+        [{'epoch': 0, 'loss': 0.30000000000000004, 'recall@20': None}]
+    """
+
+    def __init__(self, path: str | Path, *, keep_below: int | None = None) -> None:
+        self.path = Path(path)
+        if self.path.exists():
+            _mend(self.path, keep_below)
+        # Unbuffered: a line is one write, there whole or cut short, and never mixed with another.
+        self._file = self.path.open("ab", buffering=0)
+
+    def write(self, event: Mapping[str, Any]) -> None:
+        """Append an event.
+
+        Args:
+            event: JSON-compatible data and NumPy scalars. Floats keep every digit; NaN and infinity, which
+                JSON lacks, become null.
+        """
+        self._file.write(_line(event))
+
+    def close(self) -> None:
+        """Close the file; to be called once nothing more will be written."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def read_events(path: str | Path) -> list[dict[str, Any]]:
+    """Read every whole event, leaving out a last line that was cut short.
+
+    Raises:
+        RunError: If the file is missing or a line before the last is damaged, naming it.
+    """
+    path = Path(path)
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except OSError as error:
+        raise RunError(f"{path}: events cannot be read ({error.strerror})") from None
+    events = []
+    # What follows the last line break is nothing, or a line that was cut short.
+    for number, line in enumerate(lines[:-1], start=1):
+        try:
+            event = json.loads(line)
+        except ValueError:
+            event = None
+        if not isinstance(event, dict):
+            raise RunError(
+                f"{path}: line {number} is damaged, expected a JSON object; delete that line to go on"
+            )
+        events.append(event)
+    return events
+
+
+def _mend(path: Path, keep_below: int | None) -> None:
+    events = read_events(path)
+    kept = [event for event in events if keep_below is None or event.get("epoch", -1) < keep_below]
+    if len(kept) < len(events) or not path.read_bytes().endswith(b"\n"):
+        with replacing(path) as temporary:
+            temporary.write_bytes(b"".join(map(_line, kept)))
+
+
+def _line(event: Mapping[str, Any]) -> bytes:
+    return json.dumps(_plain(event), allow_nan=False, separators=(",", ":")).encode() + b"\n"
+
+
+def _plain(value: Any) -> Any:
+    """The same data in JSON's own types."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return value

@@ -1,0 +1,180 @@
+"""What a run folder holds, as records, and the files that keep them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import torch
+from scipy.sparse import csr_array
+from torch import Tensor
+
+from magnet.errors import RunError
+from magnet.nn.states import from_tensors, to_tensors
+from magnet.runtime import versions
+from magnet.train.files import read_json, read_tensors, write_json, write_tensors
+from magnet.train.ids import decode_ids, encode_ids
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from magnet.nn.states import State
+
+__all__ = ["RunContents", "RunDescription", "read_contents", "write_contents"]
+
+
+@dataclass(frozen=True)
+class RunDescription:
+    """What was run, on what.
+
+    Attributes:
+        model: The model's registered name.
+        config: Its resolved configuration.
+        content_hash: Of the data set it was trained on.
+        protocol: That validation followed, ``"strict"`` or ``"mmrec"``.
+        seed: Of everything random.
+        source: Where the data can be read again (path, split, modalities…), None if they came from memory.
+        versions: Of what the result depends on.
+    """
+
+    model: str
+    config: Mapping[str, Any]
+    content_hash: str
+    protocol: str
+    seed: int
+    source: Mapping[str, Any] | None = None
+    versions: Mapping[str, str] = field(default_factory=versions)
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON-ready data, the attributes by name."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any], path: Path) -> Self:
+        """Read back :meth:`to_json`, found in the file ``path``; other keys are ignored.
+
+        Raises:
+            RunError: If a key is missing.
+        """
+        names = [known.name for known in fields(cls)]
+        missing = [name for name in names if name not in values]
+        if missing:
+            raise RunError(f"{path}: damaged, the key '{missing[0]}' is missing")
+        return cls(**{name: values[name] for name in names})
+
+
+@dataclass(frozen=True, eq=False)
+class RunContents:
+    """What a finished run knows.
+
+    Attributes:
+        state: What the model left behind to predict with.
+        user_ids: The user's own keys, by user index, ``(U,)``.
+        item_ids: The same for items, ``(I,)``.
+        titles: Item titles, None where there is none, or None for no titles at all.
+        train: Training interactions, ``(U, I)``.
+        valid: Validation interactions, ``(U, I)``.
+        metrics: JSON-ready results by name, such as ``"valid/strict"``.
+        valid_users: Whose validation values these are, ``(n,)`` int32.
+        valid_per_user: Their values, ``(n,)`` float64, by metric.
+    """
+
+    state: State
+    user_ids: list[Hashable]
+    item_ids: list[Hashable]
+    titles: list[str | None] | None
+    train: csr_array
+    valid: csr_array
+    metrics: dict[str, Any] = field(default_factory=dict)
+    valid_users: NDArray[np.int32] = field(default_factory=lambda: np.empty(0, dtype=np.int32))
+    valid_per_user: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+
+    @property
+    def popularity(self) -> NDArray[np.int64]:
+        """Training interactions of every item, ``(I,)``."""
+        return np.bincount(self.train.indices, minlength=len(self.item_ids)).astype(np.int64)
+
+
+def write_contents(folder: Path, contents: RunContents) -> None:
+    """Write the files of ``contents`` into ``folder``, each whole or not at all.
+
+    Raises:
+        RunError: If an id is of a kind that cannot be kept; nothing is written then.
+    """
+    ids = {
+        "users": encode_ids(contents.user_ids, of="user"),
+        "items": encode_ids(contents.item_ids, of="item"),
+        "titles": contents.titles,
+    }
+    tensors, meta = to_tensors(contents.state)
+    write_json(folder / "ids.json", ids)
+    write_tensors(folder / "state.safetensors", tensors)
+    write_json(folder / "state.json", meta)
+    seen = _csr_tensors("train", contents.train) | _csr_tensors("valid", contents.valid)
+    write_tensors(folder / "seen.safetensors", seen)
+    per_user = {"users": contents.valid_users} | contents.valid_per_user
+    values = {name: torch.from_numpy(np.array(array)) for name, array in per_user.items()}
+    write_tensors(folder / "valid_per_user.safetensors", values)
+    write_json(folder / "metrics.json", contents.metrics)
+
+
+def read_contents(folder: Path) -> RunContents:
+    """Read back what :func:`write_contents` wrote.
+
+    Raises:
+        RunError: If a file is missing or damaged, or the files do not fit each other.
+    """
+    ids = read_json(folder / "ids.json")
+    try:
+        user_ids, item_ids, titles = decode_ids(ids["users"]), decode_ids(ids["items"]), ids["titles"]
+    except (KeyError, TypeError):
+        raise RunError(
+            f"{folder / 'ids.json'}: damaged, expected lists of 'users', 'items' and 'titles'"
+        ) from None
+    tensors, _ = read_tensors(folder / "state.safetensors")
+    try:
+        state = from_tensors(tensors, read_json(folder / "state.json"))
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunError(
+            f"{folder / 'state.safetensors'}: damaged, it makes no model state ({error})"
+        ) from None
+    seen, _ = read_tensors(folder / "seen.safetensors")
+    shape = (len(user_ids), len(item_ids))
+    per_user, _ = read_tensors(folder / "valid_per_user.safetensors")
+    if "users" not in per_user:
+        raise RunError(
+            f"{folder / 'valid_per_user.safetensors'}: damaged, it does not say whose values it holds"
+        )
+    return RunContents(
+        state=state,
+        user_ids=user_ids,
+        item_ids=item_ids,
+        titles=titles,
+        train=_csr("train", seen, shape, folder / "seen.safetensors"),
+        valid=_csr("valid", seen, shape, folder / "seen.safetensors"),
+        metrics=read_json(folder / "metrics.json"),
+        valid_users=per_user.pop("users").numpy(),
+        valid_per_user={name: values.numpy() for name, values in per_user.items()},
+    )
+
+
+def _csr_tensors(name: str, matrix: csr_array) -> dict[str, Tensor]:
+    """The pattern of a matrix; its values are all one."""
+    parts = {"indptr": matrix.indptr, "indices": matrix.indices}
+    return {f"{name}.{part}": torch.from_numpy(array.astype(np.int32)) for part, array in parts.items()}
+
+
+def _csr(name: str, tensors: Mapping[str, Tensor], shape: tuple[int, int], path: Path) -> csr_array:
+    try:
+        indptr, indices = tensors[f"{name}.indptr"].numpy(), tensors[f"{name}.indices"].numpy()
+        matrix = csr_array((np.ones(len(indices), dtype=np.float32), indices, indptr), shape=shape)
+        matrix.check_format(full_check=True)
+    except (KeyError, ValueError) as error:
+        raise RunError(
+            f"{path}: damaged, it does not hold the {name} interactions of {shape} ({error})"
+        ) from None
+    return matrix

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from magnet.errors import RunError
+from magnet.train.events import EventLog, read_events
+
+
+def test_lines_are_on_disk_at_once_and_floats_keep_every_digit(tmp_path):
+    path = tmp_path / "events.jsonl"
+    with EventLog(path) as log:
+        log.write(
+            {"epoch": 0, "loss": 0.1 + 0.2, "recall@20": np.float32(0.1), "load": [np.int64(3), (1, 2)]}
+        )
+        assert path.read_bytes().endswith(b"\n")
+        assert read_events(path) == [
+            {"epoch": 0, "loss": 0.1 + 0.2, "recall@20": float(np.float32(0.1)), "load": [3, [1, 2]]}
+        ]
+        log.write({"epoch": 1})
+        assert path.read_bytes().count(b"\n") == 2
+
+
+def test_nan_and_infinity_become_null_at_any_depth(tmp_path):
+    with EventLog(tmp_path / "events.jsonl") as log:
+        log.write({"a": float("nan"), "b": {"c": [np.float64("inf"), 1.0]}})
+    line = (tmp_path / "events.jsonl").read_text()
+    assert json.loads(line, parse_constant=pytest.fail) == {"a": None, "b": {"c": [None, 1.0]}}
+
+
+def test_what_is_not_json_is_refused_and_leaves_no_part_of_a_line(tmp_path):
+    with EventLog(tmp_path / "events.jsonl") as log:
+        log.write({"epoch": 0})
+        with pytest.raises(TypeError):
+            log.write({"epoch": 1, "what": object()})
+        log.write({"epoch": 2})
+        assert [event["epoch"] for event in read_events(log.path)] == [0, 2]
+
+
+def test_a_last_line_cut_short_is_left_out_and_cut_off_before_more_is_appended(tmp_path):
+    path = tmp_path / "events.jsonl"
+    # The second line even parses: only the line break says that it is whole.
+    path.write_bytes(b'{"epoch":0}\n{"epoch":1}')
+    assert read_events(path) == [{"epoch": 0}]
+    with EventLog(path) as log:
+        log.write({"epoch": 1, "again": True})
+    assert path.read_bytes() == b'{"epoch":0}\n{"epoch":1,"again":true}\n'
+
+
+def test_reopening_a_whole_file_changes_nothing(tmp_path):
+    path = tmp_path / "events.jsonl"
+    path.write_bytes(b'{"epoch": 0}\n')
+    EventLog(path).close()
+    assert path.read_bytes() == b'{"epoch": 0}\n'
+
+
+def test_a_resumed_run_drops_the_epochs_that_it_writes_again(tmp_path):
+    path = tmp_path / "events.jsonl"
+    with EventLog(path) as log:
+        log.write({"note": "start"})
+        for epoch in range(4):
+            log.write({"epoch": epoch})
+    with EventLog(path, keep_below=2) as log:
+        log.write({"epoch": 2})
+    assert read_events(path) == [{"note": "start"}, {"epoch": 0}, {"epoch": 1}, {"epoch": 2}]
+
+
+@pytest.mark.parametrize("line", [b"{", b"[1]", b"\xff", b""])
+def test_a_damaged_line_is_named(tmp_path, line):
+    path = tmp_path / "events.jsonl"
+    path.write_bytes(b'{"epoch":0}\n' + line + b'\n{"epoch":2}\n')
+    with pytest.raises(RunError, match=r"events\.jsonl: line 2 is damaged"):
+        read_events(path)
+    with pytest.raises(RunError, match="line 2"):
+        EventLog(path)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(RunError, match=r"events\.jsonl: events cannot be read"):
+        read_events(tmp_path / "events.jsonl")
