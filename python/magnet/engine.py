@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Protocol
 
 from magnet.errors import ConfigError, RunError
@@ -156,7 +157,7 @@ class Trainer:
             content_hash=self.dataset.content_hash,
             protocol=self.protocol,
             seed=self.model.seed,
-            source=None if source is None else source.to_json(),
+            source=None if source is None else asdict(source),
         )
 
     def _open(self, description: RunDescription) -> RunFolder | None:
@@ -183,16 +184,14 @@ class Trainer:
             last = run.checkpoints.load("last")
             best = {stage: run.checkpoints.load(f"best-{stage}") for stage in last.meta["best"]}
             position = Snapshot(*last), {stage: Snapshot(*snapshot) for stage, snapshot in best.items()}
-            self.history.records = [
-                r for r in read_events(run.events) if r["epoch"] < position[0].meta["epoch"]
-            ]
+            self.history.records = [r for r in read_events(run.events) if r["epoch"] < last.meta["epoch"]]
         with contextlib.ExitStack() as stack:
             watchers: list[Callable[[dict[str, Any]], None]] = []
             if self.show:
                 limit = config.epochs + getattr(getattr(self.config, "schedule", None), "epochs", 0)
                 watchers.append(stack.enter_context(Reporter(self.model.name, limit)))
             if run is not None:
-                log = stack.enter_context(EventLog(run.events, keep=self.history.records))
+                log = stack.enter_context(EventLog(run.events, keep_below=len(self.history.records)))
                 watchers.append(log.write)
             history = train(
                 task,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -29,7 +29,7 @@ class Checkpoint(NamedTuple):
 
 
 class Checkpoints:
-    """The ``best`` and the ``last`` checkpoint of a run, in a folder of their own.
+    """The checkpoints of a run by name, ``last`` and the best of each stage, in a folder of their own.
 
     Args:
         folder: Where they lie; made by the first save.
@@ -38,22 +38,20 @@ class Checkpoints:
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
 
-    def path(self, name: Literal["best", "last"]) -> Path:
+    def path(self, name: str) -> Path:
         """The file of a checkpoint, whether it exists or not."""
         return self.folder / f"{name}.safetensors"
 
-    def exists(self, name: Literal["best", "last"]) -> bool:
+    def exists(self, name: str) -> bool:
         """Whether it has been saved."""
         return self.path(name).is_file()
 
-    def save(
-        self, name: Literal["best", "last"], tensors: Mapping[str, Tensor], meta: Mapping[str, Any]
-    ) -> None:
+    def save(self, name: str, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
         """Save over the previous one of that name; see :func:`save_checkpoint`."""
         self.folder.mkdir(parents=True, exist_ok=True)
         save_checkpoint(self.path(name), tensors, meta)
 
-    def load(self, name: Literal["best", "last"]) -> Checkpoint:
+    def load(self, name: str) -> Checkpoint:
         """Load one; see :func:`load_checkpoint`."""
         return load_checkpoint(self.path(name))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -16,7 +16,7 @@ from magnet.train.files import replacing
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ["EventLog", "read_events"]
+__all__ = ["EventLog", "read_events", "write_events"]
 
 
 class EventLog:
@@ -69,6 +69,12 @@ class EventLog:
         self.close()
 
 
+def write_events(path: str | Path, events: Iterable[Mapping[str, Any]]) -> None:
+    """Write all events at once, replacing the file only when they are whole."""
+    with replacing(Path(path)) as temporary:
+        temporary.write_bytes(b"".join(map(_line, events)))
+
+
 def read_events(path: str | Path) -> list[dict[str, Any]]:
     """Read every whole event, leaving out a last line that was cut short.
 
@@ -99,8 +105,7 @@ def _mend(path: Path, keep_below: int | None) -> None:
     events = read_events(path)
     kept = [event for event in events if keep_below is None or event.get("epoch", -1) < keep_below]
     if len(kept) < len(events) or not path.read_bytes().endswith(b"\n"):
-        with replacing(path) as temporary:
-            temporary.write_bytes(b"".join(map(_line, kept)))
+        write_events(path, kept)
 
 
 def _line(event: Mapping[str, Any]) -> bytes:

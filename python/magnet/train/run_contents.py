@@ -13,6 +13,7 @@ from torch import Tensor
 from magnet.errors import RunError
 from magnet.nn.states import from_tensors, to_tensors
 from magnet.runtime import versions
+from magnet.train.events import read_events, write_events
 from magnet.train.files import read_json, read_tensors, write_json, write_tensors
 from magnet.train.ids import decode_ids, encode_ids
 
@@ -81,6 +82,9 @@ class RunContents:
         metrics: JSON-ready results by name, such as ``"valid/strict"``.
         valid_users: Whose validation values these are, ``(n,)`` int32.
         valid_per_user: Their values, ``(n,)`` float64, by metric.
+        facts: What there is to tell about the trained model, JSON-compatible.
+        content: Unit rows of each modality, ``(I, d)`` float16, zero where missing; for explanations.
+        events: One mapping for each epoch of training.
     """
 
     state: State
@@ -92,6 +96,9 @@ class RunContents:
     metrics: dict[str, Any] = field(default_factory=dict)
     valid_users: NDArray[np.int32] = field(default_factory=lambda: np.empty(0, dtype=np.int32))
     valid_per_user: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+    content: dict[str, Tensor] = field(default_factory=dict)
+    events: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def popularity(self) -> NDArray[np.int64]:
@@ -119,6 +126,9 @@ def write_contents(folder: Path, contents: RunContents) -> None:
     per_user = {"users": contents.valid_users} | contents.valid_per_user
     values = {name: torch.from_numpy(np.array(array)) for name, array in per_user.items()}
     write_tensors(folder / "valid_per_user.safetensors", values)
+    write_json(folder / "facts.json", contents.facts)
+    write_tensors(folder / "content.safetensors", contents.content)
+    write_events(folder / "events.jsonl", contents.events)
     write_json(folder / "metrics.json", contents.metrics)
 
 
@@ -159,6 +169,9 @@ def read_contents(folder: Path) -> RunContents:
         metrics=read_json(folder / "metrics.json"),
         valid_users=per_user.pop("users").numpy(),
         valid_per_user={name: values.numpy() for name, values in per_user.items()},
+        facts=read_json(folder / "facts.json"),
+        content=read_tensors(folder / "content.safetensors")[0],
+        events=read_events(folder / "events.jsonl"),
     )
 
 
