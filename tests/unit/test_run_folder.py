@@ -3,6 +3,7 @@ from __future__ import annotations
 import datetime
 import enum
 import json
+import pathlib
 import uuid
 
 import numpy as np
@@ -201,6 +202,22 @@ def test_a_failed_creation_leaves_the_old_run_and_no_litter(tmp_path, monkeypatc
 
     monkeypatch.setattr("magnet.train.run_folder.write_json", fail)
     with pytest.raises(RunError, match=r"cannot be made \(No space left on device\)"):
+        RunFolder.create(tmp_path / "run", DESCRIPTION, overwrite=True)
+    assert RunFolder.open(tmp_path / "run").finished
+    assert [file.name for file in tmp_path.iterdir()] == ["run"]
+
+
+def test_a_failed_replacement_puts_the_old_run_back(tmp_path, monkeypatch):
+    finished(tmp_path / "run")
+    rename = pathlib.Path.rename
+
+    def fail_for_the_new(path, target):
+        if path.suffix == ".new":
+            raise OSError(13, "Permission denied")
+        return rename(path, target)
+
+    monkeypatch.setattr(pathlib.Path, "rename", fail_for_the_new)
+    with pytest.raises(RunError, match=r"cannot be made \(Permission denied\)"):
         RunFolder.create(tmp_path / "run", DESCRIPTION, overwrite=True)
     assert RunFolder.open(tmp_path / "run").finished
     assert [file.name for file in tmp_path.iterdir()] == ["run"]
