@@ -1,0 +1,1 @@
+"""Exact ranking, metrics and the evaluation protocol."""
