@@ -1,5 +1,6 @@
 """Data sets: interactions, raw ids and modalities, from folders, frames or a generator with planted truth."""
 
 from magnet.data.dataset import PARTS, Dataset, DataSource, Modality
+from magnet.data.describe import Description, describe
 
-__all__ = ["PARTS", "DataSource", "Dataset", "Modality"]
+__all__ = ["PARTS", "DataSource", "Dataset", "Description", "Modality", "describe"]

@@ -38,8 +38,9 @@ def assemble(
 ) -> Dataset:
     """Make a data set of indexed interactions.
 
-    Repeated pairs are merged before anything is drawn. If a pair stands in several parts, the earliest one keeps it: what a model
-    may see in training is then never a target, and what validation chose by is never tested.
+    Repeated pairs are merged before anything is drawn. If a pair stands in several parts, the earliest one
+    keeps it: what a model may see in training is then never a target, and what validation chose by is never
+    tested.
 
     Args:
         name: Of the data set.
@@ -57,7 +58,8 @@ def assemble(
         source: Of the data.
 
     Raises:
-        DataError: If there are fewer than two users or items, the rule is unknown, or a part of the split is empty.
+        DataError: If there are fewer than two users or items, the rule is unknown, or a part of the split is
+            empty.
     """
     for kind, ids in (("user", user_ids), ("item", item_ids)):
         if len(ids) < 2:

@@ -122,7 +122,7 @@ def parse_parts(values: pl.Series, where: str, first_line: int) -> NDArray[np.in
     if len(unknown):
         first = int(unknown[0])
         raise DataError(
-            f"{where}: expected 0, 1, 2 or train, valid, test, found {values[first]!r} in row {first + first_line} "
-            f"({len(unknown)} such rows)"
+            f"{where}: expected 0, 1, 2 or train, valid, test, found {values[first]!r} "
+            f"in row {first + first_line} ({len(unknown)} such rows)"
         )
     return parts.to_numpy().astype(np.int8)

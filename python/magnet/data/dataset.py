@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, Self, TypeAlias
 import numpy as np
 from scipy.sparse import coo_array, csr_array
 
+from magnet.data.records import DataSource, Modality
 from magnet.errors import DataError, nearest
 
 if TYPE_CHECKING:
@@ -26,58 +27,11 @@ PARTS: tuple[Part, ...] = ("train", "valid", "test")  # the values 0, 1 and 2 of
 
 
 @dataclass(frozen=True, eq=False)
-class Modality:
-    """What one source of content says about every item.
-
-    Attributes:
-        name: Unique within a data set.
-        features: One row for each item, ``(I, d_m)``, finite, float32 or float16 as they were given. Sums over float16 rows
-            overflow: convert them first.
-        present: Which items have the modality, ``(I,)``. Rows of the others are zero and mean nothing.
-    """
-
-    name: str
-    features: NDArray[np.float32] | NDArray[np.float16]
-    present: NDArray[np.bool_]
-
-    @property
-    def width(self) -> int:
-        """Number of features, ``d_m``."""
-        return int(self.features.shape[1])
-
-    @property
-    def n_missing(self) -> int:
-        """Number of items without the modality."""
-        return int(self.present.size - np.count_nonzero(self.present))
-
-
-@dataclass(frozen=True)
-class DataSource:
-    """Where a data set was read from, so that it can be read again. Every value is JSON-compatible.
-
-    Attributes:
-        path: The folder, absolute.
-        split: A column of the interaction file, ``"mmrec"`` or ``"random"``.
-        modalities: The chosen modalities in order, or None for all feature files of the folder.
-        user: The user column where it was named.
-        item: The item column where it was named.
-        seed: What a drawn split depends on.
-    """
-
-    path: str
-    split: str = "split"
-    modalities: list[str] | None = None
-    user: str | None = None
-    item: str | None = None
-    seed: int = 0
-
-
-@dataclass(frozen=True, eq=False)
 class Dataset:
     """Interactions, raw ids and modalities. Nothing in it changes after it is made.
 
-    Index ``u`` stands for the user ``user_ids[u]``, index ``i`` for the item ``item_ids[i]``; everything inside Magnet uses
-    indices. A pair of user and item occurs at most once.
+    Index ``u`` stands for the user ``user_ids[u]``, index ``i`` for the item ``item_ids[i]``; everything
+    inside Magnet uses indices. A pair of user and item occurs at most once.
 
     Attributes:
         name: For reports.
@@ -121,7 +75,8 @@ class Dataset:
             outside = np.flatnonzero((array < 0) | (array >= bound))
             if outside.size:
                 raise DataError(
-                    f"{self.name}: {name} must lie in [0, {bound}), but {name}[{outside[0]}] = {array[outside[0]]}"
+                    f"{self.name}: {name} must lie in [0, {bound}), "
+                    f"but {name}[{outside[0]}] = {array[outside[0]]}"
                 )
         for name, ids in {"user_ids": self.user_ids, "item_ids": self.item_ids}.items():
             if len(set(ids)) != len(ids):
@@ -135,8 +90,8 @@ class Dataset:
         for modality in self.modalities.values():
             if modality.features.shape[:1] != (self.n_items,) or modality.present.shape != (self.n_items,):
                 raise DataError(
-                    f"{self.name}: modality '{modality.name}' must have {self.n_items} rows, one for each item, "
-                    f"got {modality.features.shape[0]}"
+                    f"{self.name}: modality '{modality.name}' must have {self.n_items} rows, "
+                    f"one for each item, got {modality.features.shape[0]}"
                 )
 
     @classmethod
@@ -150,15 +105,16 @@ class Dataset:
         item: str | None = None,
         seed: int = 0,
     ) -> Dataset:
-        """Read a folder with ``inter.tsv`` (or ``inter.csv``), feature files and, where there is one, ``items.tsv``.
+        """Read a folder with ``inter.tsv`` (or ``.csv``), feature files and, if there is one, ``items.tsv``.
 
-        Row i of ``<name>.npy`` belongs to row i of ``items.tsv``; without that file to the item whose id is i, counted from 0.
-        ``<name>.tsv``, ``.csv`` or ``.parquet``, if listed in ``modalities``, is a table with an item column and numeric ones.
+        Row i of ``<name>.npy`` belongs to row i of ``items.tsv``; without that file to the item whose id is
+        i, counted from 0. ``<name>.tsv``, ``.csv`` or ``.parquet``, if listed in ``modalities``, is a table
+        with an item column and numeric ones.
 
         Args:
             path: The folder.
-            split: A column of the interaction file with 0, 1, 2 or train, valid, test; or ``"mmrec"`` or ``"random"``, see
-                :mod:`magnet.data.split`.
+            split: A column of the interaction file with 0, 1, 2 or train, valid, test; or ``"mmrec"`` or
+                ``"random"``, see :mod:`magnet.data.split`.
             modalities: Which features to use, in this order; by default every ``*.npy``, sorted by name.
             user: The user column, if its name is not recognised (``userID``, ``user_id``, ``user`` … are).
             item: The item column, likewise.
@@ -207,16 +163,20 @@ class Dataset:
             frame: One row for each interaction.
             user: The user column, if its name is not recognised.
             item: The item column, likewise.
-            split: A column with 0, 1, 2 or train, valid, test; ``"mmrec"`` or ``"random"``; None: all rows are for training.
-            features: By name: an array ``(I, d)`` whose row i belongs to ``items[i]``, a frame with an item column and numeric
-                ones, or a mapping from item id to vector. Items may be missing in the last two.
-            items: The catalogue, in the order of the features' rows; by default every item that occurs, sorted.
+            split: A column with 0, 1, 2 or train, valid, test; ``"mmrec"`` or ``"random"``; None: all rows
+                are for training.
+            features: By name: an array ``(I, d)`` whose row i belongs to ``items[i]``, a frame with an item
+                column and numeric ones, or a mapping from item id to vector. Items may be missing in the last
+                two.
+            items: The catalogue, in the order of the features' rows; by default every item that occurs,
+                sorted.
             titles: A name for each item: aligned with ``items``, or by item id.
             seed: What a drawn split depends on.
             name: For reports.
 
         Raises:
-            DataError: If a column is missing, an id is missing or unhashable, or features do not fit the items.
+            DataError: If a column is missing, an id is missing or unhashable, or features do not fit the
+                items.
 
         Example:
             >>> import polars as pl
@@ -292,7 +252,7 @@ class Dataset:
 
     @cached_property
     def content_hash(self) -> str:
-        """SHA-256 over interactions, parts, ids and features: equal for equal content, whatever the order of the rows."""
+        """SHA-256 over interactions, parts, ids and features, whatever the order of the interactions."""
         digest = hashlib.sha256()
         order = np.lexsort((self.items, self.users))
         for array in (self.users, self.items, self.parts):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from magnet.data.dataset import Modality
+from magnet.data.records import Modality
 from magnet.errors import DataError
 
 if TYPE_CHECKING:
@@ -37,11 +37,12 @@ def make_modality(
 
     Args:
         name: Of the modality.
-        array: Features, ``(I, d)``, or ``(n, d)`` with ``rows``; any real number type. float16 and float32 are kept, others become
-            float32.
+        array: Features, ``(I, d)``, or ``(n, d)`` with ``rows``; any real number type. float16 and float32
+            are kept, others become float32.
         n_items: Number of items, I.
         where: What to call the matrix in an error.
-        rows: The item of each row of ``array``, ``(n,)``, unique, -1 to leave the row out; None if row i belongs to item i.
+        rows: The item of each row of ``array``, ``(n,)``, unique, -1 to leave the row out; None if row i
+            belongs to item i.
         first_row: Number of the first row for a reader of the file.
         why: Where the number of items comes from, for an error.
 
@@ -49,7 +50,8 @@ def make_modality(
         The modality, and a message for each thing that was found odd.
 
     Raises:
-        DataError: If the array is not a matrix of real numbers, has too few or too many rows, or holds NaN or infinity.
+        DataError: If the array is not a matrix of real numbers, has too few or too many rows, or holds NaN or
+            infinity.
     """
     if array.ndim != 2 or array.shape[1] == 0:
         raise DataError(f"{where}: expected a matrix (items, features), got an array of shape {array.shape}")
@@ -69,8 +71,8 @@ def make_modality(
     faulty = np.flatnonzero(~np.isfinite(features).all(axis=1))
     if faulty.size:
         raise DataError(
-            f"{where}: NaN or infinity in row {some(faulty + first_row)}; correct the features, or write a row of zeros for an item "
-            "that has none"
+            f"{where}: NaN or infinity in row {some(faulty + first_row)}; correct the features, "
+            "or write a row of zeros for an item that has none"
         )
     if rows is not None:
         aligned: NDArray[Any] = np.zeros((n_items, features.shape[1]), dtype=kept)

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from narwhals.typing import IntoDataFrame
     from numpy.typing import ArrayLike, NDArray
 
-    from magnet.data.dataset import Dataset, Modality
+    from magnet.data.dataset import Dataset
     from magnet.data.ids import Ids
+    from magnet.data.records import Modality
 
 __all__ = ["from_frame"]
 
@@ -69,8 +70,8 @@ def from_frame(
     if unknown.size:
         first = int(unknown[0])
         raise DataError(
-            f"{name}: item {as_list(item_keys)[first]!r} in row {first} is not among the {len(item_ids)} items given "
-            f"({unknown.size} such rows)"
+            f"{name}: item {as_list(item_keys)[first]!r} in row {first} is not among the "
+            f"{len(item_ids)} items given ({unknown.size} such rows)"
         )
     known: dict[str, Modality] = {}
     messages: list[str] = []
@@ -97,7 +98,7 @@ def from_frame(
         seed=seed,
         user_ids=as_list(user_ids),
         item_ids=as_list(item_ids),
-        titles=_titles(titles, item_ids, aligned=items is not None, where=name),
+        titles=_titles(titles, item_ids, name),
         modalities=known,
         messages=messages,
         source=None,
@@ -194,24 +195,23 @@ def _catalogue(
         if numbered.min() >= 0 and numbered.max() < rows:
             return pl.Series(np.arange(rows))
     raise DataError(
-        f"{where}: modalities {shown(list(plain))} come without ids, and the item ids are not row numbers from 0 to "
-        f"{rows - 1}; give items=, the item id of each feature row"
+        f"{where}: modalities {shown(list(plain))} come without ids, and the item ids are not row numbers "
+        f"from 0 to {rows - 1}; give items=, the item id of each feature row"
     )
 
 
 def _titles(
     titles: Sequence[str | None] | Mapping[Hashable, str | None] | None,
     item_ids: Ids,
-    *,
-    aligned: bool,
     where: str,
 ) -> list[str | None] | None:
     if titles is None:
         return None
     if isinstance(titles, Mapping):
         return [titles.get(key) for key in as_list(item_ids)]
-    if not aligned and len(titles) != len(item_ids):
+    if len(titles) != len(item_ids):
         raise DataError(
-            f"{where}: {len(titles)} titles do not fit {len(item_ids)} items; give a mapping from item id to title"
+            f"{where}: {len(titles)} titles do not fit {len(item_ids)} items; "
+            "give a mapping from item id to title"
         )
     return list(titles)

@@ -44,7 +44,8 @@ def as_ids(values: Sequence[Hashable], where: str, first_row: int = 0) -> Ids:
             hash(value)
         except TypeError:
             raise DataError(
-                f"{where}: expected hashable ids, found {value!r} of type {type(value).__name__} in row {row + first_row}"
+                f"{where}: expected hashable ids, found {value!r} of type {type(value).__name__} "
+                f"in row {row + first_row}"
             ) from None
         if value is None or value != value:
             raise DataError(

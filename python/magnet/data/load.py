@@ -10,9 +10,9 @@ import polars as pl
 
 from magnet.data.assemble import assemble
 from magnet.data.columns import find_item, find_title, find_user, parse_parts, shown
-from magnet.data.dataset import Dataset, DataSource, Modality
 from magnet.data.features import make_modality
 from magnet.data.ids import as_list, catalogue, positions
+from magnet.data.records import DataSource, Modality
 from magnet.data.split import RULES
 from magnet.data.tables import FIRST_LINE, SUFFIXES, header, numbers, read_ids, read_table, whole_numbers
 from magnet.errors import DataError, nearest
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from magnet.data.dataset import Dataset
     from magnet.data.ids import Ids
 
 __all__ = ["load_folder"]
@@ -53,8 +54,8 @@ def load_folder(
     item_column = find_item(columns, item, str(inter))
     if split not in RULES and split not in columns:
         raise DataError(
-            f"{inter}: there is no split column {split!r}{nearest(split, [*columns, *RULES])}; the columns are {shown(columns)}, "
-            "the rules 'mmrec' and 'random' draw a split"
+            f"{inter}: there is no split column {split!r}{nearest(split, [*columns, *RULES])}; "
+            f"the columns are {shown(columns)}, the rules 'mmrec' and 'random' draw a split"
         )
     wanted = [user_column, item_column] + ([split] if split not in RULES else [])
     table = read_table(inter, list(dict.fromkeys(wanted)))
@@ -94,9 +95,8 @@ def load_folder(
                 name, matrix, n_items=len(item_ids), where=str(folder / name), rows=rows, first_row=FIRST_LINE
             )
             if (rows < 0).any():
-                found.append(
-                    f"{folder / name}: {np.count_nonzero(rows < 0)} rows name no item of the data set and were ignored"
-                )
+                unknown = np.count_nonzero(rows < 0)
+                found.append(f"{folder / name}: {unknown} rows name no item of the data set and were ignored")
         known[name] = modality
         messages.extend(found)
     source = DataSource(
@@ -218,7 +218,7 @@ def _listed_items(path: Path, column: pl.Series, where: str) -> tuple[Ids, Ids, 
 def _numbered_items(
     folder: Path, arrays: dict[str, NDArray[Any]], items: Ids, where: str
 ) -> tuple[Ids, Ids, str]:
-    """Catalogue by row number of the feature files; does not depend on which of equally long files were chosen."""
+    """Catalogue by row number of the feature files, whichever of them are chosen."""
     numbered = whole_numbers(items, where)
     opened = arrays or {name: _open_array(path) for name, path in _array_files(folder).items()}
     longest = max(opened, key=lambda name: opened[name].shape[:1])
@@ -226,7 +226,8 @@ def _numbered_items(
     highest = int(numbered.argmax())
     if numbered[highest] >= rows:
         raise DataError(
-            f"{where}: item {numbered[highest]} in line {highest + FIRST_LINE} has no row in {longest}.npy, which has {rows} rows "
-            f"for items 0 to {rows - 1}; add the missing rows (zeros if there is no feature), or list the items in items.tsv"
+            f"{where}: item {numbered[highest]} in line {highest + FIRST_LINE} has no row in {longest}.npy, "
+            f"which has {rows} feature rows for items 0 to {rows - 1}; add the missing rows (zeros if there is no "
+            "feature), or list the items in items.tsv"
         )
     return pl.Series(np.arange(rows)), items, f" (as many as {longest}.npy has rows)"

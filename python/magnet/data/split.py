@@ -1,7 +1,8 @@
 """Splits of the interactions into train, validation and test.
 
-Each function takes interactions that occur once and returns their parts, ``(N,)``, int8: 0 train, 1 valid, 2 test. What is drawn
-depends on the set of interactions and the seed, not on the order of the rows if they are sorted by user and item.
+Each function takes interactions that occur once and returns their parts, ``(N,)``, int8: 0 train, 1 valid, 2
+test. What is drawn depends on the set of interactions and the seed, not on the order of the rows if they are
+sorted by user and item.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ RULES = ("mmrec", "random")
 def split_mmrec(users: NDArray[np.int32], *, seed: int) -> NDArray[np.int8]:
     """Hold out a random fifth of each user's interactions, by the rule published with MMRec.
 
-    Of a user with n interactions, int(0.2 n) are held out if n is at least 10, the smaller half of them for validation and the rest
-    for test. Of fewer than 10, one goes to validation and one to test; of two, one to test; a single one stays in training.
+    Of a user with n interactions, int(0.2 n) are held out if n is at least 10, the smaller half of them for
+    validation and the rest for test. Of fewer than 10, one goes to validation and one to test; of two, one to
+    test; a single one stays in training.
 
     Args:
         users: User index of each interaction, ``(N,)``.

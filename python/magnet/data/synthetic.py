@@ -1,7 +1,8 @@
 """A generator of data with planted truth: which cue drives each user is known, but visible nowhere.
 
-Every item has an independent 8-dimensional latent vector for each cue: behaviour, which no feature shows, image and text. Image and
-text features are noisy linear images of theirs. Every user chooses by one cue (or by image and text alike): of
+Every item has an independent 8-dimensional latent vector for each cue: behaviour, which no feature shows,
+image and text. Image and text features are noisy linear images of theirs. Every user chooses by one cue (or
+by image and text alike): of
 
     utility(u, i) = κ ⟨taste_u, z_driver,i⟩ + popularity_i + Gumbel noise
 
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
-from magnet.data.dataset import Dataset, Modality
+from magnet.data.dataset import Dataset
 from magnet.data.features import make_modality
 from magnet.data.split import split_mmrec
 from magnet.errors import DataError, nearest
@@ -23,6 +24,8 @@ from magnet.seeds import numpy_generator
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
+
+    from magnet.data.records import Modality
 
 __all__ = ["CUES", "DIFFICULTIES", "GROUPS", "SIZES", "Difficulty", "Size", "Synthetic", "Truth", "generate"]
 
@@ -58,7 +61,8 @@ class Truth:
 
     Attributes:
         groups: Position in :data:`GROUPS` of each user's group, ``(U,)``, int8.
-        tastes: Unit vector of each user for each cue, ``(U, 3, 8)``, float64; only the driving cues' ones matter.
+        tastes: Unit vector of each user for each cue, ``(U, 3, 8)``, float64; only the driving cues' ones
+            matter.
         latents: Of each cue and item, ``(3, I, 8)``, float64, mean 0 and variance 1.
         clusters: Of each cue and item, ``(3, I)``, int8.
         popularity: What every user adds, ``(I,)``, float64.
@@ -84,7 +88,8 @@ class Truth:
             group: Pretend that these users belong to this group (with the tastes they have); None: their own.
 
         Returns:
-            ``(B, I)``. Two cues that drive alike are weighted by 1/√2 each, so that every group's utilities vary as much.
+            ``(B, I)``. Two cues that drive alike are weighted by 1/√2 each, so that every group's utilities
+            vary as much.
         """
         chosen = np.asarray(users, dtype=np.int64)
         drivers = np.array(
@@ -164,7 +169,7 @@ def _plant(n_users: int, n_items: int, seed: int, difficulty: str) -> Truth:
 
 
 def _choose(truth: Truth, seed: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """The interactions, sorted by user and item. A block of users at a time, since U × I utilities may not fit."""
+    """The interactions, sorted by user and item; a block of users at a time to bound memory."""
     random = numpy_generator(seed, "synthetic", "choices")
     n_users = truth.groups.size
     lengths = np.arange(SHORTEST, LONGEST + 1)
@@ -181,14 +186,15 @@ def _choose(truth: Truth, seed: int) -> tuple[NDArray[np.int32], NDArray[np.int3
 
 
 def _observe(truth: Truth, seed: int, difficulty: str) -> tuple[dict[str, Modality], list[str]]:
-    """Features: a random linear image of the latents and noise, scaled so that a coordinate's signal has variance 1."""
+    """Features: a random linear image of the latents with variance 1, and noise."""
     modalities, messages = {}, []
     n_items = truth.popularity.size
     for name, width in WIDTHS.items():
         random = numpy_generator(seed, "synthetic", "features", name)
-        projection = random.standard_normal((LATENT_WIDTH, width)) / np.sqrt(LATENT_WIDTH)
+        signal = truth.latents[CUES.index(name)] @ random.standard_normal((LATENT_WIDTH, width))
+        signal /= np.sqrt(signal.var(axis=0).mean())
         noise = random.standard_normal((n_items, width)) / np.sqrt(DIFFICULTIES[difficulty])
-        features = truth.latents[CUES.index(name)] @ projection + noise
+        features = signal + noise
         features[random.permutation(n_items)[: round(MISSING * n_items)]] = 0.0
         modalities[name], found = make_modality(
             name, features.astype(np.float32), n_items=n_items, where=f"{name}.npy"

@@ -38,7 +38,8 @@ def read_table(
 ) -> pl.DataFrame:
     """Read ``.tsv``, ``.csv`` (every column as text) or ``.parquet`` (as it is).
 
-    Text in double quotes may hold separators and line breaks; files whose quotes do not pair are read without that rule.
+    Text in double quotes may hold separators and line breaks; files whose quotes do not pair are read without
+    that rule.
 
     Args:
         path: The file.
@@ -85,11 +86,12 @@ def read_ids(values: pl.Series, where: str, *, mixed: bool = False) -> Ids:
     Args:
         values: The column as text (or integers, from Parquet).
         where: What to call it in an error.
-        mixed: Whether text may stand among integers (some catalogue numbers are like that). If not, and most values are integers,
-            the others are taken for damage.
+        mixed: Whether text may stand among integers (some catalogue numbers are like that). If not, and most
+            values are integers, the others are taken for damage.
 
     Raises:
-        DataError: If a value is missing, negative, or text or too large a number among integers; names the line.
+        DataError: If a value is missing, negative, or text or too large a number among integers; names the
+            line.
     """
     _present(values, where)
     text = values.cast(pl.String)
@@ -100,7 +102,8 @@ def read_ids(values: pl.Series, where: str, *, mixed: bool = False) -> Ids:
         if len(negative):
             first = int(negative[0])
             raise DataError(
-                f"{where}: negative id {integers[first]} in line {first + FIRST_LINE} ({len(negative)} such lines); "
+                f"{where}: negative id {integers[first]} in line {first + FIRST_LINE} "
+                f"({len(negative)} such lines); "
                 "if it stands for a missing value, drop the line"
             )
         return integers
@@ -108,8 +111,8 @@ def read_ids(values: pl.Series, where: str, *, mixed: bool = False) -> Ids:
     if not mixed and len(faulty) and int(plain.sum()) > len(faulty):
         first = int(faulty[0])
         raise DataError(
-            f"{where}: expected 64-bit integers, as in most lines, found {text[first]!r} in line {first + FIRST_LINE} "
-            f"({len(faulty)} such lines)"
+            f"{where}: expected 64-bit integers, as in most lines, found {text[first]!r} "
+            f"in line {first + FIRST_LINE} ({len(faulty)} such lines)"
         )
     return text
 
@@ -125,8 +128,9 @@ def whole_numbers(ids: Ids, where: str) -> NDArray[np.int64]:
     text = pl.Series(ids)
     first = int(text.cast(pl.Int64, strict=False).is_null().arg_max() or 0)
     raise DataError(
-        f"{where}: expected row numbers of the feature files, counted from 0, found {text[first]!r} in line {first + FIRST_LINE}; "
-        "list the items in the order of the feature rows in items.tsv to use ids of your own"
+        f"{where}: expected row numbers of the feature files, counted from 0, found {text[first]!r} "
+        f"in line {first + FIRST_LINE}; to use ids of your own, list the items in items.tsv in the order "
+        "of the feature rows"
     )
 
 
@@ -146,8 +150,9 @@ def numbers(table: pl.DataFrame, where: str) -> NDArray[np.float32]:
         if len(faulty):
             first = int(faulty[0])
             raise DataError(
-                f"{where}: expected numbers in column {name!r}, found {table[name][first]!r} in line {first + FIRST_LINE} "
-                f"({len(faulty)} such lines); the columns are {shown(table.columns)}"
+                f"{where}: expected numbers in column {name!r}, found {table[name][first]!r} "
+                f"in line {first + FIRST_LINE} ({len(faulty)} such lines); "
+                f"the columns are {shown(table.columns)}"
             )
         with np.errstate(over="ignore"):
             matrix[:, place] = values.fill_null(0.0).to_numpy()

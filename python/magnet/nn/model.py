@@ -80,6 +80,7 @@ class MagnetModel(nn.Module):
         super().__init__()
         self.config = config
         self.n_users, self.n_items = n_users, n_items
+        self.modalities = list(modalities)
         dim, n_modalities = config.dim, len(modalities)
         self.behaviour = BehaviourEncoder(n_users, n_items, dim, config.behaviour)
         self.content = ContentEncoder(list(modalities.values()), dim, config.content)
@@ -132,13 +133,10 @@ class MagnetModel(nn.Module):
         item_towers = self._item_towers(z, inputs, ids, content)  # (E, n, D)
         at_positive, at_negative = place[: len(users)], place[len(users) :]
 
-        one = torch.ones(len(users))
-        user_side = self.router.users(
-            self._router_users(users, profile, has, inputs.user_degree[users] - one), user_towers.on.T
-        )
+        user_side = self._user_side(users, inputs, profile, has, user_towers.on.T, left_out=1)
         on = item_towers.on.T  # (n, E)
-        positive_side = self._item_side(positives, content, inputs.item_degree[positives] - one, on[at_positive])
-        negative_side = self._item_side(negatives, content, inputs.item_degree[negatives], on[at_negative])
+        positive_side = self._item_side(positives, inputs, content, on[at_positive], left_out=1)
+        negative_side = self._item_side(negatives, inputs, content, on[at_negative])
         floor = self.config.router.floor if self.training else 0.0
         logits = paired(user_side, positive_side)  # (B, E)
         routing = self.route(logits, top_k=top_k, floor=floor)
@@ -184,28 +182,41 @@ class MagnetModel(nn.Module):
         present = torch.cat([known[:, None], content.present], 1)
         self.experts.refresh(self._cues(z[self.n_users :], content.smoothed, present))
 
-    def _router_users(self, users: Tensor, profile: Tensor, has: Tensor, degree: Tensor) -> Tensor:
+    def _user_side(
+        self, users: Tensor, inputs: Inputs, profile: Tensor, has: Tensor, on: Tensor, *, left_out: int = 0
+    ) -> Side:
         if self.config.router.kind == "noise":
-            return self.noise[users]
-        return self._router_inputs(self.behaviour.embeddings[users], profile, has, degree)
+            return self.router.users(self.noise[users], on)
+        row = _router_inputs(
+            self.behaviour.embeddings[users], profile, has, inputs.user_degree[users], left_out=left_out
+        )
+        return self.router.users(row, on)
 
-    def _item_side(self, items: Tensor, content: Content, degree: Tensor, on: Tensor) -> Side:
+    def _item_side(
+        self, items: Tensor, inputs: Inputs, content: Content, on: Tensor, *, left_out: int = 0
+    ) -> Side:
         kind = self.config.router.kind
         if kind == "noise":
             return self.router.items(self.noise[self.n_users + items], on)
-        inputs = self._router_inputs(
-            self.behaviour.embeddings[self.n_users + items], content.cues[items], content.present[items], degree
+        row = _router_inputs(
+            self.behaviour.embeddings[self.n_users + items],
+            content.cues[items],
+            content.present[items],
+            inputs.item_degree[items],
+            left_out=left_out,
         )
-        return self.router.items(torch.zeros_like(inputs) if kind == "user" else inputs, on)
-
-    @staticmethod
-    def _router_inputs(embeddings: Tensor, cues: Tensor, present: Tensor, degree: Tensor) -> Tensor:
-        # Detached: the router reads the cues and does not shape them. A third brings log-degrees to the others' scale.
-        log_degree = torch.log1p(degree.clamp(min=0))[:, None] / 3
-        return torch.cat([embeddings, cues.flatten(1), present.float(), log_degree], 1).detach()
+        return self.router.items(torch.zeros_like(row) if kind == "user" else row, on)
 
     @torch.no_grad()
-    def mixture_state(self, z: Tensor, inputs: Inputs, backbone: tuple[Tensor, Tensor], *, top_k: int) -> MixtureState:
+    def mixture_state(
+        self,
+        z: Tensor,
+        inputs: Inputs,
+        backbone: tuple[Tensor, Tensor],
+        *,
+        top_k: int,
+        without: str | None = None,
+    ) -> MixtureState:
         """Everything that scores any pair, evaluated once per user and per item.
 
         Args:
@@ -213,14 +224,17 @@ class MagnetModel(nn.Module):
             inputs: What never changes.
             backbone: The vectors whose product is the backbone's score: ``(U, D)`` and ``(I, D)``.
             top_k: Experts to keep; 0 keeps all.
+            without: A cue to occlude: experts and router see it as missing everywhere; the backbone is not touched.
         """
+        if without is not None:
+            inputs = self._occluded(inputs, without)
         content, history = self.encode_content(inputs)
         all_users, all_items = torch.arange(self.n_users), torch.arange(self.n_items)
         profile, has = profiles(history, all_users, content)
         users = self._user_towers(z, inputs, all_users, profile, has)
         items = self._item_towers(z, inputs, all_items, content)
-        user_side = self.router.users(self._router_users(all_users, profile, has, inputs.user_degree), users.on.T)
-        item_side = self._item_side(all_items, content, inputs.item_degree, items.on.T)
+        user_side = self._user_side(all_users, inputs, profile, has, users.on.T)
+        item_side = self._item_side(all_items, inputs, content, items.on.T)
         if self.config.router.kind == "uniform":
             user_side, item_side = (_indifferent(side) for side in (user_side, item_side))
             top_k = 0
@@ -236,6 +250,25 @@ class MagnetModel(nn.Module):
             top_experts=top_k or n_experts,
             experts=self.expert_names,
         )
+
+    def _occluded(self, inputs: Inputs, cue: str) -> Inputs:
+        if cue == "behaviour":
+            return inputs._replace(
+                user_degree=torch.zeros_like(inputs.user_degree), item_degree=torch.zeros_like(inputs.item_degree)
+            )
+        present = inputs.present.clone()
+        present[:, self.modalities.index(cue)] = False
+        return inputs._replace(present=present)
+
+
+def _router_inputs(
+    embeddings: Tensor, cues: Tensor, present: Tensor, degree: Tensor, *, left_out: int
+) -> Tensor:
+    """What the router reads of one side; detached, since it must not shape what it reads."""
+    known = (degree > 0).float()[:, None]  # an embedding without interactions is noise
+    # The third brings log-degrees to the scale of the rest.
+    log_degree = torch.log1p((degree - left_out).clamp(min=0))[:, None] / 3
+    return torch.cat([embeddings * known, cues.flatten(1), present.float(), log_degree], 1).detach()
 
 
 def _indifferent(side: Side) -> Side:

@@ -135,7 +135,7 @@ def gate(logits: Tensor, *, top_k: int, floor: float) -> Routing:
     if top_k == 0 or top_k >= n_experts:
         return Routing(dense, dense, entropy)
     # A stable sort keeps expert order among equals, which topk does not promise.
-    order = dense.detach().sort(-1, descending=True, stable=True).indices[..., :top_k]
+    order = dense.detach().sort(dim=-1, descending=True, stable=True).indices[..., :top_k]
     kept = torch.zeros_like(dense).scatter(-1, order, 1.0) * dense
     return Routing(kept / kept.sum(-1, keepdim=True).clamp(min=1e-20), dense, entropy)
 

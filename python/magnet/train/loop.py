@@ -107,11 +107,11 @@ class _Loop:
         for number, batch in enumerate(self.batches.epoch(self.epoch, task.negatives)):
             terms = task.step(batch)
             for name, value in (("loss", terms.total), *terms.parts.items()):
-                sums[name] = sums.get(name, 0.0) + value.item()
+                sums[name] = sums.get(name, 0.0) + value.detach().item()
             if not torch.isfinite(terms.total):
                 bad = [name for name, value in terms.parts.items() if not torch.isfinite(value)]
                 raise TrainingError(
-                    f"the loss is {terms.total.item()} at epoch {self.epoch}, batch {number} ({', '.join(bad)}); the "
+                    f"the loss is {terms.total.detach().item()} at epoch {self.epoch}, batch {number} ({', '.join(bad)}); the "
                     "last good checkpoint is kept. A lower learning rate, or features of a sane scale, usually helps"
                 )
             self.optimizer.zero_grad(set_to_none=True)

@@ -232,8 +232,12 @@ class MagnetTask:
         return record
 
     @torch.no_grad()
-    def state(self) -> State:
-        """What predicts: over all edges, without dropout."""
+    def state(self, *, without: str | None = None) -> State:
+        """What predicts: over all edges, without dropout.
+
+        Args:
+            without: A cue to occlude in experts and router, to see what it was good for.
+        """
         self.model.eval()
         z: Tensor = self.model.behaviour(self.full)
         n = self.model.n_users
@@ -243,7 +247,7 @@ class MagnetTask:
             vectors = (F.normalize(vectors[0], dim=-1) * scale, F.normalize(vectors[1], dim=-1) * scale)
         if not self.mixing:
             return DotState(*vectors)
-        return self.model.mixture_state(z, self.inputs, vectors, top_k=self.top_k)
+        return self.model.mixture_state(z, self.inputs, vectors, top_k=self.top_k, without=without)
 
     def facts(self) -> dict[str, Any]:
         """Content graphs, templates and the trigger."""

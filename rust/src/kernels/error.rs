@@ -26,7 +26,7 @@ impl fmt::Display for Error {
             Self::Invalid(text) => f.write_str(text),
             Self::NothingUnseen(users) => write!(
                 f,
-                "no negative can be drawn: the users at positions {users:?} have seen every item; leave them out of training"
+                "no negative can be drawn: users {users:?} have seen every item that may be; leave them out of training"
             ),
             Self::Cancelled => f.write_str("interrupted"),
         }

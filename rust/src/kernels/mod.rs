@@ -6,3 +6,10 @@ pub mod csr;
 pub mod error;
 pub mod rng;
 pub mod topk;
+
+pub mod alias;
+pub mod lanes;
+pub mod propagate;
+pub mod rank;
+pub mod sampling;
+pub mod simd;

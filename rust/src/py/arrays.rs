@@ -1,6 +1,10 @@
 //! Arrays across the boundary: borrowed on the way in, given away on the way out, copied in neither direction.
 
-use numpy::{Element, IntoPyArray, PyArray1, PyReadonlyArray1, PyUntypedArrayMethods};
+use numpy::ndarray::Dimension;
+use numpy::{
+    Element, IntoPyArray, PyArray1, PyReadonlyArray, PyReadonlyArray1, PyReadwriteArray,
+    PyUntypedArrayMethods,
+};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
@@ -16,13 +20,33 @@ pub(super) enum IndptrArray<'py> {
 }
 
 /// The values of a contiguous array, without a copy.
-pub(super) fn slice<'a, T: Element>(
+pub(super) fn slice<'a, T: Element, D: Dimension>(
     py: Python<'_>,
-    array: &'a PyReadonlyArray1<'_, T>,
+    array: &'a PyReadonlyArray<'_, T, D>,
     name: &str,
 ) -> PyResult<&'a [T]> {
     array.as_slice().map_err(|_| {
         to_python(py, Error::invalid(format!("{name} must be contiguous; it has {} entries", array.len())))
+    })
+}
+
+/// The values of a contiguous array, to be written, without a copy.
+pub(super) fn slice_mut<'a, T: Element, D: Dimension>(
+    py: Python<'_>,
+    array: &'a mut PyReadwriteArray<'_, T, D>,
+    name: &str,
+) -> PyResult<&'a mut [T]> {
+    let len = array.len();
+    array.as_slice_mut().map_err(|_| {
+        to_python(py, Error::invalid(format!("{name} must be contiguous; it has {len} entries")))
+    })
+}
+
+/// Row pointers of either width, not checked yet.
+pub(super) fn indptr<'a>(py: Python<'_>, array: &'a IndptrArray<'_>) -> PyResult<Indptr<'a>> {
+    Ok(match array {
+        IndptrArray::Narrow(array) => Indptr::Narrow(slice(py, array, "indptr")?),
+        IndptrArray::Wide(array) => Indptr::Wide(slice(py, array, "indptr")?),
     })
 }
 
@@ -33,11 +57,8 @@ pub(super) fn pattern<'a>(
     indices: &'a PyReadonlyArray1<'_, i32>,
     n_cols: usize,
 ) -> PyResult<Pattern<'a>> {
-    let indptr = match indptr {
-        IndptrArray::Narrow(array) => Indptr::Narrow(slice(py, array, "indptr")?),
-        IndptrArray::Wide(array) => Indptr::Wide(slice(py, array, "indptr")?),
-    };
-    Pattern::new(indptr, slice(py, indices, "indices")?, n_cols).map_err(|error| to_python(py, error))
+    Pattern::new(self::indptr(py, indptr)?, slice(py, indices, "indices")?, n_cols)
+        .map_err(|error| to_python(py, error))
 }
 
 /// A checked sparse matrix over Python's arrays.

@@ -4,10 +4,17 @@ mod arrays;
 mod gate;
 mod threads;
 
+mod propagate;
+mod rank;
+mod sampling;
+
 use pyo3::prelude::*;
 
 /// Adds every function to the module.
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
-    threads::register(module)
+    threads::register(module)?;
+    propagate::register(module)?;
+    rank::register(module)?;
+    sampling::register(module)
 }

@@ -1,0 +1,60 @@
+"""What a data set is made of beside its interactions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["DataSource", "Modality"]
+
+
+@dataclass(frozen=True, eq=False)
+class Modality:
+    """What one source of content says about every item.
+
+    Attributes:
+        name: Unique within a data set.
+        features: One row for each item, ``(I, d_m)``, finite, float32 or float16 as they were given. Sums
+            over float16 rows overflow: convert them first.
+        present: Which items have the modality, ``(I,)``. Rows of the others are zero and mean nothing.
+    """
+
+    name: str
+    features: NDArray[np.float32] | NDArray[np.float16]
+    present: NDArray[np.bool_]
+
+    @property
+    def width(self) -> int:
+        """Number of features, ``d_m``."""
+        return int(self.features.shape[1])
+
+    @property
+    def n_missing(self) -> int:
+        """Number of items without the modality."""
+        return int(self.present.size - np.count_nonzero(self.present))
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """Where a data set was read from, so that it can be read again. Every value is JSON-compatible.
+
+    Attributes:
+        path: The folder, absolute.
+        split: A column of the interaction file, ``"mmrec"`` or ``"random"``.
+        modalities: The chosen modalities in order, or None for all feature files of the folder.
+        user: The user column where it was named.
+        item: The item column where it was named.
+        seed: What a drawn split depends on.
+    """
+
+    path: str
+    split: str = "split"
+    modalities: list[str] | None = None
+    user: str | None = None
+    item: str | None = None
+    seed: int = 0

@@ -1,0 +1,1 @@
+"""The parts of the model: propagation, encoders, experts, router, controller, losses."""

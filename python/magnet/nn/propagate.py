@@ -1,0 +1,249 @@
+"""Propagation over a graph: sparse times dense, and the mean over layers, with gradients.
+
+On the CPU the products run in Rust, on the caller's memory. On any other device the same functions use
+torch.sparse.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from magnet import _core
+from magnet.errors import DataError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from scipy.sparse import csr_array
+
+__all__ = ["Graph", "multiply", "propagate_mean"]
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A sparse matrix with what its gradient needs: the transpose, itself where the matrix is symmetric.
+
+    Attributes:
+        n_rows: Rows of the matrix.
+        n_cols: Columns of the matrix.
+        forward: ``(indptr, indices, values)`` of the matrix: int32 or int64, int32, float32.
+        backward: The same of its transpose; the very same tensors where the matrix is symmetric.
+    """
+
+    n_rows: int
+    n_cols: int
+    forward: tuple[Tensor, Tensor, Tensor]
+    backward: tuple[Tensor, Tensor, Tensor]
+
+    @classmethod
+    def from_csr(cls, matrix: csr_array, symmetric: bool) -> Self:
+        """Wrap a matrix, sharing its memory where it is writable and has the types named above.
+
+        Args:
+            matrix: ``(N, M)``; entries may stand in any order within a row.
+            symmetric: Whether it equals its transpose. Not checked: a wrong ``True`` gives wrong gradients.
+
+        Raises:
+            DataError: If a matrix called symmetric is not square.
+        """
+        n_rows, n_cols = matrix.shape
+        if symmetric and n_rows != n_cols:
+            raise DataError(f"a symmetric graph must be square, got ({n_rows}, {n_cols})")
+        forward = _tensors(matrix)
+        return cls(n_rows, n_cols, forward, forward if symmetric else _tensors(matrix.T.tocsr()))
+
+    @property
+    def symmetric(self) -> bool:
+        """Whether the gradient uses the matrix itself."""
+        return self.forward[0] is self.backward[0]
+
+    def to(self, device: torch.device | str) -> Self:
+        """The graph on another device."""
+        forward = _move(self.forward, device)
+        backward = forward if self.symmetric else _move(self.backward, device)
+        return type(self)(self.n_rows, self.n_cols, forward, backward)
+
+
+def multiply(graph: Graph, x: Tensor) -> Tensor:
+    """The product of the graph with ``x``, differentiable in ``x``.
+
+    Every output is one chain of fused multiply-adds in the order of the row's entries: the same bits for any
+    number of threads.
+
+    Args:
+        graph: ``(N, M)``.
+        x: ``(M, D)``, float32 on the CPU.
+
+    Returns:
+        ``(N, D)``.
+
+    Raises:
+        DataError: If the shape or type does not fit.
+
+    Example:
+        >>> from scipy.sparse import csr_array
+        >>> graph = Graph.from_csr(csr_array(np.array([[0, 2], [0, 0]], dtype=np.float32)), symmetric=False)
+        >>> multiply(graph, torch.tensor([[1.0], [3.0]])).tolist()
+        [[6.0], [0.0]]
+    """
+    _check(graph, x)
+    result: Tensor = _spmm(*graph.forward, *graph.backward, x)
+    return result
+
+
+def propagate_mean(graph: Graph, x: Tensor, layers: int) -> Tensor:
+    r"""The mean over propagation layers, :math:`\frac{1}{L+1}\sum_{l=0}^{L} A^l x`, as one operation.
+
+    LightGCN's readout (He et al., SIGIR 2020), computed by Horner's form ``h ← x + A·h`` without a stack of
+    layers.
+
+    Args:
+        graph: Square, ``(N, N)``.
+        x: ``(N, D)``, float32 on the CPU.
+        layers: L, at least 0.
+
+    Returns:
+        ``(N, D)``.
+
+    Raises:
+        DataError: If the graph is not square, the shape or type does not fit, or ``layers`` is negative.
+    """
+    _check(graph, x)
+    if graph.n_rows != graph.n_cols:
+        raise DataError(f"propagation needs a square graph, got ({graph.n_rows}, {graph.n_cols})")
+    if layers < 0:
+        raise DataError(f"the number of layers must be at least 0, got {layers}")
+    result: Tensor = _propagate(*graph.forward, *graph.backward, x, layers)
+    return result
+
+
+@torch.library.custom_op("magnet::spmm", mutates_args=())
+def _spmm(
+    indptr: Tensor,
+    indices: Tensor,
+    values: Tensor,
+    t_indptr: Tensor,
+    t_indices: Tensor,
+    t_values: Tensor,
+    x: Tensor,
+) -> Tensor:
+    if x.device.type != "cpu":
+        return torch.mm(_sparse(indptr, indices, values, x), x)
+    out = x.new_empty((indptr.shape[0] - 1, x.shape[1]))
+    _core.spmm(*_arrays(indptr, indices, values), x.detach().contiguous().numpy(), out.numpy())
+    return out
+
+
+@_spmm.register_fake
+def _(
+    indptr: Tensor,
+    indices: Tensor,
+    values: Tensor,
+    t_indptr: Tensor,
+    t_indices: Tensor,
+    t_values: Tensor,
+    x: Tensor,
+) -> Tensor:
+    return x.new_empty((indptr.shape[0] - 1, x.shape[1]))
+
+
+@torch.library.custom_op("magnet::propagate_mean", mutates_args=())
+def _propagate(
+    indptr: Tensor,
+    indices: Tensor,
+    values: Tensor,
+    t_indptr: Tensor,
+    t_indices: Tensor,
+    t_values: Tensor,
+    x: Tensor,
+    layers: int,
+) -> Tensor:
+    if x.device.type != "cpu":
+        matrix = _sparse(indptr, indices, values, x)
+        h = x
+        for _ in range(layers):
+            h = torch.addmm(x, matrix, h)
+        return h / (layers + 1)
+    out = torch.empty(x.shape, dtype=x.dtype)
+    _core.propagate_mean(
+        *_arrays(indptr, indices, values), x.detach().contiguous().numpy(), layers, out.numpy()
+    )
+    return out
+
+
+@_propagate.register_fake
+def _(
+    indptr: Tensor,
+    indices: Tensor,
+    values: Tensor,
+    t_indptr: Tensor,
+    t_indices: Tensor,
+    t_values: Tensor,
+    x: Tensor,
+    layers: int,
+) -> Tensor:
+    return x.new_empty(x.shape)
+
+
+def _keep_graph(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    ctx.save_for_backward(*inputs[:6])
+    ctx.rest = inputs[7:]
+
+
+def _spmm_backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    graph = ctx.saved_tensors
+    return (None,) * 6 + (_spmm(*graph[3:], *graph[:3], grad),)
+
+
+def _propagate_backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    graph = ctx.saved_tensors
+    return (*(None,) * 6, _propagate(*graph[3:], *graph[:3], grad, *ctx.rest), None)
+
+
+_spmm.register_autograd(_spmm_backward, setup_context=_keep_graph)
+_propagate.register_autograd(_propagate_backward, setup_context=_keep_graph)
+
+
+def _check(graph: Graph, x: Tensor) -> None:
+    if x.ndim != 2 or x.shape[0] != graph.n_cols:
+        raise DataError(f"expected x of shape ({graph.n_cols}, D), got {tuple(x.shape)}")
+    if x.dtype != torch.float32:
+        raise DataError(f"expected x in torch.float32, got {x.dtype}; convert it with x.float()")
+
+
+def _sparse(indptr: Tensor, indices: Tensor, values: Tensor, x: Tensor) -> Tensor:
+    size = (indptr.shape[0] - 1, x.shape[0])
+    return torch.sparse_csr_tensor(
+        indptr.to(indices.dtype), indices, values, size=size, check_invariants=False
+    )
+
+
+def _arrays(
+    indptr: Tensor, indices: Tensor, values: Tensor
+) -> tuple[NDArray[Any], NDArray[np.int32], NDArray[np.float32]]:
+    return indptr.numpy(), indices.numpy(), values.detach().numpy()
+
+
+def _tensors(matrix: csr_array) -> tuple[Tensor, Tensor, Tensor]:
+    indptr = matrix.indptr
+    if indptr.dtype not in (np.int32, np.int64):
+        indptr = indptr.astype(np.int64)
+    return (
+        _shared(indptr),
+        _shared(matrix.indices.astype(np.int32, copy=False)),
+        _shared(matrix.data.astype(np.float32, copy=False)),
+    )
+
+
+def _shared(array: NDArray[Any]) -> Tensor:
+    # torch has no read-only tensors and warns of memory that must not be written.
+    return torch.from_numpy(array if array.flags.writeable else array.copy())
+
+
+def _move(part: tuple[Tensor, Tensor, Tensor], device: torch.device | str) -> tuple[Tensor, Tensor, Tensor]:
+    indptr, indices, values = part
+    return indptr.to(device), indices.to(device), values.to(device)

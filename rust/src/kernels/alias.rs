@@ -1,0 +1,93 @@
+//! Drawing with given weights in constant time (Walker's alias method, built by Vose's algorithm).
+
+use super::error::Error;
+
+/// A table from which index i is drawn with probability `weights[i] / Σ weights`.
+#[derive(Debug, Clone)]
+pub struct Alias {
+    /// Keep the column where the coin is below this, else take its alias; 2^32 always keeps.
+    keep: Vec<u64>,
+    other: Vec<i32>,
+}
+
+impl Alias {
+    /// Builds the table in O(n). Probabilities are exact to about 2^-32 / n.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if a weight is negative or not finite, or all are zero.
+    pub fn new(weights: &[f64]) -> Result<Self, Error> {
+        if let Some(at) = weights.iter().position(|w| !w.is_finite() || *w < 0.0) {
+            return Err(Error::invalid(format!(
+                "weights must be finite and not negative; weight {at} is {}",
+                weights[at]
+            )));
+        }
+        let n = weights.len();
+        let total: f64 = weights.iter().sum();
+        if total <= 0.0 || !total.is_finite() {
+            return Err(Error::invalid(format!("{n} weights sum to {total}: nothing can be drawn")));
+        }
+        let mut share: Vec<f64> = weights.iter().map(|w| w / total * n as f64).collect();
+        let (mut small, mut large): (Vec<usize>, Vec<usize>) = (0..n).partition(|&i| share[i] < 1.0);
+        let mut keep = vec![1 << 32; n];
+        let mut other: Vec<i32> = (0..n as i32).collect();
+        while let (Some(poor), Some(&rich)) = (small.pop(), large.last()) {
+            keep[poor] = (share[poor] * (1u64 << 32) as f64) as u64;
+            other[poor] = rich as i32;
+            share[rich] -= 1.0 - share[poor];
+            if share[rich] < 1.0 {
+                large.pop();
+                small.push(rich);
+            }
+        }
+        // What rounding left over has a share of one, unless it must never be drawn at all.
+        let heaviest = (0..n).fold(0, |best, i| if weights[i] > weights[best] { i } else { best });
+        for i in small {
+            if weights[i] == 0.0 {
+                keep[i] = 0;
+                other[i] = heaviest as i32;
+            }
+        }
+        Ok(Self { keep, other })
+    }
+
+    /// The index that these 64 random bits stand for.
+    #[inline]
+    pub fn draw(&self, bits: u64) -> i32 {
+        let scaled = u128::from(bits) * self.keep.len() as u128;
+        let column = (scaled >> 64) as usize;
+        let coin = (scaled as u64) >> 32;
+        if coin < self.keep[column] { column as i32 } else { self.other[column] }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::rng::Stream;
+
+    #[test]
+    fn the_table_holds_the_probabilities() {
+        let weights = [0.0, 1.0, 2.5, 0.0, 1e-3, 40.0, 7.0];
+        let table = Alias::new(&weights).unwrap();
+        let total: f64 = weights.iter().sum();
+        let mut mass = [0.0; 7];
+        for i in 0..7 {
+            let kept = table.keep[i] as f64 / (1u64 << 32) as f64;
+            mass[i] += kept / 7.0;
+            mass[table.other[i] as usize] += (1.0 - kept) / 7.0;
+        }
+        for (mass, weight) in mass.iter().zip(weights) {
+            assert!((mass - weight / total).abs() < 1e-9, "{mass} for {weight}");
+        }
+        let stream = Stream::new(4, 0);
+        assert!((0..100_000).all(|i| ![0, 3].contains(&table.draw(stream.bits64(i)))));
+    }
+
+    #[test]
+    fn weights_are_checked() {
+        for bad in [&[][..], &[0.0, 0.0], &[1.0, -1.0], &[f64::NAN], &[f64::INFINITY]] {
+            assert!(Alias::new(bad).is_err(), "{bad:?}");
+        }
+    }
+}

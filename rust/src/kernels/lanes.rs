@@ -1,0 +1,244 @@
+//! Eight numbers at once: the few operations that the dense kernels are made of.
+//!
+//! A kernel is written once, over [`Lanes`], and compiled twice: plainly and for AVX2. Every operation is defined to
+//! the bit (multiply-add rounds once on both paths), so the paths agree to the bit.
+
+use super::simd::{Simd, has_avx2};
+
+/// How many numbers one vector holds.
+pub const WIDTH: usize = 8;
+
+/// The operations on eight `f32`; a value of this type is the permission to use them.
+pub trait Lanes: Copy {
+    /// Eight numbers.
+    type V: Copy;
+    /// The same number eight times.
+    fn splat(self, x: f32) -> Self::V;
+    /// Eight numbers from memory.
+    fn load(self, from: &[f32; WIDTH]) -> Self::V;
+    /// Eight numbers to memory.
+    fn store(self, v: Self::V, to: &mut [f32; WIDTH]);
+    /// a · b + c, rounded once.
+    fn fma(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// a · b.
+    fn mul(self, a: Self::V, b: Self::V) -> Self::V;
+    /// a + b.
+    fn add(self, a: Self::V, b: Self::V) -> Self::V;
+    /// The greater one, `b` where neither is.
+    fn max(self, a: Self::V, b: Self::V) -> Self::V;
+    /// |a|.
+    fn abs(self, a: Self::V) -> Self::V;
+    /// Bit j is set where a_j > b_j; never for NaN.
+    fn above(self, a: Self::V, b: Self::V) -> u32;
+    /// A hint that memory around `at` will be read.
+    fn prefetch(self, at: &f32);
+}
+
+/// Work that can be done on any path.
+pub trait Work {
+    /// What it gives.
+    type Output;
+    /// Does it. Implementations must be `#[inline(always)]`, or the instruction set does not reach them.
+    fn run<L: Lanes>(self, lanes: L) -> Self::Output;
+}
+
+impl Simd {
+    /// Does `work` on this path, or on the portable one where the machine lacks it.
+    #[inline]
+    pub fn run<W: Work>(self, work: W) -> W::Output {
+        #[cfg(target_arch = "x86_64")]
+        if self == Self::Avx2 && has_avx2() {
+            // SAFETY: the machine has AVX2 and FMA.
+            return unsafe { avx2::run(work) };
+        }
+        work.run(Portable)
+    }
+}
+
+/// Plain Rust.
+#[derive(Debug, Clone, Copy)]
+pub struct Portable;
+
+impl Lanes for Portable {
+    type V = [f32; WIDTH];
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> Self::V {
+        [x; WIDTH]
+    }
+
+    #[inline(always)]
+    fn load(self, from: &[f32; WIDTH]) -> Self::V {
+        *from
+    }
+
+    #[inline(always)]
+    fn store(self, v: Self::V, to: &mut [f32; WIDTH]) {
+        *to = v;
+    }
+
+    #[inline(always)]
+    fn fma(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+        std::array::from_fn(|j| a[j].mul_add(b[j], c[j]))
+    }
+
+    #[inline(always)]
+    fn mul(self, a: Self::V, b: Self::V) -> Self::V {
+        std::array::from_fn(|j| a[j] * b[j])
+    }
+
+    #[inline(always)]
+    fn add(self, a: Self::V, b: Self::V) -> Self::V {
+        std::array::from_fn(|j| a[j] + b[j])
+    }
+
+    #[inline(always)]
+    fn max(self, a: Self::V, b: Self::V) -> Self::V {
+        std::array::from_fn(|j| if a[j] > b[j] { a[j] } else { b[j] })
+    }
+
+    #[inline(always)]
+    fn abs(self, a: Self::V) -> Self::V {
+        a.map(f32::abs)
+    }
+
+    #[inline(always)]
+    fn above(self, a: Self::V, b: Self::V) -> u32 {
+        (0..WIDTH).fold(0, |bits, j| bits | u32::from(a[j] > b[j]) << j)
+    }
+
+    #[inline(always)]
+    fn prefetch(self, _: &f32) {}
+}
+
+#[cfg(target_arch = "x86_64")]
+mod avx2 {
+    use std::arch::x86_64::{
+        __m256, _CMP_GT_OQ, _MM_HINT_T0, _mm_prefetch, _mm256_add_ps, _mm256_andnot_ps, _mm256_cmp_ps,
+        _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_max_ps, _mm256_movemask_ps, _mm256_mul_ps, _mm256_set1_ps,
+        _mm256_storeu_ps,
+    };
+
+    use super::{Lanes, WIDTH, Work};
+
+    /// AVX2 with FMA. Made only by [`run`], so that whoever holds one is on a machine that has them.
+    #[derive(Clone, Copy)]
+    pub(super) struct Avx2(());
+
+    /// Does `work` with AVX2 and FMA, compiled for them throughout.
+    #[target_feature(enable = "avx2,fma")]
+    pub(super) fn run<W: Work>(work: W) -> W::Output {
+        work.run(Avx2(()))
+    }
+
+    impl Lanes for Avx2 {
+        type V = __m256;
+
+        #[inline(always)]
+        fn splat(self, x: f32) -> __m256 {
+            // SAFETY: `self` proves the instruction set, here and below.
+            unsafe { _mm256_set1_ps(x) }
+        }
+
+        #[inline(always)]
+        fn load(self, from: &[f32; WIDTH]) -> __m256 {
+            // SAFETY: eight numbers are readable there, at any alignment.
+            unsafe { _mm256_loadu_ps(from.as_ptr()) }
+        }
+
+        #[inline(always)]
+        fn store(self, v: __m256, to: &mut [f32; WIDTH]) {
+            // SAFETY: eight numbers are writable there, at any alignment.
+            unsafe { _mm256_storeu_ps(to.as_mut_ptr(), v) }
+        }
+
+        #[inline(always)]
+        fn fma(self, a: __m256, b: __m256, c: __m256) -> __m256 {
+            // SAFETY: see `splat`.
+            unsafe { _mm256_fmadd_ps(a, b, c) }
+        }
+
+        #[inline(always)]
+        fn mul(self, a: __m256, b: __m256) -> __m256 {
+            // SAFETY: see `splat`.
+            unsafe { _mm256_mul_ps(a, b) }
+        }
+
+        #[inline(always)]
+        fn add(self, a: __m256, b: __m256) -> __m256 {
+            // SAFETY: see `splat`.
+            unsafe { _mm256_add_ps(a, b) }
+        }
+
+        #[inline(always)]
+        fn max(self, a: __m256, b: __m256) -> __m256 {
+            // SAFETY: see `splat`. The instruction takes the second operand unless the first is greater.
+            unsafe { _mm256_max_ps(a, b) }
+        }
+
+        #[inline(always)]
+        fn abs(self, a: __m256) -> __m256 {
+            // SAFETY: see `splat`. -0.0 is the sign bit alone.
+            unsafe { _mm256_andnot_ps(_mm256_set1_ps(-0.0), a) }
+        }
+
+        #[inline(always)]
+        fn above(self, a: __m256, b: __m256) -> u32 {
+            // SAFETY: see `splat`. Eight sign bits fit.
+            unsafe { _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(a, b)) as u32 }
+        }
+
+        #[inline(always)]
+        fn prefetch(self, at: &f32) {
+            // SAFETY: see `splat`; a hint reads nothing.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(at).cast()) }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::rng::Stream;
+
+    /// Every operation on hostile numbers, as bits.
+    struct Everything<'a>(&'a [f32]);
+
+    impl Work for Everything<'_> {
+        type Output = Vec<u32>;
+
+        #[inline(always)]
+        fn run<L: Lanes>(self, lanes: L) -> Vec<u32> {
+            let mut bits = Vec::new();
+            let (groups, _) = self.0.as_chunks::<WIDTH>();
+            for window in groups.windows(3) {
+                let [a, b, c] = [lanes.load(&window[0]), lanes.load(&window[1]), lanes.load(&window[2])];
+                let one = lanes.splat(window[0][0]);
+                for v in
+                    [lanes.fma(a, b, c), lanes.mul(a, b), lanes.add(a, one), lanes.max(a, b), lanes.abs(c)]
+                {
+                    let mut out = [0.0; WIDTH];
+                    lanes.store(v, &mut out);
+                    // Which NaN an operation gives is nobody's business.
+                    bits.extend(out.map(|x| if x.is_nan() { u32::MAX } else { x.to_bits() }));
+                }
+                bits.push(lanes.above(a, b));
+                lanes.prefetch(&window[0][0]);
+            }
+            bits
+        }
+    }
+
+    #[test]
+    fn both_paths_agree_to_the_bit() {
+        let stream = Stream::new(1, 1);
+        let hostile = [0.0, -0.0, f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 1e-40, -1e-40, f32::MAX];
+        let numbers: Vec<f32> = (0..4096u64)
+            .map(|i| match stream.bits32(i) {
+                bits if bits.is_multiple_of(5) => hostile[(bits >> 8) as usize % hostile.len()],
+                bits => f32::from_bits(stream.bits32(bits as u64)),
+            })
+            .collect();
+        assert_eq!(Simd::Avx2.run(Everything(&numbers)), Simd::Portable.run(Everything(&numbers)));
+    }
+}

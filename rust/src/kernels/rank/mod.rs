@@ -1,0 +1,73 @@
+//! Full-catalogue ranking: every item a user has not seen is scored, exactly, and the k best are kept.
+//!
+//! Higher scores first, then lower items. A score of one pair is always made by the same operations in the same order,
+//! so the result does not depend on threads, on how users are batched, or on the instruction path. Items whose score
+//! is NaN or -∞ are never ranked. Memory: O(B · k), and one packed copy of the item towers.
+
+mod best;
+mod pairs;
+mod router;
+mod scores;
+mod tile;
+mod towers;
+mod walk;
+
+pub use pairs::score_pairs;
+pub use scores::rank_scores;
+pub use towers::{Experts, Towers};
+pub use walk::rank_towers;
+
+use super::csr::Pattern;
+use super::error::Error;
+
+/// The item of a place that could not be filled; its score is -∞.
+pub const NO_ITEM: i32 = -1;
+
+/// Where a ranking goes: `k` places for each of the users, best first.
+#[derive(Debug)]
+pub struct Places<'a> {
+    /// Items, [`NO_ITEM`] at the end where fewer than `k` could be ranked.
+    pub items: &'a mut [i32],
+    /// Their scores.
+    pub scores: &'a mut [f32],
+    /// Places per user.
+    pub k: usize,
+}
+
+impl Places<'_> {
+    fn check(&self, n_rows: usize) -> Result<(), Error> {
+        if self.k == 0 {
+            return Err(Error::invalid("k must be at least 1, got 0"));
+        }
+        if self.items.len() != n_rows * self.k || self.scores.len() != self.items.len() {
+            return Err(Error::invalid(format!(
+                "{n_rows} users with {} places each need {} items and scores, got {} and {}",
+                self.k,
+                n_rows * self.k,
+                self.items.len(),
+                self.scores.len()
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// Checks that `users` are rows of everything that has users.
+fn check_users(
+    users: &[i32],
+    n_users: usize,
+    n_items: usize,
+    seen: Option<Pattern<'_>>,
+) -> Result<(), Error> {
+    if let Some(at) = users.iter().position(|&user| user < 0 || user as usize >= n_users) {
+        return Err(Error::invalid(format!("user {} at position {at} is outside 0..{n_users}", users[at])));
+    }
+    match seen {
+        Some(seen) if seen.n_rows() != n_users || seen.n_cols() != n_items => Err(Error::invalid(format!(
+            "the seen items are ({}, {}), the model ({n_users}, {n_items})",
+            seen.n_rows(),
+            seen.n_cols()
+        ))),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,81 @@
+//! Ranking of scores that somebody else computed, block by block.
+
+use rayon::prelude::*;
+
+use super::best::Best;
+use super::{Places, check_users};
+use crate::kernels::cancel::Cancel;
+use crate::kernels::csr::Pattern;
+use crate::kernels::error::Error;
+use crate::kernels::lanes::{Lanes, WIDTH, Work};
+use crate::kernels::simd::Simd;
+
+/// Ranks row b of `scores`, `(B, n_items)`, leaving out what `users[b]` has seen. Cost: one pass over the scores.
+///
+/// # Errors
+/// [`Error::Invalid`] if a shape does not fit or a user is out of range; [`Error::Cancelled`].
+pub fn rank_scores(
+    scores: &[f32],
+    n_items: usize,
+    users: &[i32],
+    seen: Option<Pattern<'_>>,
+    places: Places<'_>,
+    simd: Simd,
+    cancel: &Cancel,
+) -> Result<(), Error> {
+    places.check(users.len())?;
+    if scores.len() != users.len() * n_items {
+        return Err(Error::invalid(format!(
+            "{} users and {n_items} items need {} scores, got {}",
+            users.len(),
+            users.len() * n_items,
+            scores.len()
+        )));
+    }
+    if let Some(seen) = seen {
+        check_users(users, seen.n_rows(), n_items, Some(seen))?;
+    }
+    let Places { items, scores: out, k } = places;
+    items.par_chunks_mut(k).zip(out.par_chunks_mut(k)).enumerate().try_for_each(|(row, (items, out))| {
+        cancel.check()?;
+        let seen = seen.map_or(&[][..], |seen| seen.row(users[row] as usize));
+        let scores = &scores[row * n_items..][..n_items];
+        simd.run(Scan { scores, best: Best::new(k.min(n_items), seen) }).finish(items, out);
+        Ok(())
+    })
+}
+
+struct Scan<'a> {
+    scores: &'a [f32],
+    best: Best<'a>,
+}
+
+impl<'a> Work for Scan<'a> {
+    type Output = Best<'a>;
+
+    #[inline(always)]
+    fn run<L: Lanes>(mut self, lanes: L) -> Best<'a> {
+        let (groups, rest) = self.scores.as_chunks::<WIDTH>();
+        for (group, scores) in groups.iter().enumerate() {
+            let mut bits = lanes.above(lanes.load(scores), lanes.splat(self.best.threshold()));
+            while bits != 0 {
+                let lane = bits.trailing_zeros() as usize;
+                bits &= bits - 1;
+                self.offer(scores[lane], group * WIDTH + lane);
+            }
+        }
+        for (offset, &score) in rest.iter().enumerate() {
+            self.offer(score, groups.len() * WIDTH + offset);
+        }
+        self.best
+    }
+}
+
+impl Scan<'_> {
+    #[inline(always)]
+    fn offer(&mut self, score: f32, item: usize) {
+        if score > self.best.threshold() && !self.best.is_seen(item as i32) {
+            self.best.push(score, item as i32);
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! Negative sampling: items that a user has not seen.
+//!
+//! The draw at position `p` is a function of the stream and `p` alone, so a batch may be cut into blocks and run in any
+//! order on any number of threads without changing an item. A draw is tried a few times and rejected if it was seen;
+//! after that it is made from the list of what the user has not seen. Both have the same distribution, so their mixture
+//! has it too, and it always ends. Cost: O(log n_u) a draw, O(I) for the rare user who has seen nearly everything.
+
+use std::sync::{Mutex, PoisonError};
+
+use rayon::prelude::*;
+
+use super::alias::Alias;
+use super::cancel::Cancel;
+use super::csr::Pattern;
+use super::error::Error;
+use super::rng::Stream;
+
+/// Draws before the exact choice; each position owns `TRIES + 1` numbers of the stream.
+const TRIES: u64 = 31;
+/// Draws per parallel step.
+const BLOCK: usize = 2048;
+/// How many users a complaint names.
+const NAMED: usize = 10;
+
+/// Which items may be drawn, and how often.
+#[derive(Debug)]
+pub struct Source<'a> {
+    /// The items; all of `0..n_items` where absent.
+    pool: Option<&'a [i32]>,
+    /// What each of them weighs; alike where absent.
+    weighted: Option<(&'a [f64], Alias)>,
+    n_items: usize,
+}
+
+impl<'a> Source<'a> {
+    /// Checks pool and weights; `weights[j]` belongs to `pool[j]`, or to item `j` where there is no pool.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if there is no item, the pool does not ascend inside `0..n_items`, or a weight is no weight.
+    pub fn new(n_items: usize, pool: Option<&'a [i32]>, weights: Option<&'a [f64]>) -> Result<Self, Error> {
+        let len = pool.map_or(n_items, <[i32]>::len);
+        if len == 0 {
+            return Err(Error::invalid("there is no item to draw from"));
+        }
+        if let Some(pool) = pool {
+            let ascending = pool.windows(2).all(|pair| pair[0] < pair[1]);
+            if !ascending || pool[0] < 0 || pool[len - 1] as usize >= n_items {
+                return Err(Error::invalid(format!(
+                    "the pool must hold ascending items inside 0..{n_items}, without repeats"
+                )));
+            }
+        }
+        let weighted = match weights {
+            Some(weights) if weights.len() != len => {
+                return Err(Error::invalid(format!("{} weights for {len} items", weights.len())));
+            }
+            Some(weights) => Some((weights, Alias::new(weights)?)),
+            None => None,
+        };
+        Ok(Self { pool, weighted, n_items })
+    }
+
+    fn len(&self) -> usize {
+        self.pool.map_or(self.n_items, <[i32]>::len)
+    }
+
+    #[inline]
+    fn item(&self, slot: usize) -> i32 {
+        self.pool.map_or(slot as i32, |pool| pool[slot])
+    }
+
+    /// The item that these bits stand for; the bias of the multiplication is below n / 2^64.
+    #[inline]
+    fn draw(&self, bits: u64) -> i32 {
+        let slot = match &self.weighted {
+            Some((_, alias)) => alias.draw(bits) as usize,
+            None => ((u128::from(bits) * self.len() as u128) >> 64) as usize,
+        };
+        self.item(slot)
+    }
+
+    /// The unseen item that `unit`, in (0, 1), stands for; none if there is no unseen item of positive weight.
+    fn choose_unseen(&self, seen: &[i32], unit: f64) -> Option<i32> {
+        let weight = |slot: usize| self.weighted.as_ref().map_or(1.0, |(weights, _)| weights[slot]);
+        let mut cursor = 0;
+        let mut unseen = Vec::new();
+        let mut total = 0.0;
+        for slot in 0..self.len() {
+            let item = self.item(slot);
+            while cursor < seen.len() && seen[cursor] < item {
+                cursor += 1;
+            }
+            if weight(slot) > 0.0 && seen.get(cursor) != Some(&item) {
+                total += weight(slot);
+                unseen.push((item, total));
+            }
+        }
+        let goal = unit * total;
+        let at = unseen.partition_point(|&(_, sum)| sum <= goal);
+        // Rounding can lift the goal to the total itself.
+        unseen.get(at).or(unseen.last()).map(|&(item, _)| item)
+    }
+}
+
+/// Draws one unseen item for each of `users` into `out`; the draw for `users[j]` is number `first + j`.
+///
+/// # Errors
+/// [`Error::NothingUnseen`] naming users who have seen every item that can be drawn; [`Error::Invalid`] if a user is
+/// out of range or the catalogues differ; [`Error::Cancelled`].
+pub fn sample(
+    seen: Pattern<'_>,
+    users: &[i32],
+    source: &Source<'_>,
+    stream: Stream,
+    first: u64,
+    out: &mut [i32],
+    cancel: &Cancel,
+) -> Result<(), Error> {
+    check_users(seen, users)?;
+    if seen.n_cols() != source.n_items || users.len() != out.len() {
+        return Err(Error::invalid(format!(
+            "{} columns for {} items, {} users for {} places",
+            seen.n_cols(),
+            source.n_items,
+            users.len(),
+            out.len()
+        )));
+    }
+    let stuck = Mutex::new(Vec::new());
+    let blocks = users.par_chunks(BLOCK).zip(out.par_chunks_mut(BLOCK)).enumerate();
+    blocks.try_for_each(|(block, (users, out))| {
+        cancel.check()?;
+        let first = first.wrapping_add((block * BLOCK) as u64);
+        for (offset, (&user, out)) in users.iter().zip(out).enumerate() {
+            let seen = seen.row(user as usize);
+            let counter = first.wrapping_add(offset as u64).wrapping_mul(TRIES + 1);
+            let mut tries =
+                (0..TRIES).map(|attempt| source.draw(stream.bits64(counter.wrapping_add(attempt))));
+            let found = tries
+                .find(|item| !contains(seen, *item))
+                .or_else(|| source.choose_unseen(seen, stream.open_unit(counter.wrapping_add(TRIES))));
+            if let Some(item) = found {
+                *out = item;
+            } else {
+                stuck.lock().unwrap_or_else(PoisonError::into_inner).push(user);
+            }
+        }
+        Ok(())
+    })?;
+    let mut stuck = stuck.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if stuck.is_empty() {
+        return Ok(());
+    }
+    stuck.sort_unstable();
+    stuck.dedup();
+    stuck.truncate(NAMED);
+    Err(Error::NothingUnseen(stuck))
+}
+
+/// Draws items for everybody, with replacement, into `out`; `out[j]` is number `first + j` of the stream.
+pub fn sample_shared(source: &Source<'_>, stream: Stream, first: u64, out: &mut [i32]) {
+    for (offset, out) in out.iter_mut().enumerate() {
+        *out = source.draw(stream.bits64(first.wrapping_add(offset as u64)));
+    }
+}
+
+/// Writes into `out`, row by row, whether `users[b]` has seen `items[j]`. Cost: O(B · (n_u + n) + I).
+///
+/// # Errors
+/// [`Error::Invalid`] if a user or item is out of range; [`Error::Cancelled`].
+pub fn membership(
+    seen: Pattern<'_>,
+    users: &[i32],
+    items: &[i32],
+    out: &mut [bool],
+    cancel: &Cancel,
+) -> Result<(), Error> {
+    check_users(seen, users)?;
+    if let Some(item) = items.iter().find(|&&item| item < 0 || item as usize >= seen.n_cols()) {
+        return Err(Error::invalid(format!("item {item} is outside 0..{}", seen.n_cols())));
+    }
+    if out.len() != users.len() * items.len() {
+        return Err(Error::invalid(format!(
+            "{} users and {} items do not fill {}",
+            users.len(),
+            items.len(),
+            out.len()
+        )));
+    }
+    if items.is_empty() {
+        return Ok(());
+    }
+    // Columns that ask for the same item form a chain, entered by the item.
+    const NONE: u32 = u32::MAX;
+    let mut head = vec![NONE; seen.n_cols()];
+    let mut next = vec![NONE; items.len()];
+    for (column, &item) in items.iter().enumerate() {
+        next[column] = std::mem::replace(&mut head[item as usize], column as u32);
+    }
+    out.par_chunks_mut(items.len()).zip(users).with_min_len(64).try_for_each(|(out, &user)| {
+        cancel.check()?;
+        out.fill(false);
+        for &item in seen.row(user as usize) {
+            let mut column = head[item as usize];
+            while column != NONE {
+                out[column as usize] = true;
+                column = next[column as usize];
+            }
+        }
+        Ok(())
+    })
+}
+
+fn check_users(seen: Pattern<'_>, users: &[i32]) -> Result<(), Error> {
+    match users.iter().position(|&user| user < 0 || user as usize >= seen.n_rows()) {
+        Some(at) => Err(Error::invalid(format!(
+            "user {} at position {at} is outside 0..{}",
+            users[at],
+            seen.n_rows()
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Whether an ascending list holds `item`; the halving has no branch to mispredict.
+#[inline]
+fn contains(list: &[i32], item: i32) -> bool {
+    let mut base = 0;
+    let mut size = list.len();
+    while size > 1 {
+        let half = size / 2;
+        base = if list[base + half] <= item { base + half } else { base };
+        size -= half;
+    }
+    list.get(base) == Some(&item)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::csr::Indptr;
+
+    #[test]
+    fn contains_equals_a_linear_search() {
+        let list: Vec<i32> =
+            (0..40).map(|i| i * i % 97).collect::<std::collections::BTreeSet<_>>().into_iter().collect();
+        for len in 0..list.len() {
+            for item in -1..100 {
+                assert_eq!(contains(&list[..len], item), list[..len].contains(&item));
+            }
+        }
+    }
+
+    #[test]
+    fn every_unseen_item_is_as_likely_as_its_weight_on_both_ways() {
+        // User 0 has seen little (rejection), user 1 nearly everything (the exact choice nearly always).
+        let n_items = 300;
+        let mut indices = vec![3, 7];
+        indices.extend((0..300).filter(|i| ![11, 12, 250, 251].contains(i)));
+        let indptr = [0, 2, indices.len() as i32];
+        let seen = Pattern::new(Indptr::Narrow(&indptr), &indices, n_items).unwrap();
+        let weights: Vec<f64> =
+            (0..n_items).map(|i| if i == 12 { 0.0 } else { 1.0 + (i % 4) as f64 }).collect();
+        let n = 120_000;
+        for weights in [None, Some(&weights[..])] {
+            let source = Source::new(n_items, None, weights).unwrap();
+            for user in 0..2 {
+                let mut out = vec![-1; n];
+                sample(seen, &vec![user; n], &source, Stream::new(1, 2), 0, &mut out, &Cancel::new())
+                    .unwrap();
+                let mut counts = vec![0.0; n_items];
+                out.iter().for_each(|&item| counts[item as usize] += 1.0);
+                let weight = |item: usize| match weights {
+                    _ if seen.row(user as usize).contains(&(item as i32)) => 0.0,
+                    Some(weights) => weights[item],
+                    None => 1.0,
+                };
+                let total: f64 = (0..n_items).map(weight).sum();
+                for (item, count) in counts.iter().enumerate() {
+                    let expected = weight(item) / total * n as f64;
+                    assert!(
+                        (count - expected).abs() <= 5.0 * expected.sqrt(),
+                        "{item}: {count} of {expected}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_user_with_nothing_left_is_named() {
+        let seen = Pattern::new(Indptr::Narrow(&[0, 2, 3]), &[0, 1, 0], 2).unwrap();
+        let source = Source::new(2, None, None).unwrap();
+        let mut out = [0; 3];
+        let result = sample(seen, &[1, 0, 0], &source, Stream::new(0, 0), 0, &mut out, &Cancel::new());
+        assert_eq!(result, Err(Error::NothingUnseen(vec![0])));
+        let only_first = Source::new(2, Some(&[0]), None).unwrap();
+        let result = sample(seen, &[1, 0, 0], &only_first, Stream::new(0, 0), 0, &mut out, &Cancel::new());
+        assert_eq!(result, Err(Error::NothingUnseen(vec![0, 1])));
+    }
+}

@@ -1,0 +1,66 @@
+"""A hand-sized world for tests of the network: 12 users, 10 items, two modalities, one item without text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+import torch.nn.functional as F
+
+from magnet.nn.behaviour import Views
+from magnet.nn.model import Inputs, MagnetModel, ModelConfig
+from magnet.nn.propagate import Graph
+
+U, I, WIDTHS = 12, 10, {"image": 6, "text": 5}
+
+
+def interactions() -> sp.csr_array:
+    generator = np.random.default_rng(3)
+    dense = (generator.random((U, I)) < 0.4).astype(np.float32)
+    dense[:, 0] = 1.0
+    dense[0] = 0.0
+    dense[0, [0, 4]] = 1.0
+    return sp.csr_array(dense)
+
+
+def normalised(matrix: sp.csr_array) -> sp.csr_array:
+    dense = matrix.toarray()
+    degree = dense.sum(1)
+    scale = np.divide(1.0, np.sqrt(degree), out=np.zeros_like(degree), where=degree > 0)
+    return sp.csr_array((scale[:, None] * dense * scale[None]).astype(np.float32))
+
+
+def world(**config: Any) -> tuple[MagnetModel, Inputs, Views]:
+    generator = torch.Generator().manual_seed(1)
+    train = interactions()
+    present = torch.ones(I, 2, dtype=torch.bool)
+    present[7, 1] = False
+    features = [F.normalize(torch.randn(I, w, generator=generator), dim=-1) for w in WIDTHS.values()]
+    features[1][7] = 0.0
+    near = normalised(sp.csr_array(np.abs(np.random.default_rng(5).random((I, I))).astype(np.float32) + 0))
+    near = sp.csr_array((near + near.T) / 2)
+    both = sp.csr_array(sp.bmat([[None, train], [train.T, None]]).astype(np.float32))
+    inputs = Inputs(
+        features=features,
+        present=present,
+        user_degree=torch.from_numpy(np.diff(train.indptr).astype(np.float32)),
+        item_degree=torch.from_numpy(np.asarray(train.sum(0)).ravel().astype(np.float32)),
+        interactions=Graph.from_csr(train, symmetric=False),
+        content_graphs=[Graph.from_csr(near, symmetric=True)] * 2,
+    )
+    adjacency = Graph.from_csr(normalised(both), symmetric=True)
+    torch.manual_seed(0)
+    model = MagnetModel(U, I, WIDTHS, ModelConfig.build({"dim": 8, **config}), seed=0)
+    return model, inputs, Views(adjacency, adjacency, Graph.from_csr(near, symmetric=True))
+
+
+def pairs() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Every training pair, with an unseen item for each."""
+    train = interactions()
+    users = np.repeat(np.arange(U), np.diff(train.indptr))
+    dense = train.toarray()
+    generator = np.random.default_rng(9)
+    negatives = [generator.choice(np.flatnonzero(dense[u] == 0)) for u in users]
+    return torch.from_numpy(users), torch.from_numpy(train.indices.astype(np.int64)), torch.tensor(negatives)

@@ -1,0 +1,60 @@
+"""Loss terms against their formulas in NumPy."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from magnet.nn.controller import StageWeights
+from magnet.nn.losses import bpr, embedding_penalty, info_nce, routing_terms, sampled_softmax
+from magnet.nn.router import OFF, gate
+
+
+def test_bpr() -> None:
+    p, n = torch.tensor([1.0, -2.0]), torch.tensor([0.5, 1.0])
+    expected = np.mean([math.log1p(math.exp(-0.5)), math.log1p(math.exp(3.0))])
+    assert float(bpr(p, n)) == pytest.approx(expected, rel=1e-6)
+
+
+def test_sampled_softmax_leaves_out_what_the_user_has() -> None:
+    p = torch.tensor([1.0])
+    n = torch.tensor([[0.0, 50.0, -1.0]])
+    seen = torch.tensor([[False, True, False]])
+    expected = -math.log(math.e / (math.e + 1 + math.exp(-1)))
+    assert float(sampled_softmax(p, n, seen)) == pytest.approx(expected, rel=1e-6)
+    assert float(sampled_softmax(p, n, torch.ones_like(seen))) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_the_penalty_is_half_the_squares_per_pair() -> None:
+    assert float(embedding_penalty(torch.ones(3, 4), 2 * torch.ones(3, 4), pairs=3)) == pytest.approx((12 + 48) / 6)
+
+
+def test_info_nce_is_symmetric_and_prefers_matching_rows() -> None:
+    a = torch.eye(4)
+    assert float(info_nce(a, a, 0.2)) == pytest.approx(math.log1p(3 * math.exp(-5)), rel=1e-5)
+    b = torch.randn(4, 4, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(info_nce(a, b, 0.2), info_nce(b, a, 0.2))
+
+
+def test_routing_terms_follow_the_stage() -> None:
+    logits = torch.tensor([[3.0, 0.0, 0.0], [3.0, 0.0, 0.0]])
+    routing = gate(logits, top_k=0, floor=0.0)
+    p = routing.dense[0].double()
+    entropy = float(-(p * p.log()).sum() / math.log(3))
+    coverage = routing_terms(routing, logits, StageWeights(0.03, 0.95, 0.0, 1e-3, 0))
+    assert set(coverage) == {"coverage", "z"}
+    assert float(coverage["coverage"]) == pytest.approx(0.03 * (0.95 - entropy), rel=1e-5)
+    assert float(coverage["z"]) == pytest.approx(1e-3 * math.log(math.exp(3) + 2) ** 2, rel=1e-5)
+    special = routing_terms(routing, logits, StageWeights(0.0, 0.5, 5e-3, 0.0, 1))
+    assert set(special) == {"confidence"}
+    assert float(special["confidence"]) == pytest.approx(5e-3 * entropy, rel=1e-5)
+
+
+def test_pairs_without_any_expert_cost_nothing() -> None:
+    logits = torch.full((2, 3), OFF)
+    terms = routing_terms(gate(logits, top_k=0, floor=0.02), logits, StageWeights(0.0, 0.9, 0.01, 1e-3, 0))
+    assert float(terms["z"]) == 0.0
+    assert float(terms["confidence"]) == 0.0
