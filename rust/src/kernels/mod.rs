@@ -6,3 +6,12 @@ pub mod csr;
 pub mod error;
 pub mod rng;
 pub mod topk;
+
+pub mod adjacency;
+pub mod edge_dropout;
+pub mod interactions;
+pub mod knn;
+pub mod pseudo_edges;
+pub mod shared_users;
+pub mod simd;
+pub mod sparse;
