@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib
 import json
 
 import numpy as np
@@ -11,7 +12,7 @@ from magnet.baselines.ease import EASEConfig, fit_ease
 from magnet.baselines.popularity import PopularityConfig, fit_popularity
 from magnet.data import Dataset
 from magnet.errors import DataError
-from magnet.evaluate.evaluate import evaluate
+from magnet.evaluate import evaluate
 from magnet.nn.states import DotState
 from oracles_evaluation import evaluate_by_hand
 
@@ -108,7 +109,8 @@ def test_a_user_who_has_seen_almost_everything_has_misses_at_the_end():
 def test_blocks_of_users_change_nothing(monkeypatch):
     state, _ = random_state(6, 7)
     whole = evaluate(state, small(), "test", ks=(3,))
-    monkeypatch.setattr("magnet.evaluate.evaluate._BLOCK", 1)
+    # The package offers the function under the name of its module.
+    monkeypatch.setattr(importlib.import_module("magnet.evaluate.evaluate"), "_BLOCK", 1)
     for name, values in evaluate(state, small(), "test", ks=(3,)).per_user.items():
         np.testing.assert_array_equal(values, whole.per_user[name])
 

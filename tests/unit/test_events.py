@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from magnet.errors import RunError
-from magnet.train.events import EventLog, read_events
+from magnet.train.events import EventLog, read_events, write_events
 
 
 def test_lines_are_on_disk_at_once_and_floats_keep_every_digit(tmp_path):
@@ -80,3 +80,10 @@ def test_a_damaged_line_is_named(tmp_path, line):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(RunError, match=r"events\.jsonl: events cannot be read"):
         read_events(tmp_path / "events.jsonl")
+
+
+def test_writing_all_events_at_once_replaces_the_file(tmp_path):
+    path = tmp_path / "events.jsonl"
+    path.write_bytes(b"anything")
+    write_events(path, [{"epoch": 0, "loss": 0.1 + 0.2}, {"epoch": 1, "loss": float("nan")}])
+    assert read_events(path) == [{"epoch": 0, "loss": 0.1 + 0.2}, {"epoch": 1, "loss": None}]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import datetime
 import enum
 import json
+import pathlib
 import uuid
 
 import numpy as np
@@ -42,6 +43,9 @@ def contents(**changes):
         "metrics": {"valid/mmrec": {"recall@20": 0.1 + 0.2}},
         "valid_users": np.array([0, 2], dtype=np.int32),
         "valid_per_user": {"recall@20": np.array([1 / 3, 1.0])},
+        "facts": {"fired_by": "criterion", "weight": 0.1 + 0.2},
+        "content": {"image": torch.randn(4, 3).half()},
+        "events": [{"epoch": 0, "loss": 0.1 + 0.2}, {"epoch": 1, "loss": None}],
     }
     return RunContents(**values | changes)
 
@@ -72,7 +76,10 @@ def test_a_finished_run_comes_back_whole(tmp_path):
         keys = getattr(read, name)
         assert keys == getattr(written, name)
         assert list(map(type, keys)) == list(map(type, getattr(written, name)))
-    assert (read.titles, read.metrics) == (written.titles, written.metrics)
+    for name in ("titles", "metrics", "facts", "events"):
+        assert getattr(read, name) == getattr(written, name)
+    assert read.content.keys() == {"image"}
+    assert torch.equal(read.content["image"], written.content["image"])
     for part in ("train", "valid"):
         matrix = getattr(read, part)
         assert (matrix.shape, matrix.dtype, matrix.indices.dtype) == ((3, 4), np.float32, np.int32)
@@ -200,6 +207,22 @@ def test_a_failed_creation_leaves_the_old_run_and_no_litter(tmp_path, monkeypatc
     assert [file.name for file in tmp_path.iterdir()] == ["run"]
 
 
+def test_a_failed_replacement_puts_the_old_run_back(tmp_path, monkeypatch):
+    finished(tmp_path / "run")
+    rename = pathlib.Path.rename
+
+    def fail_for_the_new(path, target):
+        if path.suffix == ".new":
+            raise OSError(13, "Permission denied")
+        return rename(path, target)
+
+    monkeypatch.setattr(pathlib.Path, "rename", fail_for_the_new)
+    with pytest.raises(RunError, match=r"cannot be made \(Permission denied\)"):
+        RunFolder.create(tmp_path / "run", DESCRIPTION, overwrite=True)
+    assert RunFolder.open(tmp_path / "run").finished
+    assert [file.name for file in tmp_path.iterdir()] == ["run"]
+
+
 def test_a_file_in_the_way_is_named(tmp_path):
     (tmp_path / "run").write_text("a file")
     with pytest.raises(RunError, match="a file is in the way"):
@@ -232,6 +255,9 @@ def test_a_run_that_fails_while_finishing_again_counts_as_unfinished(tmp_path):
 
 FILES = [
     "config.json",
+    "content.safetensors",
+    "events.jsonl",
+    "facts.json",
     "ids.json",
     "metrics.json",
     "seen.safetensors",

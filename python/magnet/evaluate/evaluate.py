@@ -6,19 +6,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
-from magnet.evaluate.rank import rank
 from scipy.sparse import csr_array
 
 from magnet.baselines.popularity import PopularityConfig, fit_popularity
 from magnet.errors import DataError, nearest
 from magnet.evaluate.metrics import ranking_metrics
+from magnet.evaluate.rank import rank
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
     from magnet.data import Dataset
     from magnet.nn.states import State
-    from numpy.typing import NDArray
 
 __all__ = ["DEFAULT_KS", "Evaluation", "Part", "Protocol", "evaluate"]
 
