@@ -1,16 +1,21 @@
 """Magnet's Rust core; every function is wrapped, checked and documented in the package that uses it."""
 
+from typing import TypeAlias
+
 import numpy as np
 from numpy.typing import NDArray
+
+_Indptr: TypeAlias = NDArray[np.int32] | NDArray[np.int64]
+_Triple: TypeAlias = tuple[_Indptr, NDArray[np.int32], NDArray[np.float32]]
+_Matrix: TypeAlias = tuple[_Indptr, NDArray[np.int32], NDArray[np.float32], int]
 
 __version__: str
 
 def num_threads() -> int: ...
 def set_num_threads(threads: int) -> None: ...
 
-_Indptr = NDArray[np.int32] | NDArray[np.int64]
-_Seen = tuple[_Indptr, NDArray[np.int32]]
-_Mixture = tuple[
+_Seen: TypeAlias = tuple[_Indptr, NDArray[np.int32]]
+_Mixture: TypeAlias = tuple[
     NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], float, int
 ]
 
@@ -80,3 +85,16 @@ def score_towers(
     out: NDArray[np.float32],
     wishes: NDArray[np.float32],
 ) -> None: ...
+# Graphs. A matrix goes in as (indptr, indices, values, n_cols) and comes out as (indptr, indices, values).
+def knn(features: NDArray[np.float32], present: NDArray[np.bool_], k: int) -> _Triple: ...
+def interactions(
+    users: NDArray[np.int32], items: NDArray[np.int32], n_users: int, n_items: int
+) -> _Triple: ...
+def bipartite(weights: _Matrix) -> _Triple: ...
+def similarity(neighbours: _Matrix) -> _Triple: ...
+def union_max(a: _Matrix, b: _Matrix) -> _Triple: ...
+def pseudo_edges(
+    taken: _Matrix, similarity: _Matrix, per_user: int, per_item: int, strength: float
+) -> _Triple: ...
+def drop_edges(edges: _Matrix, n_kept: int, by_degree: bool, seed: int) -> _Triple: ...
+def shared_users(taken: _Matrix, edges: _Matrix) -> int: ...

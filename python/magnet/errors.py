@@ -9,6 +9,7 @@ __all__ = [
     "ConfigError",
     "DataError",
     "MagnetError",
+    "MagnetWarning",
     "MissingExtraError",
     "RunError",
     "TrainingError",
@@ -19,6 +20,10 @@ __all__ = [
 
 class MagnetError(Exception):
     """The base of all of them: catch this to catch every error that is the input's fault."""
+
+
+class MagnetWarning(UserWarning):
+    """Something is not as one would wish, and the result stands all the same."""
 
 
 class DataError(MagnetError, ValueError):

@@ -69,7 +69,9 @@ impl<'a> Pattern<'a> {
         for row in 0..len - 1 {
             let (from, to) = (signed(row), signed(row + 1));
             if from > to || to > indices.len() as i64 {
-                return Err(Error::invalid(format!("indptr must not descend: row {row} goes from {from} to {to}")));
+                return Err(Error::invalid(format!(
+                    "indptr must not descend: row {row} goes from {from} to {to}"
+                )));
             }
             let mut before = -1i64;
             for &col in &indices[from as usize..to as usize] {
@@ -100,6 +102,12 @@ impl<'a> Pattern<'a> {
     #[inline]
     pub fn n_entries(&self) -> usize {
         self.indices.len()
+    }
+
+    /// First entry of `row`; `row == n_rows` gives the number of entries.
+    #[inline]
+    pub fn start(&self, row: usize) -> usize {
+        self.indptr.at(row)
     }
 
     /// Where the entries of `row` lie.
@@ -137,7 +145,11 @@ impl<'a> Csr<'a> {
     /// [`Error::Invalid`] if the numbers of entries and values differ.
     pub fn new(pattern: Pattern<'a>, values: &'a [f32]) -> Result<Self, Error> {
         if pattern.n_entries() != values.len() {
-            return Err(Error::invalid(format!("{} entries but {} values", pattern.n_entries(), values.len())));
+            return Err(Error::invalid(format!(
+                "{} entries but {} values",
+                pattern.n_entries(),
+                values.len()
+            )));
         }
         Ok(Self { pattern, values })
     }
@@ -159,6 +171,40 @@ pub struct OwnedCsr {
     pub indices: Vec<i32>,
     /// Values.
     pub values: Vec<f32>,
+}
+
+impl OwnedCsr {
+    /// Borrows a matrix of `n_cols` columns. Nothing is checked: kernels keep the rules of [`Pattern`].
+    pub fn view(&self, n_cols: usize) -> Csr<'_> {
+        let pattern = Pattern { indptr: Indptr::Wide(&self.indptr), indices: &self.indices, n_cols };
+        Csr { pattern, values: &self.values }
+    }
+
+    /// The values of each row, for filling rows side by side.
+    pub fn rows_mut(&mut self) -> Vec<(&[i32], &mut [f32])> {
+        let (mut indices, mut values) = (self.indices.as_slice(), self.values.as_mut_slice());
+        let mut rows = Vec::with_capacity(self.indptr.len().saturating_sub(1));
+        for pointers in self.indptr.windows(2) {
+            let len = (pointers[1] - pointers[0]) as usize;
+            let (row_indices, other_indices) = indices.split_at(len);
+            let (row_values, other_values) = std::mem::take(&mut values).split_at_mut(len);
+            rows.push((row_indices, row_values));
+            (indices, values) = (other_indices, other_values);
+        }
+        rows
+    }
+
+    /// Puts rows together in their order.
+    pub fn from_rows(rows: Vec<(Vec<i32>, Vec<f32>)>) -> Self {
+        let indptr = indptr_from_counts(rows.iter().map(|(indices, _)| indices.len()));
+        let n_entries = indptr[rows.len()] as usize;
+        let (mut indices, mut values) = (Vec::with_capacity(n_entries), Vec::with_capacity(n_entries));
+        for (row_indices, row_values) in rows {
+            indices.extend(row_indices);
+            values.extend(row_values);
+        }
+        Self { indptr, indices, values }
+    }
 }
 
 /// Pointers from the number of entries in each row.

@@ -3,7 +3,7 @@
 //! A kernel is written once, over [`Lanes`], and compiled twice: plainly and for AVX2. Every operation is defined to
 //! the bit (multiply-add rounds once on both paths), so the paths agree to the bit.
 
-use super::simd::{Simd, has_avx2};
+use super::simd::{Path, has_avx2};
 
 /// How many numbers one vector holds.
 pub const WIDTH: usize = 8;
@@ -42,7 +42,7 @@ pub trait Work {
     fn run<L: Lanes>(self, lanes: L) -> Self::Output;
 }
 
-impl Simd {
+impl Path {
     /// Does `work` on this path, or on the portable one where the machine lacks it.
     #[inline]
     pub fn run<W: Work>(self, work: W) -> W::Output {
@@ -239,6 +239,6 @@ mod tests {
                 bits => f32::from_bits(stream.bits32(bits as u64)),
             })
             .collect();
-        assert_eq!(Simd::Avx2.run(Everything(&numbers)), Simd::Portable.run(Everything(&numbers)));
+        assert_eq!(Path::Avx2.run(Everything(&numbers)), Path::Portable.run(Everything(&numbers)));
     }
 }

@@ -10,7 +10,7 @@ use super::cancel::Cancel;
 use super::csr::Indptr;
 use super::error::Error;
 use super::lanes::{Lanes, WIDTH, Work};
-use super::simd::Simd;
+use super::simd::Path;
 
 /// Chunks per thread: enough to even out rows of unequal cost.
 const CHUNKS_PER_THREAD: usize = 16;
@@ -102,7 +102,7 @@ pub fn multiply(
     scale: f32,
     width: usize,
     out: &mut [f32],
-    simd: Simd,
+    simd: Path,
     cancel: &Cancel,
 ) -> Result<(), Error> {
     let n_rows = matrix.n_rows();
@@ -149,7 +149,7 @@ pub fn propagate_mean(
     layers: usize,
     width: usize,
     out: &mut [f32],
-    simd: Simd,
+    simd: Path,
     cancel: &Cancel,
 ) -> Result<(), Error> {
     if matrix.n_rows() != matrix.n_cols {
@@ -318,7 +318,7 @@ mod tests {
             let x = random(n * width, 3);
             for layers in 0..4 {
                 let mut outs = Vec::new();
-                for simd in [Simd::Portable, Simd::Avx2] {
+                for simd in [Path::Portable, Path::Avx2] {
                     let mut out = vec![f32::NAN; n * width];
                     propagate_mean(matrix, &x, layers, width, &mut out, simd, &Cancel::new()).unwrap();
                     outs.push(out);
@@ -354,8 +354,8 @@ mod tests {
         assert!(Matrix::new(Indptr::Narrow(&[]), &[], &[], 3).is_err(), "no pointers");
         let matrix = Matrix::new(Indptr::Narrow(&[0, 1]), &[2], &[1.0], 3).unwrap();
         let (mut out, cancel) = ([0.0; 2], Cancel::new());
-        assert!(multiply(matrix, &[0.0; 6], None, 1.0, 2, &mut out, Simd::Portable, &cancel).is_ok());
-        assert!(multiply(matrix, &[0.0; 5], None, 1.0, 2, &mut out, Simd::Portable, &cancel).is_err());
-        assert!(propagate_mean(matrix, &[0.0; 2], 1, 2, &mut out, Simd::Portable, &cancel).is_err());
+        assert!(multiply(matrix, &[0.0; 6], None, 1.0, 2, &mut out, Path::Portable, &cancel).is_ok());
+        assert!(multiply(matrix, &[0.0; 5], None, 1.0, 2, &mut out, Path::Portable, &cancel).is_err());
+        assert!(propagate_mean(matrix, &[0.0; 2], 1, 2, &mut out, Path::Portable, &cancel).is_err());
     }
 }

@@ -89,7 +89,10 @@ mod tests {
         for n in [0usize, 1, 5, 40, 400] {
             for k in [0usize, 1, 3, 10, 500] {
                 let all: Vec<Scored<f32>> = (0..n)
-                    .map(|i| Scored { score: (stream.bits32((n * 1000 + i) as u64) % 7) as f32, id: i as i32 })
+                    .map(|i| Scored {
+                        score: (stream.bits32((n * 1000 + i) as u64) % 7) as f32,
+                        id: i as i32,
+                    })
                     .collect();
                 let mut sorted = all.clone();
                 sorted.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.id.cmp(&b.id)));

@@ -2,19 +2,22 @@
 
 mod arrays;
 mod gate;
-mod threads;
-
+mod graphs;
+mod knn;
 mod propagate;
 mod rank;
 mod sampling;
+mod threads;
 
 use pyo3::prelude::*;
 
 /// Adds every function to the module.
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
-    threads::register(module)?;
+    graphs::register(module)?;
+    knn::register(module)?;
     propagate::register(module)?;
     rank::register(module)?;
-    sampling::register(module)
+    sampling::register(module)?;
+    threads::register(module)
 }

@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use super::arrays::{IndptrArray, indptr, slice, slice_mut};
 use super::gate::{run, to_python};
 use crate::kernels::propagate::{self, Matrix};
-use crate::kernels::simd;
+use crate::kernels::simd::Path;
 
 #[pyfunction]
 fn spmm(
@@ -20,7 +20,7 @@ fn spmm(
     let [n_cols, width] = [dense.shape()[0], dense.shape()[1]];
     let matrix = matrix(py, &pointers, &indices, &values, n_cols)?;
     let (dense, out) = (slice(py, &dense, "dense")?, slice_mut(py, &mut out, "out")?);
-    run(py, |cancel| propagate::multiply(matrix, dense, None, 1.0, width, out, simd::level(), cancel))
+    run(py, |cancel| propagate::multiply(matrix, dense, None, 1.0, width, out, Path::choose()?, cancel))
 }
 
 #[pyfunction]
@@ -36,7 +36,7 @@ fn propagate_mean(
     let [n_cols, width] = [x.shape()[0], x.shape()[1]];
     let matrix = matrix(py, &pointers, &indices, &values, n_cols)?;
     let (x, out) = (slice(py, &x, "x")?, slice_mut(py, &mut out, "out")?);
-    run(py, |cancel| propagate::propagate_mean(matrix, x, layers, width, out, simd::level(), cancel))
+    run(py, |cancel| propagate::propagate_mean(matrix, x, layers, width, out, Path::choose()?, cancel))
 }
 
 fn matrix<'a>(

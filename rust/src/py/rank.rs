@@ -11,7 +11,7 @@ use super::arrays::{IndptrArray, pattern, slice, slice_mut};
 use super::gate::run;
 use crate::kernels::csr::Pattern;
 use crate::kernels::rank::{self, Experts, Places, Towers};
-use crate::kernels::simd;
+use crate::kernels::simd::Path;
 
 /// Row pointers and columns of the seen items.
 type Seen<'py> = (IndptrArray<'py>, PyReadonlyArray1<'py, i32>);
@@ -73,7 +73,7 @@ fn rank_towers(
         scores: slice_mut(py, &mut out_scores, "out_scores")?,
         k,
     };
-    run(py, |cancel| rank::rank_towers(&towers, rows, seen, places, simd::level(), cancel))
+    run(py, |cancel| rank::rank_towers(&towers, rows, seen, places, Path::choose()?, cancel))
 }
 
 #[pyfunction]
@@ -94,7 +94,7 @@ fn rank_scores(
         scores: slice_mut(py, &mut out_scores, "out_scores")?,
         k,
     };
-    run(py, |cancel| rank::rank_scores(scores, n_items, rows, seen, places, simd::level(), cancel))
+    run(py, |cancel| rank::rank_scores(scores, n_items, rows, seen, places, Path::choose()?, cancel))
 }
 
 #[pyfunction]
@@ -112,7 +112,7 @@ fn score_towers(
     let user_rows = slice(py, &user_rows, "user_rows")?;
     let item_rows = slice(py, &item_rows, "item_rows")?;
     let (out, wishes) = (slice_mut(py, &mut out, "out")?, slice_mut(py, &mut wishes, "wishes")?);
-    run(py, |cancel| rank::score_pairs(&towers, user_rows, item_rows, out, wishes, simd::level(), cancel))
+    run(py, |cancel| rank::score_pairs(&towers, user_rows, item_rows, out, wishes, Path::choose()?, cancel))
 }
 
 pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {

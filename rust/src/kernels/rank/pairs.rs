@@ -8,7 +8,7 @@ use super::towers::{Towers, groups, pack_keys};
 use crate::kernels::cancel::Cancel;
 use crate::kernels::error::Error;
 use crate::kernels::lanes::{Lanes, WIDTH, Work};
-use crate::kernels::simd::Simd;
+use crate::kernels::simd::Path;
 
 /// Pairs per parallel step.
 const BLOCK: usize = 256;
@@ -24,7 +24,7 @@ pub fn score_pairs(
     items: &[i32],
     out: &mut [f32],
     wanted: &mut [f32],
-    simd: Simd,
+    simd: Path,
     cancel: &Cancel,
 ) -> Result<(), Error> {
     towers.check()?;

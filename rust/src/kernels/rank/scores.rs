@@ -8,7 +8,7 @@ use crate::kernels::cancel::Cancel;
 use crate::kernels::csr::Pattern;
 use crate::kernels::error::Error;
 use crate::kernels::lanes::{Lanes, WIDTH, Work};
-use crate::kernels::simd::Simd;
+use crate::kernels::simd::Path;
 
 /// Ranks row b of `scores`, `(B, n_items)`, leaving out what `users[b]` has seen. Cost: one pass over the scores.
 ///
@@ -20,7 +20,7 @@ pub fn rank_scores(
     users: &[i32],
     seen: Option<Pattern<'_>>,
     places: Places<'_>,
-    simd: Simd,
+    simd: Path,
     cancel: &Cancel,
 ) -> Result<(), Error> {
     places.check(users.len())?;

@@ -14,7 +14,7 @@ use crate::kernels::cancel::Cancel;
 use crate::kernels::csr::Pattern;
 use crate::kernels::error::Error;
 use crate::kernels::lanes::{Lanes, WIDTH, Work};
-use crate::kernels::simd::Simd;
+use crate::kernels::simd::Path;
 
 /// The most users that walk together: their vectors stay in the second-level cache while the items pass.
 const BLOCK: usize = 60;
@@ -35,7 +35,7 @@ pub fn rank_towers(
     users: &[i32],
     seen: Option<Pattern<'_>>,
     places: Places<'_>,
-    simd: Simd,
+    simd: Path,
     cancel: &Cancel,
 ) -> Result<(), Error> {
     towers.check()?;

@@ -1,0 +1,112 @@
+"""kNN graphs kept on disk under a name made of everything that they depend on."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import warnings
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from magnet.errors import MagnetWarning
+from magnet.graph.arrays import checked_features, checked_present
+from magnet.graph.build import knn_graph
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["cache_folder", "cached_knn", "content_name"]
+
+# Part of the name: raise it when the definition of the graph or the layout of the file changes.
+_VERSION = 1
+_METRIC = "cosine"
+
+
+def cached_knn(
+    features: NDArray[np.float32 | np.float16],
+    k: int,
+    *,
+    present: NDArray[np.bool_] | None = None,
+    folder: str | Path | None = None,
+) -> csr_array:
+    """Read the kNN graph of these very features from the cache, or build and keep it.
+
+    A file that is damaged is built anew. Files appear whole or not at all, so several processes may share a
+    folder. Where the folder cannot be written, the graph is returned all the same, with a
+    :class:`~magnet.errors.MagnetWarning`.
+
+    Args:
+        features: ``(I, d)``, float32 or float16.
+        k: Neighbours of a row, at least 1.
+        present: Which rows have features, ``(I,)``; all of them by default.
+        folder: Where graphs are kept; ``$MAGNET_CACHE`` or ``~/.cache/magnet`` by default.
+
+    Returns:
+        What :func:`~magnet.graph.build.knn_graph` returns.
+
+    Raises:
+        DataError: As :func:`~magnet.graph.build.knn_graph` does.
+    """
+    features = checked_features(features)
+    present = checked_present(present, features.shape[0])
+    path = (cache_folder() if folder is None else Path(folder)) / content_name(features, k, present)
+    graph = _read(path, features.shape[0])
+    if graph is None:
+        graph = knn_graph(features, k, present=present)
+        try:
+            _write(path, graph)
+        except OSError as error:
+            warnings.warn(
+                f"the graph cannot be kept in {path.parent}: {error}; point MAGNET_CACHE to another folder",
+                MagnetWarning,
+                stacklevel=2,
+            )
+    return graph
+
+
+def cache_folder() -> Path:
+    """Where graphs are kept: ``$MAGNET_CACHE``, else ``magnet`` in ``$XDG_CACHE_HOME`` or ``~/.cache``."""
+    if chosen := os.environ.get("MAGNET_CACHE"):
+        return Path(chosen)
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "magnet"
+
+
+def content_name(features: NDArray[np.float32 | np.float16], k: int, present: NDArray[np.bool_]) -> str:
+    """The file's name: a hash of the features, which rows are present, k, the metric and the version."""
+    digest = hashlib.sha256(f"{_VERSION} {_METRIC} {k} {features.dtype.str} {features.shape}".encode())
+    digest.update(np.ascontiguousarray(present).data)
+    digest.update(np.ascontiguousarray(features).data.cast("B") if features.size else b"")
+    return f"knn-{digest.hexdigest()[:40]}.npz"
+
+
+def _read(path: Path, n_rows: int) -> csr_array | None:
+    """The graph of a file, or nothing where there is none or it is damaged (the archive has checksums)."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            matrix = csr_array(
+                (arrays["values"], arrays["indices"], arrays["indptr"]), shape=(n_rows, n_rows), copy=False
+            )
+        matrix.check_format(full_check=True)
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+    return matrix
+
+
+def _write(path: Path, graph: csr_array) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".knn-", suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            np.savez(file, indptr=graph.indptr, indices=graph.indices, values=graph.data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,126 @@
+//! The exact cosine k-nearest-neighbour graph.
+//!
+//! A blocked float32 product over the upper triangle is only a filter: whatever lies within its error ([`bound`]) of a
+//! row's k best is kept and decided by one canonical dot product, summed in float64 in a fixed order. So the graph does
+//! not depend, in a single bit, on the machine, the instruction path, the number of threads or the order of the tiles.
+
+mod bound;
+mod candidates;
+mod panels;
+mod rows;
+mod search;
+mod tile;
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+
+use rayon::prelude::*;
+
+use self::rows::Rows;
+use self::tile::{Portable, TileOps};
+use super::cancel::Cancel;
+use super::csr::{OwnedCsr, indptr_from_counts};
+use super::error::Error;
+use super::simd::Path;
+use super::topk::Scored;
+
+/// The k rows of largest cosine for every row of `features`, which has `present.len()` rows of `width` values.
+///
+/// A row is never its own neighbour. Rows that are absent or all zero have no neighbours and are nobody's. Where fewer
+/// than k others exist, all of them are neighbours. Cosines are rounded to float32 and ranked as such: the higher first,
+/// then the lower row. Columns ascend within a row of the result.
+///
+/// Cost: N² width multiplications in float32 (half of the products, each two operations), memory one packed copy of the
+/// features and `O(N k)`. Rows that the filter cannot tell apart cost one float64 dot product for each pair.
+///
+/// # Errors
+/// [`Error::Invalid`] if the sizes disagree, `k` is zero, there are 2^31 rows or more, or a present row is not finite;
+/// [`Error::Cancelled`] when asked to stop.
+pub fn knn(
+    features: &[f32],
+    width: usize,
+    present: &[bool],
+    k: usize,
+    path: Path,
+    cancel: &Cancel,
+) -> Result<OwnedCsr, Error> {
+    if features.len() != present.len() * width {
+        return Err(Error::invalid(format!(
+            "{} rows of {width} values need {} values, got {}",
+            present.len(),
+            present.len() * width,
+            features.len()
+        )));
+    }
+    if k == 0 {
+        return Err(Error::invalid("the number of neighbours k must be at least 1, got 0"));
+    }
+    if i32::try_from(present.len()).is_err() {
+        return Err(Error::invalid(format!(
+            "at most 2^31 - 1 rows fit the index type, got {}",
+            present.len()
+        )));
+    }
+    match path {
+        Path::Portable => solve(Portable, features, width, present, k, cancel),
+        #[cfg(target_arch = "x86_64")]
+        Path::Avx2 => match avx2::Avx2::detect() {
+            Some(ops) => solve(ops, features, width, present, k, cancel),
+            None => Err(Error::invalid("this machine has no AVX2 with FMA")),
+        },
+        #[cfg(not(target_arch = "x86_64"))]
+        Path::Avx2 => Err(Error::invalid("this machine has no AVX2 with FMA")),
+    }
+}
+
+fn solve(
+    ops: impl TileOps,
+    features: &[f32],
+    width: usize,
+    present: &[bool],
+    k: usize,
+    cancel: &Cancel,
+) -> Result<OwnedCsr, Error> {
+    let rows = Rows::new(ops, features, width, present, cancel)?;
+    let k = k.min(present.len());
+    let nearest = search::search(ops, &rows, k, cancel)?;
+    let mut neighbours: Vec<Vec<Scored<f32>>> = vec![Vec::new(); present.len()];
+    let answers: Vec<Vec<Scored<f32>>> = nearest
+        .into_par_iter()
+        .enumerate()
+        .map(|(class, nearest)| expand(&rows, class, nearest, rows.similarity(ops, class, class), k))
+        .collect();
+    for (class, best) in answers.into_iter().enumerate() {
+        for &member in rows.members(class) {
+            let others = best.iter().filter(|found| found.id != member).take(k);
+            neighbours[member as usize] = others.copied().collect();
+            neighbours[member as usize].sort_unstable_by_key(|found| found.id);
+        }
+    }
+    let indptr = indptr_from_counts(neighbours.iter().map(Vec::len));
+    let (indices, values) = neighbours.into_iter().flatten().map(|found| (found.id, found.score)).unzip();
+    Ok(OwnedCsr { indptr, indices, values })
+}
+
+/// The k + 1 best rows of the matrix for a class, itself included where it has twins, from its k best classes.
+///
+/// The k best classes suffice, ordered by score and then by first row: every class before another puts its first row
+/// before all rows of the other.
+fn expand(rows: &Rows<'_>, class: usize, nearest: Vec<Scored<f32>>, own: f32, k: usize) -> Vec<Scored<f32>> {
+    let twins =
+        if rows.members(class).len() > 1 { Some(Scored { score: own, id: class as i32 }) } else { None };
+    let mut best: Vec<Scored<f32>> = nearest
+        .into_iter()
+        .chain(twins)
+        .flat_map(|found| {
+            let members = rows.members(found.id as usize).iter().take(k + 1);
+            members.map(move |&id| Scored { score: found.score, id })
+        })
+        .collect();
+    best.sort_unstable_by(|a, b| b.score.total_cmp(&a.score).then(a.id.cmp(&b.id)));
+    best.truncate(k + 1);
+    best
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,172 @@
+//! The rows that take part: finite, with features, each distinct one once.
+//!
+//! Items that share a picture share a row, by the thousand. Solved one by one they would fill each other's candidate
+//! lists with ties; instead the first row of each class of identical rows is solved, and the others copy its answer.
+
+use std::collections::HashMap;
+
+use rayon::prelude::*;
+
+use super::tile::TileOps;
+use crate::kernels::cancel::Cancel;
+use crate::kernels::error::Error;
+
+/// Rows handled between two looks at the cancel flag.
+const STEP: usize = 64;
+/// Rows named in an error.
+const NAMED: usize = 10;
+
+/// The distinct rows of a feature matrix, numbered in the order in which they first appear.
+#[derive(Debug)]
+pub(super) struct Rows<'a> {
+    features: &'a [f32],
+    width: usize,
+    /// For each class, its rows in ascending order.
+    members: Vec<Vec<i32>>,
+    /// For each class, the length of its row.
+    norms: Vec<f64>,
+}
+
+impl<'a> Rows<'a> {
+    /// Finds the distinct rows that are `present` and not zero. Cost: two passes over the features.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] naming the present rows that hold NaN or infinity.
+    pub(super) fn new(
+        ops: impl TileOps,
+        features: &'a [f32],
+        width: usize,
+        present: &[bool],
+        cancel: &Cancel,
+    ) -> Result<Self, Error> {
+        let row = |index: usize| &features[index * width..(index + 1) * width];
+        let mut summaries = vec![Summary { norm: 0.0, hash: 0 }; present.len()];
+        summaries.par_chunks_mut(STEP).enumerate().try_for_each(|(step, summaries)| {
+            cancel.check()?;
+            for (index, summary) in summaries.iter_mut().enumerate() {
+                let index = step * STEP + index;
+                if present[index] {
+                    let row = row(index);
+                    *summary = Summary { norm: ops.dot(row, row).sqrt(), hash: hash(row) };
+                }
+            }
+            Ok(())
+        })?;
+        refuse_non_finite(&summaries)?;
+        let mut rows = Self { features, width, members: Vec::new(), norms: Vec::new() };
+        let mut classes: HashMap<u64, Vec<usize>> = HashMap::new();
+        for (index, summary) in summaries.iter().enumerate().filter(|(_, summary)| summary.norm > 0.0) {
+            if index % STEP == 0 {
+                cancel.check()?;
+            }
+            let alike = classes.entry(summary.hash).or_default();
+            match alike.iter().find(|&&class| rows.row(class) == row(index)) {
+                Some(&class) => rows.members[class].push(index as i32),
+                None => {
+                    alike.push(rows.members.len());
+                    rows.members.push(vec![index as i32]);
+                    rows.norms.push(summary.norm);
+                }
+            }
+        }
+        Ok(rows)
+    }
+
+    /// Number of distinct rows.
+    pub(super) fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Values in a row.
+    pub(super) fn width(&self) -> usize {
+        self.width
+    }
+
+    /// The rows of the matrix that are alike, ascending.
+    pub(super) fn members(&self, class: usize) -> &[i32] {
+        &self.members[class]
+    }
+
+    /// The features of a class.
+    pub(super) fn row(&self, class: usize) -> &'a [f32] {
+        let first = self.members[class][0] as usize;
+        &self.features[first * self.width..(first + 1) * self.width]
+    }
+
+    /// The length of a class's row, positive.
+    pub(super) fn norm(&self, class: usize) -> f64 {
+        self.norms[class]
+    }
+
+    /// The canonical cosine of two classes: the same bits in either order and on every machine.
+    pub(super) fn similarity(&self, ops: impl TileOps, a: usize, b: usize) -> f32 {
+        (ops.dot(self.row(a), self.row(b)) / (self.norms[a] * self.norms[b])) as f32
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Summary {
+    norm: f64,
+    hash: u64,
+}
+
+/// Squares of float32 cannot overflow in float64, so a length is finite exactly where all values are.
+fn refuse_non_finite(summaries: &[Summary]) -> Result<(), Error> {
+    let bad: Vec<usize> =
+        summaries.iter().enumerate().filter(|(_, s)| !s.norm.is_finite()).map(|(index, _)| index).collect();
+    if bad.is_empty() {
+        return Ok(());
+    }
+    let shown = &bad[..bad.len().min(NAMED)];
+    Err(Error::invalid(format!(
+        "features must be finite; found NaN or infinity in {} of {} rows, first in rows {shown:?}; repair them, or mark \
+         these rows as missing",
+        bad.len(),
+        summaries.len()
+    )))
+}
+
+/// Equal rows have equal hashes; four chains, so that the multiplications overlap.
+fn hash(row: &[f32]) -> u64 {
+    // Adding zero turns -0.0 into 0.0: the two compare equal.
+    let mix = |state: u64, value: f32| {
+        (state ^ u64::from((value + 0.0).to_bits())).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29)
+    };
+    let mut lanes = [1u64, 2, 3, 4];
+    let (full, rest) = row.as_chunks::<4>();
+    for values in full {
+        for (lane, &value) in lanes.iter_mut().zip(values) {
+            *lane = mix(*lane, value);
+        }
+    }
+    for (lane, &value) in lanes.iter_mut().zip(rest) {
+        *lane = mix(*lane, value);
+    }
+    lanes.into_iter().fold(0, |all, lane| (all ^ lane).wrapping_mul(0xBF58_476D_1CE4_E5B9).rotate_left(31))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tile::Portable;
+    use super::*;
+
+    #[test]
+    fn identical_rows_form_one_class_and_empty_ones_none() {
+        let features = [1.0, 0.0, 0.0, -0.0, 1.0, -0.0, 3.0, 4.0, 1.0, 0.0];
+        let rows =
+            Rows::new(Portable, &features, 2, &[true, true, true, true, false], &Cancel::new()).unwrap();
+        assert_eq!(rows.len(), 2);
+        assert_eq!(rows.members(0), [0, 2]);
+        assert_eq!(rows.members(1), [3]);
+        assert_eq!(rows.norm(1), 5.0);
+        assert_eq!(rows.similarity(Portable, 0, 1), 0.6);
+    }
+
+    #[test]
+    fn rows_with_nan_or_infinity_are_named_unless_absent() {
+        let features = [1.0, f32::NAN, f32::INFINITY, f32::NAN];
+        let error =
+            Rows::new(Portable, &features, 1, &[true, true, true, false], &Cancel::new()).unwrap_err();
+        assert!(error.to_string().contains("rows [1, 2]"), "{error}");
+    }
+}

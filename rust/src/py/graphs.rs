@@ -1,0 +1,107 @@
+//! Binds the kernels that make and change sparse matrices. A matrix comes as its three arrays and its width.
+
+use numpy::PyReadonlyArray1;
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+
+use super::arrays::{IndptrArray, csr, give_csr, pattern, slice};
+use super::gate::run;
+use crate::kernels::csr::Csr;
+use crate::kernels::edge_dropout::{self, Weighting};
+use crate::kernels::rng::Stream;
+use crate::kernels::{
+    adjacency, interactions as pairs, pseudo_edges as pseudo, shared_users as shared, sparse,
+};
+
+type Indices<'py> = PyReadonlyArray1<'py, i32>;
+type Values<'py> = PyReadonlyArray1<'py, f32>;
+
+/// Keeps the draws of edge dropout apart from all others of the same seed.
+const EDGE_DROPOUT: u64 = 0x6564_6765;
+
+/// A sparse matrix as Python hands it in: `(indptr, indices, values, n_cols)`.
+#[derive(FromPyObject)]
+struct Matrix<'py>(IndptrArray<'py>, Indices<'py>, Values<'py>, usize);
+
+impl Matrix<'_> {
+    fn view(&self, py: Python<'_>) -> PyResult<Csr<'_>> {
+        csr(py, &self.0, &self.1, &self.2, self.3)
+    }
+}
+
+type Triple<'py> = PyResult<Bound<'py, PyTuple>>;
+
+#[pyfunction]
+fn interactions<'py>(
+    py: Python<'py>,
+    users: Indices<'py>,
+    items: Indices<'py>,
+    n_users: usize,
+    n_items: usize,
+) -> Triple<'py> {
+    let (users, items) = (slice(py, &users, "users")?, slice(py, &items, "items")?);
+    give_csr(py, run(py, |cancel| pairs::interactions(users, items, n_users, n_items, cancel))?)
+}
+
+#[pyfunction]
+fn bipartite<'py>(py: Python<'py>, weights: Matrix<'py>) -> Triple<'py> {
+    let weights = weights.view(py)?;
+    give_csr(py, run(py, |cancel| adjacency::bipartite(weights, cancel))?)
+}
+
+#[pyfunction]
+fn similarity<'py>(py: Python<'py>, neighbours: Matrix<'py>) -> Triple<'py> {
+    let neighbours = neighbours.view(py)?;
+    give_csr(py, run(py, |cancel| adjacency::similarity(neighbours, cancel))?)
+}
+
+#[pyfunction]
+fn union_max<'py>(py: Python<'py>, a: Matrix<'py>, b: Matrix<'py>) -> Triple<'py> {
+    let (a, b) = (a.view(py)?, b.view(py)?);
+    give_csr(py, run(py, |cancel| sparse::union_max(a, b, cancel))?)
+}
+
+#[pyfunction]
+fn pseudo_edges<'py>(
+    py: Python<'py>,
+    taken: Matrix<'py>,
+    similarity: Matrix<'py>,
+    per_user: usize,
+    per_item: usize,
+    strength: f64,
+) -> Triple<'py> {
+    let (taken, similarity) = (taken.view(py)?, similarity.view(py)?);
+    let options = pseudo::Options { per_user, per_item, strength };
+    give_csr(py, run(py, |cancel| pseudo::pseudo_edges(taken, similarity, options, cancel))?)
+}
+
+#[pyfunction]
+fn drop_edges<'py>(
+    py: Python<'py>,
+    edges: Matrix<'py>,
+    n_kept: usize,
+    by_degree: bool,
+    seed: u64,
+) -> Triple<'py> {
+    let edges = edges.view(py)?;
+    let weighting = if by_degree { Weighting::Degree } else { Weighting::Uniform };
+    let stream = Stream::new(seed, EDGE_DROPOUT);
+    give_csr(py, run(py, |cancel| edge_dropout::drop_edges(edges, n_kept, weighting, stream, cancel))?)
+}
+
+#[pyfunction]
+fn shared_users<'py>(py: Python<'py>, taken: Matrix<'py>, edges: Matrix<'py>) -> PyResult<u64> {
+    let taken = taken.view(py)?;
+    let edges = pattern(py, &edges.0, &edges.1, edges.3)?;
+    run(py, |cancel| shared::shared_users(taken, edges, cancel))
+}
+
+pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(interactions, module)?)?;
+    module.add_function(wrap_pyfunction!(bipartite, module)?)?;
+    module.add_function(wrap_pyfunction!(similarity, module)?)?;
+    module.add_function(wrap_pyfunction!(union_max, module)?)?;
+    module.add_function(wrap_pyfunction!(pseudo_edges, module)?)?;
+    module.add_function(wrap_pyfunction!(drop_edges, module)?)?;
+    module.add_function(wrap_pyfunction!(shared_users, module)?)
+}
