@@ -1,0 +1,110 @@
+"""The explanation of a model as a page of text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from magnet.explain.history import TARGET
+from magnet.explain.render import render, table
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from magnet.explain.model import ModelExplanation
+
+__all__ = ["model_text"]
+
+# Epochs that are listed, about; the rest lies in the JSON and the plot.
+_EPOCHS = 12
+
+
+def model_text(explained: ModelExplanation) -> str:
+    """A readable page about a model."""
+    e = explained
+    parts: list[str | Table] = [
+        f"{e.model}: {e.n_users:,} users, {e.n_items:,} items, {e.n_train:,} training interactions"
+    ]
+    if e.mixture_weight is not None:
+        parts.append(
+            f"{len(e.experts)} experts, {e.top_experts} kept for a pair; their mixture counts "
+            f"{e.mixture_weight:g} times; router: {e.router or 'not known'}"
+        )
+    parts += ["", *(f"- {finding}" for finding in e.findings)]
+    if e.use:
+        parts += [
+            "",
+            "Use of experts on held-out pairs: mean weight after the top k, in percent",
+            "",
+            _use(e),
+        ]
+        parts += [
+            "load: share of the places in the pairs' top three; u, i: users, items by training interactions"
+        ]
+    if e.graph_weights:
+        rows = [[name, _number(e.lifts.get(name), 2), f"{w:.3f}"] for name, w in e.graph_weights.items()]
+        parts += ["", table(["content graph", "lift", "weight"], rows)]
+    if e.training.events:
+        parts += ["", _epochs(e)]
+    return render(parts)
+
+
+def _use(e: ModelExplanation) -> Table:
+    prefix = {"all": "", "users": "u ", "items": "i "}
+    head = ["expert", "load", *(prefix[use.kind] + use.name for use in e.use)]
+    rows = [["pairs", "", *(f"{use.routing.n_pairs:,}" for use in e.use)]]
+    for position, expert in enumerate(e.experts):
+        shares = [_percent(use.routing.weights[position], use.routing.n_pairs) for use in e.use]
+        load = _percent(e.use[0].routing.loads[position], e.use[0].routing.n_pairs)
+        rows.append([expert.name, load, *shares])
+    rows += [
+        [f"all {role}", "", *(_percent(use.roles[role], use.routing.n_pairs) for use in e.use)]
+        for role in e.use[0].roles
+    ]
+    for name in ("pair_entropy", "marginal_entropy", "load_entropy", "mutual_information"):
+        values = [_number(getattr(use.routing, name) if use.routing.n_pairs else None, 3) for use in e.use]
+        rows.append([name.replace("_", " "), "", *values])
+    return table(head, rows)
+
+
+def _epochs(e: ModelExplanation) -> Table:
+    events = e.training.events
+    chosen = {0, len(events) - 1, *range(0, len(events), max(1, len(events) // _EPOCHS))}
+    marked = {stage.best_epoch for stage in e.training.stages} | {e.training.fired_after}
+    chosen |= {position for position, record in enumerate(events) if record["epoch"] in marked}
+    head = [
+        "epoch",
+        "stage",
+        "loss",
+        "valid R@20",
+        "H pair",
+        "H marginal",
+        "H loads",
+        "experts",
+        "",
+    ]
+    rows = []
+    for position in sorted(chosen):
+        record = events[position]
+        notes = [f"best of {s.name}" for s in e.training.stages if s.best_epoch == record["epoch"]]
+        if record["epoch"] == e.training.fired_after:
+            notes.append(f"trigger: {e.training.fired_by}")
+        rows.append(
+            [
+                str(record["epoch"]),
+                record["stage"],
+                _number(record.get("terms", {}).get("loss"), 4),
+                _number(record.get("valid", {}).get(TARGET), 4),
+                *(_number(record.get(k), 3) for k in ("pair_entropy", "marginal_entropy", "load_entropy")),
+                str(record.get("top_k", "")),
+                ", ".join(notes),
+            ]
+        )
+    return table(head, rows, left=2)
+
+
+def _number(value: Any, digits: int) -> str:
+    return "" if value is None else f"{value:.{digits}f}"
+
+
+def _percent(share: float, pairs: int) -> str:
+    return f"{100 * share:.1f}" if pairs else ""

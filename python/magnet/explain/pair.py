@@ -1,0 +1,288 @@
+"""Why a user gets an item: the score taken apart, and the items of the history that are most like it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from magnet.errors import DataError
+from magnet.evaluate.rank import score, score_experts
+from magnet.explain.nearest import (
+    NearItem,
+    history_of,
+    item_name,
+    json_id,
+    nearest_items,
+    title_of,
+)
+from magnet.explain.templates import Template, templates_of
+from magnet.nn.states import ItemItemState, MixtureState
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+    from pathlib import Path
+
+    from magnet.train.run_contents import RunContents
+
+__all__ = ["ExpertPart", "HistoryPart", "PairExplanation", "explain_pair", "reason"]
+
+
+@dataclass(frozen=True)
+class ExpertPart:
+    """What one expert adds to a score.
+
+    Attributes:
+        name: Of the expert.
+        role: ``dominant``, ``balanced``, ``complementary``, or another the expert was registered with.
+        value: s_e, what the expert itself says.
+        dense: p_e, what the router gives it before the top k.
+        weight: The same after the top k; what is used.
+        contribution: λ · weight · value.
+        cue_weights: How much of each cue its template mixes, where every cue exists; empty if not known.
+    """
+
+    name: str
+    role: str
+    value: float
+    dense: float
+    weight: float
+    contribution: float
+    cue_weights: dict[str, float]
+
+
+@dataclass(frozen=True)
+class HistoryPart:
+    """What one item of the history adds to the score of an item–item model."""
+
+    item: int
+    item_id: Hashable
+    title: str | None
+    contribution: float
+
+    @property
+    def name(self) -> str:
+        """The title, or else the id."""
+        return item_name(self.title, self.item_id)
+
+
+@dataclass(frozen=True)
+class PairExplanation:
+    """One score taken apart: ``backbone`` and the contributions of ``experts`` and ``history`` sum to it.
+
+    Attributes:
+        model: Registered name of the model.
+        user_id: The user's own key.
+        item_id: The same for the item.
+        title: Of the item, None if the data have none.
+        score: What the ranking sorts by.
+        backbone: ``⟨z_u, z_i⟩``; 0 for an item–item model, which has none.
+        mixture_weight: λ, None for a model without a mixture.
+        experts: A part for each expert.
+        history: A part for each item of the history that adds something, the strongest first; for an
+            item–item model.
+        nearest: The user's training items nearest to the item, by modality, at most three each.
+        has_it: The part of the data in which the user has the item already, ``train`` or ``valid``, or None.
+        n_history: Training items of the user.
+        n_users: Users who have the item in training.
+        reason: All of it in one line.
+    """
+
+    model: str
+    user_id: Hashable
+    item_id: Hashable
+    title: str | None
+    score: float
+    backbone: float
+    mixture_weight: float | None
+    experts: list[ExpertPart]
+    history: list[HistoryPart]
+    nearest: dict[str, list[NearItem]]
+    has_it: str | None
+    n_history: int
+    n_users: int
+    reason: str = ""
+
+    @property
+    def item_name(self) -> str:
+        """The item's title, or else its id."""
+        return item_name(self.title, self.item_id)
+
+    def text(self) -> str:
+        """A readable page."""
+        from magnet.explain.pair_text import pair_text
+
+        return pair_text(self)
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON-compatible data; ids that JSON cannot hold become text."""
+        experts = [
+            {
+                "name": part.name,
+                "role": part.role,
+                "score": part.value,
+                "weight_dense": part.dense,
+                "weight": part.weight,
+                "contribution": part.contribution,
+                "cue_weights": part.cue_weights,
+            }
+            for part in self.experts
+        ]
+        history = [
+            {"item_id": json_id(part.item_id), "title": part.title, "contribution": part.contribution}
+            for part in self.history
+        ]
+        return {
+            "model": self.model,
+            "user_id": json_id(self.user_id),
+            "item_id": json_id(self.item_id),
+            "title": self.title,
+            "score": self.score,
+            "backbone": self.backbone,
+            "mixture_weight": self.mixture_weight,
+            "experts": experts,
+            "history": history,
+            "nearest": {name: [near.to_json() for near in items] for name, items in self.nearest.items()},
+            "has_it": self.has_it,
+            "n_history": self.n_history,
+            "n_users": self.n_users,
+            "reason": self.reason,
+        }
+
+    def plot(self, path: str | Path) -> None:
+        """Draw the contributions as bars into a file (.png, .svg or .pdf).
+
+        Raises:
+            MissingExtraError: If matplotlib is not installed.
+            DataError: If the file's ending is another.
+            MagnetError: If the file cannot be written.
+        """
+        from magnet.explain.plot_pair import plot_pair
+
+        plot_pair(self, path)
+
+
+def explain_pair(contents: RunContents, user: int, item: int, *, model: str) -> PairExplanation:
+    """Take the score of a user and an item apart.
+
+    Args:
+        contents: What a finished run knows.
+        user: User index.
+        item: Item index.
+        model: Registered name of the model.
+
+    Raises:
+        DataError: If an index is out of range.
+    """
+    n_users, n_items = contents.train.shape
+    for name, index, size in (("user", user, n_users), ("item", item, n_items)):
+        if not 0 <= index < size:
+            raise DataError(f"{name} must lie inside 0..{size}, got {index}")
+    state = contents.state
+    total = float(score(state, [user], [item])[0])
+    backbone, weight = total, None
+    experts: list[ExpertPart] = []
+    history: list[HistoryPart] = []
+    if isinstance(state, MixtureState):
+        found = score_experts(state, user, item)
+        backbone, weight = found.base, state.weight
+        templates = templates_of(contents.facts, state.experts)
+        columns = zip(
+            templates, found.values.tolist(), found.dense.tolist(), found.weights.tolist(), strict=True
+        )
+        experts = [_expert(template, s, p, w, state.weight) for template, s, p, w in columns]
+    elif isinstance(state, ItemItemState):
+        backbone = 0.0
+        history = _history(contents, state, user, item)
+    explained = PairExplanation(
+        model=model,
+        user_id=contents.user_ids[user],
+        item_id=contents.item_ids[item],
+        title=title_of(contents, item),
+        score=total,
+        backbone=backbone,
+        mixture_weight=weight,
+        experts=experts,
+        history=history,
+        nearest=nearest_items(contents, user, item),
+        has_it=_owned(contents, user, item),
+        n_history=len(history_of(contents, user)),
+        n_users=int((contents.train.indices == item).sum()),
+    )
+    return replace(explained, reason=_reason(explained, contents.facts.get("graph_weights", {})))
+
+
+def reason(contents: RunContents, user: int, item: int) -> str:
+    """Say in one line why a user gets an item.
+
+    Args:
+        contents: What a finished run knows.
+        user: User index.
+        item: Item index.
+
+    Returns:
+        Such as ``balanced/behaviour+text gives +0.41 (backbone +2.31); closest in text to 'Groove Armada'
+        (0.83)``.
+
+    Raises:
+        DataError: If an index is out of range.
+    """
+    return explain_pair(contents, user, item, model="").reason
+
+
+def _expert(template: Template, value: float, dense: float, weight: float, scale: float) -> ExpertPart:
+    # An unused expert adds 0, not -0 or the NaN of a zero weight on an infinite value.
+    contribution = scale * weight * value if weight else 0.0
+    return ExpertPart(
+        template.name, template.role, value, dense, weight, contribution, dict(template.cue_weights)
+    )
+
+
+def _history(contents: RunContents, state: ItemItemState, user: int, item: int) -> list[HistoryPart]:
+    row = slice(state.history.indptr[user], state.history.indptr[user + 1])
+    items = state.history.indices[row]
+    added = state.history.data[row].astype(np.float64) * state.weights[items, item]
+    order = np.lexsort((items, -np.abs(added)))
+    return [
+        HistoryPart(
+            int(items[at]), contents.item_ids[items[at]], title_of(contents, items[at]), float(added[at])
+        )
+        for at in order
+        if added[at] != 0
+    ]
+
+
+def _owned(contents: RunContents, user: int, item: int) -> str | None:
+    for name, part in (("train", contents.train), ("valid", contents.valid)):
+        if item in part.indices[part.indptr[user] : part.indptr[user + 1]]:
+            return name
+    return None
+
+
+def _reason(pair: PairExplanation, graph_weights: dict[str, float]) -> str:
+    if pair.n_history == 0:
+        return f"popular: {pair.n_users} users have it, and nothing is known of this one"
+    said = []
+    cues: dict[str, float] = {}
+    if any(part.weight for part in pair.experts):
+        best = max(pair.experts, key=lambda part: part.contribution if part.weight else -np.inf)
+        cues = best.cue_weights
+        if best.contribution > 0:
+            said.append(f"{best.name} gives {best.contribution:+.2f} (backbone {pair.backbone:+.2f})")
+        else:
+            said.append(f"the backbone gives {pair.backbone:+.2f}, no expert adds to it")
+    elif pair.history and pair.history[0].contribution > 0:
+        best_item = max(pair.history, key=lambda part: part.contribution)
+        said.append(f"because of '{best_item.name}' ({best_item.contribution:+.2f})")
+    # In the modality that the expert listens to most; cosines of two modalities do not compare.
+    rank = {
+        name: (cues.get(name, 0.0), graph_weights.get(name, 0.0))
+        for name, near in pair.nearest.items()
+        if near
+    }
+    if rank:
+        modality = max(rank, key=lambda name: rank[name])
+        near = pair.nearest[modality][0]
+        said.append(f"closest in {modality} to '{near.name}' ({near.cosine:.2f})")
+    return "; ".join(said) or f"score {pair.score:+.2f}; {pair.n_users} users have it"

@@ -1,0 +1,206 @@
+"""A training as a picture: routing entropy, loads and validation over epochs, with stages and trigger."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from magnet.explain.figures import GREY, INK, expert_colours, new_figure, save
+from magnet.explain.history import TARGET
+from magnet.explain.templates import Template
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from matplotlib.axes import Axes
+
+    from magnet.explain.model import ModelExplanation
+
+__all__ = ["plot_training"]
+
+_SHADES = ("#e6e6e6", "#d9e8f5", "#fdebd3", "#e0f0e6")
+# Epochs before the router are cut to this multiple of those with it, so that they do not squeeze the rest.
+_BEFORE = 0.75
+_CURVES = (
+    ("marginal_entropy", "marginal $H_m$", "#0072B2", "-"),
+    ("pair_entropy", "per pair $H_s$", "#D55E00", "--"),
+    ("load_entropy", "hard loads", "#999999", ":"),
+    ("smoothed_load_entropy", "hard loads, smoothed\n(the trigger's view)", INK, "-."),
+)
+
+
+def plot_training(explained: ModelExplanation, path: str | Path) -> None:
+    """Draw the course of a training.
+
+    Panels: routing entropies and stacked hard loads, for a model with a router; and validation Recall@20.
+    """
+    training = explained.training
+    routed = training.routed
+    figure = new_figure(10.0, 8.2 if routed else 3.6)
+    from matplotlib.ticker import MaxNLocator
+
+    rows = 3 if routed else 1
+    axes: list[Axes] = list(
+        figure.subplots(rows, 1, sharex=True, squeeze=False, height_ratios=[1.15, 1.3, 1][-rows:])[:, 0]
+    )
+    shown, left_out = _shown(training.events, routed)
+    for axis in axes:
+        _stages(axis, explained, shown)
+    if routed:
+        _entropies(axes[0], explained, routed)
+        _loads(axes[1], routed, explained.experts)
+    _validation(axes[-1], explained, shown, left_out)
+    axes[0].set_title(f"{explained.model}: training", loc="left", fontsize=12, fontweight="bold")
+    axes[-1].set_xlabel("epoch")
+    axes[-1].set_xlim(shown[0]["epoch"] - 0.5, shown[-1]["epoch"] + 0.5)
+    axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
+    _stage_legend(axes[-1], explained, shown)
+    save(figure, path)
+
+
+def _shown(
+    events: Sequence[dict[str, Any]], routed: Sequence[dict[str, Any]]
+) -> tuple[Sequence[dict[str, Any]], int]:
+    """The epochs to draw, and how many are left out before them."""
+    before = len(events) - len(routed)
+    keep = round(_BEFORE * len(routed))
+    if not routed or before <= keep:
+        return events, 0
+    return events[before - keep :], before - keep
+
+
+def _stages(axis: Axes, explained: ModelExplanation, shown: Sequence[dict[str, Any]]) -> None:
+    first = shown[0]["epoch"]
+    for number, stage in enumerate(explained.training.stages):
+        if stage.last >= first:
+            axis.axvspan(
+                max(stage.first, first) - 0.5,
+                stage.last + 0.5,
+                color=_SHADES[number % len(_SHADES)],
+                zorder=0,
+            )
+    if explained.training.fired_after is not None:
+        axis.axvline(
+            explained.training.fired_after + 0.5, color=INK, linewidth=1.4, linestyle=(0, (4, 2)), zorder=5
+        )
+    axis.spines[["top", "right"]].set_visible(False)
+
+
+def _entropies(axis: Axes, explained: ModelExplanation, routed: Sequence[dict[str, Any]]) -> None:
+    fired = explained.training.fired_after
+    drawn: list[float] = []
+    for key, label, colour, style in _CURVES:
+        # After the trigger its smoothed view stands still.
+        points = [
+            (record["epoch"], record[key])
+            for record in routed
+            if record.get(key) is not None
+            and not (key == "smoothed_load_entropy" and fired is not None and record["epoch"] > fired)
+        ]
+        if points:
+            x, y = zip(*points, strict=True)
+            axis.plot(
+                x, y, style, color=colour, linewidth=1.8, label=label, marker="o" if len(x) == 1 else None
+            )
+            drawn += [value for value in y if np.isfinite(value)]
+    axis.set_ylim(max(0.0, min(drawn, default=0.0) - 0.05), 1.03)
+    axis.set_ylabel("entropy (share of log E)")
+    axis.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False, fontsize=9, borderaxespad=0)
+    if fired is not None:
+        axis.annotate(
+            f"trigger ({explained.training.fired_by})",
+            (fired + 0.5, 1.0),
+            xycoords=("data", "axes fraction"),
+            xytext=(0, 3),
+            textcoords="offset points",
+            ha="center",
+            va="bottom",
+            fontsize=9,
+            color=INK,
+        )
+
+
+def _loads(axis: Axes, routed: Sequence[dict[str, Any]], experts: Sequence[Template]) -> None:
+    loads = np.array([record["loads"] for record in routed], dtype=np.float64)  # (T, E)
+    edges = np.append([record["epoch"] - 0.5 for record in routed], routed[-1]["epoch"] + 0.5)
+    tops = np.vstack([np.zeros(len(routed)), loads.T.cumsum(0)])  # (E + 1, T)
+    tops = np.hstack([tops, tops[:, -1:]])  # a last column closes the last step
+    names = [expert.name for expert in experts] or [f"expert {e + 1}" for e in range(loads.shape[1])]
+    colours = expert_colours(experts or [Template(name, "", {}) for name in names])
+    for number, (name, colour) in enumerate(zip(names, colours, strict=True)):
+        axis.fill_between(
+            edges, tops[number], tops[number + 1], step="post", color=colour, label=name, linewidth=0
+        )
+        if number:
+            axis.step(edges, tops[number], where="post", color="white", linewidth=0.7)
+    axis.set_ylim(0, 1)
+    axis.set_ylabel("hard load (share)")
+    handles, labels = axis.get_legend_handles_labels()
+    # Top to bottom, as the areas lie.
+    axis.legend(
+        handles[::-1],
+        labels[::-1],
+        loc="upper left",
+        bbox_to_anchor=(1.01, 1.0),
+        frameon=False,
+        fontsize=9 if len(names) <= 10 else 6.5,
+        labelspacing=0.3,
+        borderaxespad=0,
+    )
+
+
+def _validation(
+    axis: Axes, explained: ModelExplanation, shown: Sequence[dict[str, Any]], left_out: int
+) -> None:
+    points = [(r["epoch"], r["valid"][TARGET]) for r in shown if r.get("valid", {}).get(TARGET) is not None]
+    if points:
+        x, y = zip(*points, strict=True)
+        axis.plot(x, y, color="#0072B2", linewidth=1.8, marker="o", markersize=3, label="validation")
+    training = explained.training
+    backbone = training.stage("backbone")
+    if backbone is not None and backbone.best is not None and len(training.stages) > 1:
+        axis.axhline(backbone.best, color=GREY, linewidth=1.2, linestyle=":", label="best of the backbone")
+    stage = training.stage(training.delivered)
+    if stage is not None and stage.best is not None and (stage.best_epoch or 0) >= shown[0]["epoch"]:
+        (star,) = axis.plot([stage.best_epoch or 0], [stage.best], "*", label="delivered", zorder=6)
+        star.set(color="#D55E00", markersize=13, markeredgecolor="white")
+    axis.set_ylabel("Recall@20")
+    axis.margins(y=0.15)
+    if left_out:
+        axis.text(
+            0.006,
+            0.03,
+            f"the first {left_out} epochs are not shown",
+            transform=axis.transAxes,
+            fontsize=8,
+            color=INK,
+        )
+    if axis.get_legend_handles_labels()[0]:
+        axis.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False, fontsize=9, borderaxespad=0)
+
+
+def _stage_legend(axis: Axes, explained: ModelExplanation, shown: Sequence[dict[str, Any]]) -> None:
+    from matplotlib.patches import Patch
+
+    patches = [
+        Patch(color=_SHADES[number % len(_SHADES)], label=stage.name)
+        for number, stage in enumerate(explained.training.stages)
+        if stage.last >= shown[0]["epoch"]
+    ]
+    first = axis.get_legend()
+    axis.legend(
+        handles=patches,
+        title="stage",
+        loc="lower left",
+        bbox_to_anchor=(1.01, 0.0),
+        frameon=False,
+        fontsize=9,
+        title_fontsize=9,
+        alignment="left",
+        labelspacing=0.3,
+        borderaxespad=0,
+    )
+    if first is not None:
+        axis.add_artist(first)  # a second legend would replace it
