@@ -65,6 +65,7 @@ def test_hash_ignores_the_order_of_rows_and_nothing_else():
         make(modalities={"text": Modality("text", features, present)}),
         make(modalities={"image": Modality("image", features.astype(np.float16), present)}),
         make(modalities={"image": Modality("image", 2 * features, present)}),
+        make(modalities={"image": Modality("image", features, ~np.eye(4, dtype=bool)[0])}),
     ]
     hashes = {other.content_hash for other in [data, *changed]}
     assert len(hashes) == 1 + len(changed)
