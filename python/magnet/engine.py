@@ -17,7 +17,7 @@ from magnet.train.loop import History, train
 from magnet.train.progress import Reporter
 from magnet.train.registry import find_model
 from magnet.train.run_folder import RunContents, RunDescription, RunFolder
-from magnet.train.snapshot import Snapshot
+from magnet.train.snapshot import Snapshot, backbone_only
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,6 +63,9 @@ class Trainer:
         folder: Run folder to write while training; without one nothing is written.
         overwrite: Whether a run folder that is there may be replaced.
         resume: Go on from the folder's last checkpoint.
+        backbone: Run folder of a MAGNET with the same backbone, data and seed, whose trained backbone is used instead
+            of training it again: controls that differ in the mixture alone then cost the mixture alone, and come out
+            as if they had trained their own.
         progress: Whether to show progress on standard error.
         evaluator: Instead of the standard one: from a state to validation metrics with ``recall@20`` among them.
 
@@ -85,6 +88,7 @@ class Trainer:
         folder: str | Path | None = None,
         overwrite: bool = False,
         resume: bool = False,
+        backbone: str | Path | None = None,
         progress: bool = True,
         evaluator: Callable[[State], Evaluation] | None = None,
     ) -> None:
@@ -95,6 +99,7 @@ class Trainer:
         self.config = self._configured(config)
         self.protocol = protocol
         self.folder, self.overwrite, self.resume = folder, overwrite, resume
+        self.backbone = backbone
         self.show = progress
         self.evaluator = evaluator or functools.partial(
             evaluate, dataset=dataset, part="valid", protocol=protocol
@@ -144,7 +149,7 @@ class Trainer:
             metrics={f"valid/{self.protocol}": found.to_json(self.model.name)},
             valid_users=found.users,
             valid_per_user=found.per_user,
-            facts=facts | {"best": self.history.best, "delivered": self.history.delivered},
+            facts=facts | self.history.facts(),
             content=content,
             events=self.history.records,
         )
@@ -188,10 +193,9 @@ class Trainer:
         config = getattr(self.config, "train")  # noqa: B009 - only trained models come here
         position = None
         if run is not None and self.resume and run.checkpoints.exists("last"):
-            last = run.checkpoints.load("last")
-            best = {stage: run.checkpoints.load(f"best-{stage}") for stage in last.meta["best"]}
-            position = Snapshot(*last), {stage: Snapshot(*snapshot) for stage, snapshot in best.items()}
-            self.history.records = [r for r in read_events(run.events) if r["epoch"] < last.meta["epoch"]]
+            position = self._position(run, "last")
+        elif self.backbone is not None:
+            position = self._borrowed_backbone(RunFolder.open(self.backbone))
         with contextlib.ExitStack() as stack:
             watchers: list[Callable[[dict[str, Any]], None]] = []
             if self.show:
@@ -215,6 +219,32 @@ class Trainer:
         history.records = self.history.records + history.records
         self.history = history
         return task.state(), task.facts()
+
+    def _position(self, run: RunFolder, name: str) -> tuple[Snapshot, dict[str, Snapshot]]:
+        """A checkpoint to go on from, the best of each stage before it; its records become the history's."""
+        start = Snapshot(*run.checkpoints.load(name))
+        best = {stage: Snapshot(*run.checkpoints.load(f"best-{stage}")) for stage in start.meta["best"]}
+        self.history.records = [r for r in read_events(run.events) if r["epoch"] < start.meta["epoch"]]
+        return start, best
+
+    def _borrowed_backbone(self, run: RunFolder) -> tuple[Snapshot, dict[str, Snapshot]]:
+        mine = self._description()
+        theirs = run.description
+        parts = ("dim", "behaviour", "graph", "loss", "train", "schedule")
+        for what, a, b in (
+            ("model", theirs.model, mine.model),
+            ("data", theirs.content_hash, mine.content_hash),
+            ("seed", theirs.seed, mine.seed),
+            ("protocol", theirs.protocol, mine.protocol),
+            *((part, theirs.config.get(part), mine.config.get(part)) for part in parts),
+        ):
+            if a != b:
+                raise RunError(f"{run.path}: its backbone is another one: {what} is {a!r} there and {b!r} here")
+        if not run.checkpoints.exists("start-coverage"):
+            raise RunError(f"{run.path}: no backbone to borrow; only a run whose mixture starts after it has one")
+        start, best = self._position(run, "start-coverage")
+        partial = {stage: backbone_only(snapshot, "behaviour.") for stage, snapshot in best.items()}
+        return backbone_only(start, "behaviour."), partial
 
 
 def _tell(watchers: list[Callable[[dict[str, Any]], None]], record: dict[str, Any]) -> None:

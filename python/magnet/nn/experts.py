@@ -28,7 +28,7 @@ class ExpertsConfig(Config):
         towers: ``cosine`` compares unit vectors under one learned scale, so that experts are comparable and the
             router's weight is the contribution; ``plain`` takes the inner product as it is.
         transform: Whether each expert adds its own two-layer network to its mixed cue.
-        dropout: Dropout on the mixed cue in training.
+        dropout: Dropout on the cues in training.
         ridge: Strength of the regression behind complementary experts, relative to the number of items.
     """
 
@@ -134,8 +134,8 @@ class Experts(nn.Module):
         Args:
             cues: Projected cues of n users or items.
         """
-        y = cues.values
-        others, has_others = _others(cues)
+        y = F.dropout(cues.values, self.config.dropout, self.training)  # (C, n, D)
+        others, has_others = _others(Cues(y, cues.present))
         alpha = DOMINANT_FROM + (DOMINANT_TO - DOMINANT_FROM) * torch.sigmoid(self.dominance)
         mixed, on = [], []
         for template in self.templates:
@@ -151,7 +151,7 @@ class Experts(nn.Module):
             else:
                 mixed.append(others[c] - y[c] @ self.explained[c])
                 on.append(cues.present[c] & has_others[c])
-        x = F.dropout(torch.stack(mixed), self.config.dropout, self.training)  # (E, n, D)
+        x = torch.stack(mixed)  # (E, n, D)
         if self.config.transform:
             x = x + torch.bmm(F.leaky_relu(torch.baddbmm(self.bias, x, self.inner), 0.2), self.outer)
         if self.config.towers == "cosine":

@@ -45,6 +45,15 @@ class History:
     best: dict[str, dict[str, float]] = field(default_factory=dict)
     delivered: str = ""
 
+    def facts(self) -> dict[str, Any]:
+        """What to remember of it: best of each stage, what was delivered, and the trigger if there was one."""
+        fired = next((r for r in self.records if r.get("fired_by")), None)
+        facts: dict[str, Any] = {"best": self.best, "delivered": self.delivered}
+        if fired is not None:
+            coverage = sum(r["stage"] == "coverage" for r in self.records)
+            facts |= {"fired_by": fired["fired_by"], "fired_at": coverage}
+        return facts
+
 
 class _Loop:
     """The state of one training; :func:`train` is its door."""
@@ -155,6 +164,7 @@ class _Loop:
         self.phase_start = self.epoch
         self.stopping = EarlyStopping(self.config.patience)
         self.optimizer = self._optimizer()
+        self.keep(f"start-{self.task.stage}", take(self.task, self._position()))
         return True
 
     def _deliver(self) -> None:
@@ -201,7 +211,8 @@ def train(
         seed: Of orders, negatives and dropout.
         evaluate: Validation metrics of a state, ``recall@20`` among them.
         watch: Told of each epoch, after it is over.
-        keep: Given each checkpoint under its name: ``last`` after every epoch, ``best-STAGE`` at each improvement.
+        keep: Given each checkpoint under its name: ``last`` after every epoch, ``best-STAGE`` at each improvement,
+            ``start-STAGE`` where a new phase begins.
         resume: The last checkpoint and the best of each stage, to go on from.
 
     Raises:

@@ -266,8 +266,6 @@ class MagnetTask:
             "experts": self.model.experts.describe(["behaviour", *self.graphs.lifts]),
             "top_k": self.top_k or self.controller.n_experts,
             "router": self.config.router.kind,
-            "fired_by": self.controller.fired_by,
-            "fired_at": self.controller.fired_at,
         }
 
     def advance(self) -> bool:

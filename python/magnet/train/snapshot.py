@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from magnet.train.task import Task
 
-__all__ = ["Snapshot", "optimizer_tensors", "restore_optimizer", "restore_task", "take"]
+__all__ = ["Snapshot", "backbone_only", "optimizer_tensors", "restore_optimizer", "restore_task", "take"]
 
 _MODEL, _OPTIMIZER = "model/", "optimizer/"
 
@@ -40,9 +40,19 @@ def restore_task(task: Task, snapshot: Snapshot) -> None:
 
 def restore_weights(task: Task, snapshot: Snapshot) -> None:
     """Put the weights back and leave the progress as it is."""
-    task.module.load_state_dict(
-        {name.removeprefix(_MODEL): t for name, t in snapshot.tensors.items() if name.startswith(_MODEL)}
-    )
+    weights = {name.removeprefix(_MODEL): t for name, t in snapshot.tensors.items() if name.startswith(_MODEL)}
+    task.module.load_state_dict(weights, strict=not snapshot.meta.get("partial", False))
+
+
+def backbone_only(snapshot: Snapshot, prefix: str) -> Snapshot:
+    """The part of a snapshot that another model with the same backbone can start from.
+
+    Args:
+        snapshot: Of the moment at which the backbone was done.
+        prefix: Of the backbone's parameters within the model.
+    """
+    tensors = {name: t for name, t in snapshot.tensors.items() if name.startswith(_MODEL + prefix)}
+    return Snapshot(tensors, snapshot.meta | {"partial": True})
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -1,0 +1,208 @@
+"""The training loop: stages, delivery, interruption, NaN, and borrowing a backbone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import magnet
+from magnet.errors import DataError, RunError, TrainingError
+from magnet.evaluate import evaluate
+from magnet.nn.states import DotState, MixtureState, to_tensors
+from magnet.train.batches import Batches
+from magnet.train.loop import train
+from magnet.train.magnet import MagnetConfig, MagnetTask
+
+QUICK: dict[str, Any] = {
+    "dim": 8,
+    "train": {"epochs": 3, "batch_size": 512, "learning_rate": 0.01},
+    "schedule": {"epochs": 4},
+    "controller": {"switch_at": 2, "ramp": 1},
+}
+
+
+def quick(**change: Any) -> dict[str, Any]:
+    return {**QUICK, **change}
+
+
+def same(a: Any, b: Any) -> bool:
+    left, right = to_tensors(a)[0], to_tensors(b)[0]
+    return left.keys() == right.keys() and all(torch.equal(left[k], right[k]) for k in left)
+
+
+@pytest.fixture(scope="module")
+def fitted(tiny, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    model = magnet.Magnet(seed=5, **QUICK)
+    magnet.Trainer(model, tiny.dataset, folder=folder, progress=False).fit()
+    return model, folder
+
+
+def test_stages_follow_each_other_and_one_of_the_mixture_is_delivered(fitted) -> None:
+    model, _ = fitted
+    stages = [event["stage"] for event in model.contents.events]
+    assert stages == ["backbone"] * 3 + ["coverage"] * 2 + ["specialisation"] * 2
+    facts = model.contents.facts
+    assert set(facts["best"]) == {"backbone", "coverage", "specialisation"}
+    ready = {stage: facts["best"][stage]["recall@20"] for stage in ("coverage", "specialisation")}
+    assert facts["delivered"] == max(ready, key=lambda s: ready[s])
+    assert facts["fired_by"] == "fixed"
+    assert isinstance(model.contents.state, MixtureState)
+    # What was delivered is what was validated.
+    assert model.metrics["valid/strict"]["metrics"]["recall@20"] == ready[facts["delivered"]]
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not(tiny, fitted) -> None:
+    again = magnet.Magnet(seed=5, **QUICK).fit(tiny.dataset, progress=False)
+    assert same(again.contents.state, fitted[0].contents.state)
+    other = magnet.Magnet(seed=6, **QUICK).fit(tiny.dataset, progress=False)
+    assert not same(other.contents.state, fitted[0].contents.state)
+
+
+@pytest.mark.parametrize("stop_after", [1, 3, 5])
+def test_an_interrupted_training_goes_on_to_the_same_bits(tiny, fitted, tmp_path, stop_after: int) -> None:
+    calls = []
+
+    def evaluator(state):
+        calls.append(1)
+        if len(calls) > stop_after:
+            raise KeyboardInterrupt
+        return evaluate(state, tiny.dataset, "valid")
+
+    model = magnet.Magnet(seed=5, **QUICK)
+    folder = tmp_path / "cut"
+    with pytest.raises(KeyboardInterrupt):
+        magnet.Trainer(model, tiny.dataset, folder=folder, evaluator=evaluator, progress=False).fit()
+    with pytest.raises(RunError, match="interrupted"):
+        magnet.load(folder)
+    magnet.Trainer(model, tiny.dataset, folder=folder, resume=True, progress=False).fit()
+    assert same(model.contents.state, fitted[0].contents.state)
+    strip = lambda events: [{k: v for k, v in e.items() if "seconds" not in k} for e in events]  # noqa: E731
+    assert strip(model.contents.events) == strip(fitted[0].contents.events)
+    assert same(magnet.load(folder).contents.state, model.contents.state)
+
+
+def test_resuming_another_run_is_refused(tiny, fitted) -> None:
+    _, folder = fitted
+    other = magnet.Magnet(seed=5, **quick(dim=4))
+    with pytest.raises(RunError, match="its config differs"):
+        magnet.Trainer(other, tiny.dataset, folder=folder, resume=True, progress=False).fit()
+
+
+def test_a_borrowed_backbone_gives_the_bits_of_an_own_one(tiny, fitted, tmp_path) -> None:
+    control = quick(router={"kind": "noise"})
+    own = magnet.Magnet(seed=5, **control).fit(tiny.dataset, progress=False)
+    borrowing = magnet.Magnet(seed=5, **control)
+    trainer = magnet.Trainer(borrowing, tiny.dataset, backbone=fitted[1], progress=False)
+    trainer.fit()
+    assert same(own.contents.state, borrowing.contents.state)
+    other = magnet.Magnet(seed=5, **quick(dim=4))
+    with pytest.raises(RunError, match="another one: dim is 8 there and 4 here"):
+        magnet.Trainer(other, tiny.dataset, backbone=fitted[1], progress=False).fit()
+
+
+@pytest.mark.parametrize(
+    "control",
+    [
+        {"router": {"kind": "uniform"}},
+        {"router": {"kind": "noise"}},
+        {"router": {"kind": "user"}},
+        {"router": {"top_k": 0}},
+        {"behaviour": {"view": "interactions"}},
+        {"behaviour": {"view": "augmented"}},
+        {"mixture": False},
+        {"graph": {"content_edges": "user-item"}},
+        {"graph": {"content_edges": "item-item"}},
+        {"graph": {"keep": 1.0}},
+        {"graph": {"drop_by": "uniform"}},
+        {"graph": {"weights": "equal", "neighbours": 5}},
+        {"graph": {"weights": {"text": 1.0}}},
+        {"loss": {"kind": "softmax"}},
+        {"loss": {"contrast": 0.0}},
+        {"schedule": {"epochs": 4, "start": "epoch", "start_epoch": 1}},
+        {"schedule": {"epochs": 4, "start": "together"}},
+        {"schedule": {"epochs": 4, "freeze": False}},
+        {"content": {"max_width": 16}},
+    ],
+)
+def test_every_control_and_switch_changes_the_result(tiny, fitted, control: dict[str, Any]) -> None:
+    model = magnet.Magnet(seed=5, **quick(**control)).fit(tiny.dataset, progress=False)
+    assert isinstance(model.contents.state, DotState if control == {"mixture": False} else MixtureState)
+    assert not same(model.contents.state, fitted[0].contents.state)
+    users, items = model.contents.user_ids[:20], model.contents.item_ids[:20]
+    assert np.abs(model.score(users, items) - fitted[0].score(users, items)).max() > 1e-4
+
+
+def test_the_frozen_backbone_keeps_its_best_weights(tiny, fitted) -> None:
+    plain = magnet.Magnet(seed=5, **quick(mixture=False)).fit(tiny.dataset, progress=False)
+    torch.testing.assert_close(plain.contents.state.users, fitted[0].contents.state.users, rtol=0, atol=0)
+
+
+def test_nan_stops_and_names_epoch_and_batch(tiny) -> None:
+    config = MagnetConfig.build(quick())
+    task = MagnetTask(tiny.dataset, config, seed=0)
+    kept: list[str] = []
+
+    def watch(record: dict[str, Any]) -> None:
+        with torch.no_grad():
+            task.model.behaviour.embeddings[0] = torch.nan
+
+    with pytest.raises(TrainingError, match=r"epoch 1, batch \d+ \(ranking"):
+        train(
+            task,
+            tiny.dataset,
+            config.train,
+            seed=0,
+            evaluate=lambda state: evaluate(state, tiny.dataset, "valid").metrics,
+            watch=watch,
+            keep=lambda name, snapshot: kept.append(name),
+        )
+    assert "last" in kept
+
+
+def test_patience_ends_a_phase(tiny) -> None:
+    values = iter([0.1, 0.3, 0.2, 0.2, 0.5, 0.5])
+    config = MagnetConfig.build(quick(mixture=False, train={"epochs": 50, "patience": 2, "batch_size": 512}))
+    task = MagnetTask(tiny.dataset, config, seed=0)
+    history = train(
+        task, tiny.dataset, config.train, seed=0, evaluate=lambda state: {"recall@20": next(values)}
+    )
+    assert len(history.records) == 4
+    assert history.best == {"backbone": {"recall@20": 0.3, "epoch": 1}}
+
+
+def test_negatives_are_unseen_and_known_to_training(tiny) -> None:
+    batches = Batches(tiny.dataset, 100, seed=1)
+    seen = tiny.dataset.train.toarray() > 0
+    trained = seen.any(0)
+    pairs = 0
+    for batch in batches.epoch(0, 0):
+        assert not seen[batch.users, batch.negatives].any()
+        assert trained[batch.negatives].all()
+        assert seen[batch.users, batch.positives].all()
+        pairs += len(batch.users)
+    assert pairs == tiny.dataset.train.nnz
+    shared = next(iter(batches.epoch(0, 16)))
+    assert shared.negatives.shape == (16,)
+    assert shared.seen is not None
+    np.testing.assert_array_equal(shared.seen.numpy(), seen[shared.users][:, shared.negatives])
+
+
+def test_epochs_differ_and_repeat(tiny) -> None:
+    batches = Batches(tiny.dataset, 4096, seed=1)
+    first, again, second = (next(iter(batches.epoch(e, 0))) for e in (0, 0, 1))
+    assert torch.equal(first.users, again.users)
+    assert torch.equal(first.negatives, again.negatives)
+    assert not torch.equal(first.users, second.users)
+
+
+def test_users_who_have_seen_everything_teach_nothing() -> None:
+    frame = {"user": [0, 0, 1, 1, 2, 2], "item": [0, 1, 0, 1, 0, 1], "split": [0, 0, 0, 0, 0, 1]}
+    import polars as pl
+
+    with pytest.raises(DataError):
+        data = magnet.Dataset.from_frame(pl.DataFrame(frame), user="user", item="item", split="split")
+        magnet.LightGCN().fit(data, progress=False)
