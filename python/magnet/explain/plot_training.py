@@ -55,7 +55,7 @@ def plot_training(explained: ModelExplanation, path: str | Path) -> None:
     axes[0].set_title(f"{explained.model}: training", loc="left", fontsize=12, fontweight="bold")
     axes[-1].set_xlabel("epoch")
     axes[-1].set_xlim(shown[0]["epoch"] - 0.5, shown[-1]["epoch"] + 0.5)
-    axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     _stage_legend(axes[-1], explained, shown)
     save(figure, path)
 
