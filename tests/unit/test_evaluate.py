@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import importlib
 import json
 
 import numpy as np
@@ -104,15 +103,6 @@ def test_a_user_who_has_seen_almost_everything_has_misses_at_the_end():
     found = evaluate(state, dataset, "valid", ks=(1, 4))
     assert found.metrics["hit@1"] == 1
     assert found.metrics["precision@4"] == 0.25
-
-
-def test_blocks_of_users_change_nothing(monkeypatch):
-    state, _ = random_state(6, 7)
-    whole = evaluate(state, small(), "test", ks=(3,))
-    # The package offers the function under the name of its module.
-    monkeypatch.setattr(importlib.import_module("magnet.evaluate.evaluate"), "_BLOCK", 1)
-    for name, values in evaluate(state, small(), "test", ks=(3,)).per_user.items():
-        np.testing.assert_array_equal(values, whole.per_user[name])
 
 
 def test_json_is_the_document_of_the_command_line():

@@ -27,8 +27,6 @@ Part = Literal["valid", "test"]
 Protocol = Literal["strict", "mmrec"]
 
 DEFAULT_KS = (5, 10, 20, 50)
-_BLOCK = 4096
-"""Users ranked at a time: bounds the memory of a block without changing any value."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,10 +113,10 @@ def evaluate(
 
     known, unknown = users[has_history[users]], users[~has_history[users]]
     items = np.empty((len(users), max(ks)), dtype=np.int32)
-    items[has_history[users]] = _rank_in_blocks(state, known, seen, max(ks))
+    items[has_history[users]] = rank(state, known, seen, max(ks)).items
     if len(unknown):
         popularity = fit_popularity(dataset, PopularityConfig())
-        items[~has_history[users]] = _rank_in_blocks(popularity, unknown, seen, max(ks))
+        items[~has_history[users]] = rank(popularity, unknown, seen, max(ks)).items
 
     per_user = ranking_metrics(items, csr_array(held_out[users]), ks)
     return Evaluation(
@@ -131,13 +129,6 @@ def evaluate(
         per_user=per_user,
         users=users,
     )
-
-
-def _rank_in_blocks(state: State, users: NDArray[np.int32], seen: csr_array, k: int) -> NDArray[np.int32]:
-    items = np.empty((len(users), k), dtype=np.int32)
-    for start in range(0, len(users), _BLOCK):
-        items[start : start + _BLOCK] = rank(state, users[start : start + _BLOCK], seen, k).items
-    return items
 
 
 def _choose(what: str, name: str, options: Any) -> Any:
