@@ -272,9 +272,10 @@ def _reason(pair: PairExplanation, graph_weights: dict[str, float]) -> str:
             said.append(f"{best.name} gives {best.contribution:+.2f} (backbone {pair.backbone:+.2f})")
         else:
             said.append(f"the backbone gives {pair.backbone:+.2f}, no expert adds to it")
-    elif pair.history and pair.history[0].contribution > 0:
+    elif pair.history:
         best_item = max(pair.history, key=lambda part: part.contribution)
-        said.append(f"because of '{best_item.name}' ({best_item.contribution:+.2f})")
+        if best_item.contribution > 0:
+            said.append(f"because of '{best_item.name}' ({best_item.contribution:+.2f})")
     # In the modality that the expert listens to most: cosines of two modalities do not compare. Where the
     # cosine is not above zero, nothing is like the item.
     near = {name: items[0] for name, items in pair.nearest.items() if items and items[0].cosine > 0}
