@@ -1,4 +1,4 @@
-"""Multimodal recommendation with a mixture of graph experts, fast enough to train on a laptop and honest enough to trust."""
+"""Multimodal recommendation with a mixture of graph experts."""
 
 from magnet import data, errors
 from magnet._core import __version__

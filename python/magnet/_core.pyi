@@ -85,6 +85,7 @@ def score_towers(
     out: NDArray[np.float32],
     wishes: NDArray[np.float32],
 ) -> None: ...
+
 # Graphs. A matrix goes in as (indptr, indices, values, n_cols) and comes out as (indptr, indices, values).
 def knn(features: NDArray[np.float32], present: NDArray[np.bool_], k: int) -> _Triple: ...
 def interactions(

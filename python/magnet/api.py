@@ -101,7 +101,9 @@ class Recommender:
             MagnetError: If it is not fitted.
         """
         if self._contents is None:
-            raise MagnetError(f"this {type(self).__name__} is not fitted; call fit(dataset), or magnet.load(folder)")
+            raise MagnetError(
+                f"this {type(self).__name__} is not fitted; call fit(dataset), or magnet.load(folder)"
+            )
         return self._contents
 
     @property
@@ -112,7 +114,9 @@ class Recommender:
             MagnetError: If the model is not fitted.
         """
         if self._description is None:
-            raise MagnetError(f"this {type(self).__name__} is not fitted; call fit(dataset), or magnet.load(folder)")
+            raise MagnetError(
+                f"this {type(self).__name__} is not fitted; call fit(dataset), or magnet.load(folder)"
+            )
         return self._description
 
     @property
@@ -157,7 +161,9 @@ class Recommender:
         keys = list(users)
         contents = self.contents
         if not 1 <= k <= len(contents.item_ids):
-            raise DataError(f"k must be from 1 to the {len(contents.item_ids)} items of the catalogue, got {k}")
+            raise DataError(
+                f"k must be from 1 to the {len(contents.item_ids)} items of the catalogue, got {k}"
+            )
         if unknown not in ("error", "skip", "popular"):
             raise DataError(f"unknown must be 'error', 'skip' or 'popular', got {unknown!r}")
         if unknown == "error":
@@ -183,7 +189,9 @@ class Recommender:
 
     def _refuse_sated(self, keys: list[Hashable], rows: NDArray[np.int32], seen: Any) -> None:
         counts = np.diff(seen.indptr)
-        sated = [key for key, row in zip(keys, rows, strict=True) if row >= 0 and counts[row] == seen.shape[1]]
+        sated = [
+            key for key, row in zip(keys, rows, strict=True) if row >= 0 and counts[row] == seen.shape[1]
+        ]
         if sated:
             raise DataError(
                 f"nothing is left to recommend: users {_first(sated)} have seen all {seen.shape[1]} items; leave them "
@@ -203,7 +211,11 @@ class Recommender:
         return state, users, seen
 
     def _frame(
-        self, keys: list[Hashable], items: NDArray[np.int32], scores: NDArray[np.float32], cold: NDArray[np.bool_]
+        self,
+        keys: list[Hashable],
+        items: NDArray[np.int32],
+        scores: NDArray[np.float32],
+        cold: NDArray[np.bool_],
     ) -> pl.DataFrame:
         row, column = np.nonzero(items >= 0)
         item_ids, titles = self.contents.item_ids, self.contents.titles
@@ -237,9 +249,7 @@ class Recommender:
         pairs = score(self.contents.state, np.repeat(u, len(i)), np.tile(i, len(u)))
         return np.asarray(pairs, dtype=np.float32).reshape(len(u), len(i))
 
-    def explain(
-        self, user: Hashable = None, item: Hashable = None
-    ) -> PairExplanation | ModelExplanation:
+    def explain(self, user: Hashable = None, item: Hashable = None) -> PairExplanation | ModelExplanation:
         """Explain one score, or without arguments the model as a whole.
 
         Args:

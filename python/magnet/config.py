@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from magnet.errors import ConfigError, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 __all__ = ["Config", "merge_settings", "read_toml"]
 
@@ -47,7 +49,11 @@ def _describe(cls: type[BaseModel], problem: dict[str, Any], where: str) -> str:
     part: type[BaseModel] = cls
     for name in path[:-1]:
         field = part.model_fields.get(name)
-        if field is None or not isinstance(field.annotation, type) or not issubclass(field.annotation, BaseModel):
+        if (
+            field is None
+            or not isinstance(field.annotation, type)
+            or not issubclass(field.annotation, BaseModel)
+        ):
             break
         part = field.annotation
     section = f"[{'.'.join(path[:-1])}] " if len(path) > 1 else ""

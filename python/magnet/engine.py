@@ -12,6 +12,7 @@ from magnet.evaluate import Evaluation, evaluate
 from magnet.train.config import TrainConfig
 from magnet.train.events import EventLog, read_events
 from magnet.train.graphs import unit_rows
+from magnet.train.ids import encode_ids
 from magnet.train.loop import History, train
 from magnet.train.progress import Reporter
 from magnet.train.registry import find_model
@@ -105,7 +106,9 @@ class Trainer:
         if train_config is None:
             return config
         if not isinstance(getattr(config, "train", None), TrainConfig):
-            raise ConfigError(f"{self.model.name} is solved in closed form; it takes no training configuration")
+            raise ConfigError(
+                f"{self.model.name} is solved in closed form; it takes no training configuration"
+            )
         return config.model_copy(update={"train": train_config})
 
     def fit(self) -> RunContents:
@@ -128,7 +131,8 @@ class Trainer:
             state, facts = self._train(run)
         found = self.evaluator(state)
         content = {
-            name: unit_rows(modality, EXPLAINED_WIDTH).half() for name, modality in self.dataset.modalities.items()
+            name: unit_rows(modality, EXPLAINED_WIDTH).half()
+            for name, modality in self.dataset.modalities.items()
         }
         contents = RunContents(
             state=state,
@@ -163,6 +167,9 @@ class Trainer:
     def _open(self, description: RunDescription) -> RunFolder | None:
         if self.folder is None:
             return None
+        # Ids that a folder cannot keep are refused now, not after the training.
+        encode_ids(self.dataset.user_ids, of="user")
+        encode_ids(self.dataset.item_ids, of="item")
         if not self.resume:
             return RunFolder.create(self.folder, description, overwrite=self.overwrite)
         run = RunFolder.open(self.folder, unfinished=True)
@@ -176,7 +183,7 @@ class Trainer:
         return run
 
     def _train(self, run: RunFolder | None) -> tuple[State, dict[str, Any]]:
-        assert self.entry.task is not None  # noqa: S101 - a model has a task or is solved; for the type checker
+        assert self.entry.task is not None
         task = self.entry.task(self.dataset, self.config, seed=self.model.seed)
         config = getattr(self.config, "train")  # noqa: B009 - only trained models come here
         position = None
@@ -199,10 +206,17 @@ class Trainer:
                 config,
                 seed=self.model.seed,
                 evaluate=lambda state: self.evaluator(state).metrics,
-                watch=lambda record: [watch(record) for watch in watchers] and None,
-                keep=lambda name, s: run.checkpoints.save(name, s.tensors, s.meta) if run is not None else None,
+                watch=lambda record: _tell(watchers, record),
+                keep=lambda name, s: (
+                    run.checkpoints.save(name, s.tensors, s.meta) if run is not None else None
+                ),
                 resume=position,
             )
         history.records = self.history.records + history.records
         self.history = history
         return task.state(), task.facts()
+
+
+def _tell(watchers: list[Callable[[dict[str, Any]], None]], record: dict[str, Any]) -> None:
+    for watch in watchers:
+        watch(record)

@@ -117,6 +117,7 @@ def parse_parts(values: pl.Series, where: str, first_line: int) -> NDArray[np.in
     import polars as pl
 
     text = values.cast(pl.String, strict=False).str.strip_chars().str.to_lowercase()
+    text = text.str.replace(r"^([012])\.0$", "$1")  # integers that a frame kept as floats
     parts = text.replace_strict(PART_NAMES, default=None, return_dtype=pl.Int8)
     unknown = parts.is_null().arg_true()
     if len(unknown):

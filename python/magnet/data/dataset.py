@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 from scipy.sparse import coo_array, csr_array
@@ -266,12 +266,6 @@ class Dataset:
             digest.update(features.data)
             digest.update(modality.present.tobytes())
         return digest.hexdigest()
-
-    def replace(self, **changes: object) -> Self:
-        """The same data set with some attributes changed."""
-        import dataclasses
-
-        return dataclasses.replace(self, **changes)  # type: ignore[arg-type]
 
     def _matrix(self, keep: NDArray[np.bool_]) -> csr_array:
         users, items = self.users[keep], self.items[keep]

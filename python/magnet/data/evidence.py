@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,9 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["choice_log_likelihood", "hidden_taste_evidence", "known_taste_evidence"]
 
-_USERS_PER_BLOCK = 512
-_NEWTON_STEPS = 12
-_LONGEST_STEP = 1.0  # tastes have length 1
+_USERS_PER_BLOCK = 128
+_NEWTON_STEPS = 50  # a handful suffice
+_TOLERANCE = 1e-4  # of a taste's coordinates; the evidence is flat there
 
 
 def choice_log_likelihood(utilities: NDArray[np.float64], chosen: NDArray[np.integer]) -> float:
@@ -84,42 +85,82 @@ def hidden_taste_evidence(truth: Truth, train: csr_array) -> NDArray[np.float64]
     n_users = truth.groups.size
     evidence = np.zeros((n_users, len(GROUPS)))
     for group, cues in enumerate(GROUPS.values()):
-        # An item's utility is popularity + ⟨taste, directions⟩, the tastes of several cues side by side.
-        directions = (
-            truth.kappa / np.sqrt(len(cues)) * np.concatenate([truth.latents[cue] for cue in cues], axis=1)
-        )
+        # The tastes of several cues stand side by side.
+        latents = np.concatenate([truth.latents[cue] for cue in cues], axis=1)
+        choice = _Choice.of(truth.kappa / np.sqrt(len(cues)) * latents, truth.popularity)
         for first in range(0, n_users, _USERS_PER_BLOCK):
             block = slice(first, min(first + _USERS_PER_BLOCK, n_users))
-            evidence[block, group] = _laplace(directions, truth.popularity, train[block])
+            evidence[block, group] = _laplace(choice, train[block])
     return evidence
 
 
-def _laplace(
-    directions: NDArray[np.float64], popularity: NDArray[np.float64], train: csr_array
-) -> NDArray[np.float64]:
-    n_items, width = directions.shape
+@dataclass(frozen=True, eq=False)
+class _Choice:
+    """Softmax of popularity + directions @ taste over the items, and a normal prior of the taste."""
+
+    directions: NDArray[np.float64]  # (I, D)
+    popularity: NDArray[np.float64]  # (I,)
+    pairs: tuple[NDArray[np.intp], NDArray[np.intp]]  # of coordinates, the upper triangle of D × D
+    products: NDArray[np.float64]  # (I, D (D + 1) / 2), of an item's direction with itself
+
+    @classmethod
+    def of(cls, directions: NDArray[np.float64], popularity: NDArray[np.float64]) -> _Choice:
+        pairs = np.triu_indices(directions.shape[1])
+        return cls(directions, popularity, pairs, directions[:, pairs[0]] * directions[:, pairs[1]])
+
+    def log_joint(
+        self, tastes: NDArray[np.float64], counts: NDArray[np.float64], chosen: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Log of likelihood times prior, ``(B,)``, without what no taste or group changes."""
+        utilities = tastes @ self.directions.T + self.popularity  # (B, I)
+        highest = utilities.max(axis=1)
+        totals = highest + np.log(np.exp(utilities - highest[:, None]).sum(axis=1))
+        prior = -0.5 * LATENT_WIDTH * (tastes**2).sum(axis=1)
+        value: NDArray[np.float64] = (chosen * tastes).sum(axis=1) - counts * totals + prior
+        return value
+
+    def derivatives(
+        self, tastes: NDArray[np.float64], counts: NDArray[np.float64], chosen: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Gradient ``(B, D)`` and negative Hessian ``(B, D, D)`` of :meth:`log_joint`."""
+        utilities = tastes @ self.directions.T + self.popularity  # (B, I)
+        shares = np.exp(utilities - utilities.max(axis=1, keepdims=True))
+        shares /= shares.sum(axis=1, keepdims=True)
+        mean = shares @ self.directions  # (B, D)
+        second = np.empty((len(tastes), mean.shape[1], mean.shape[1]))
+        second[:, self.pairs[0], self.pairs[1]] = second[:, self.pairs[1], self.pairs[0]] = (
+            shares @ self.products
+        )
+        spread = second - mean[:, :, None] * mean[:, None, :]
+        curvature = counts[:, None, None] * spread + LATENT_WIDTH * np.eye(mean.shape[1])
+        return chosen - counts[:, None] * mean - LATENT_WIDTH * tastes, curvature
+
+
+def _laplace(choice: _Choice, train: csr_array) -> NDArray[np.float64]:
+    """Log-evidence of each row of ``train``, ``(B,)``."""
     counts = np.diff(train.indptr).astype(np.float64)  # (B,)
-    chosen = train @ directions  # (B, D), sums over the chosen items
-    products = (directions[:, :, None] * directions[:, None, :]).reshape(n_items, width * width)
-    precision = float(LATENT_WIDTH) * np.eye(width)
+    chosen = train @ choice.directions  # (B, D), sums over the chosen items
     tastes = np.zeros_like(chosen)
-    for step in range(_NEWTON_STEPS + 1):
-        utilities = tastes @ directions.T + popularity  # (B, I)
-        highest = utilities.max(axis=1, keepdims=True)
-        shares = np.exp(utilities - highest)
-        totals = shares.sum(axis=1, keepdims=True)
-        shares /= totals
-        mean = shares @ directions  # (B, D)
-        second = (shares @ products).reshape(-1, width, width)
-        curvature = counts[:, None, None] * (second - mean[:, :, None] * mean[:, None, :]) + precision
-        if step == _NEWTON_STEPS:
-            break
-        slope = chosen - counts[:, None] * mean - tastes @ precision
+    value = choice.log_joint(tastes, counts, chosen)
+    active = np.arange(counts.size)
+    for _ in range(_NEWTON_STEPS):
+        slope, curvature = choice.derivatives(tastes[active], counts[active], chosen[active])
         change = np.linalg.solve(curvature, slope[:, :, None])[:, :, 0]
-        length = np.linalg.norm(change, axis=1, keepdims=True)
-        tastes += change * np.minimum(1.0, _LONGEST_STEP / np.maximum(length, _LONGEST_STEP))
-    fit = (chosen * tastes).sum(axis=1) - counts * (highest + np.log(totals))[:, 0]
-    prior = 0.5 * width * np.log(LATENT_WIDTH) - 0.5 * LATENT_WIDTH * (tastes**2).sum(axis=1)
+        reached = tastes[active] + change
+        risen = choice.log_joint(reached, counts[active], chosen[active])
+        # A full step may overshoot far beyond the top: halve it for each user until it climbs.
+        falls = np.flatnonzero(risen < value[active] - _TOLERANCE)
+        while falls.size:
+            change[falls] /= 2
+            users = active[falls]
+            reached[falls] = tastes[users] + change[falls]
+            risen[falls] = choice.log_joint(reached[falls], counts[users], chosen[users])
+            falls = falls[risen[falls] < value[users] - _TOLERANCE]
+        tastes[active], value[active] = reached, risen
+        active = active[np.abs(change).max(axis=1) > _TOLERANCE]
+        if not active.size:
+            break
+    _, curvature = choice.derivatives(tastes, counts, chosen)
     volume = 0.5 * np.linalg.slogdet(curvature)[1]
-    evidence: NDArray[np.float64] = fit + prior - volume
+    evidence: NDArray[np.float64] = value + 0.5 * tastes.shape[1] * np.log(LATENT_WIDTH) - volume
     return evidence

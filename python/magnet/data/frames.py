@@ -118,7 +118,9 @@ def _open(frame: Any, where: str) -> nw.DataFrame[Any]:
 def _column(table: nw.DataFrame[Any], column: str, where: str) -> Ids:
     values = table[column]
     if values.dtype.is_integer() and not values.null_count():
-        return pl.Series(values.to_numpy()).cast(pl.Int64, strict=False)
+        integers = pl.Series(values.to_numpy()).cast(pl.Int64, strict=False)
+        if not integers.null_count():  # unsigned ones may lie beyond
+            return integers
     return as_ids(values.to_list(), f"{where}: column {column!r}")
 
 
@@ -170,6 +172,10 @@ def _feature_frame(table: nw.DataFrame[Any], item_column: str, where: str) -> tu
                 f"the columns are {shown(table.columns)}"
             )
     matrix = table.select(others).to_numpy() if others else np.zeros((len(table), 0))
+    if matrix.dtype.kind == "O":  # nullable columns
+        matrix = matrix.astype(np.float64)
+    if matrix.dtype.kind == "f" and others:
+        matrix = np.where(np.isnan(matrix).all(axis=1, keepdims=True), matrix.dtype.type(0), matrix)
     return _column(table, column, where), matrix
 
 

@@ -47,7 +47,11 @@ def as_ids(values: Sequence[Hashable], where: str, first_row: int = 0) -> Ids:
                 f"{where}: expected hashable ids, found {value!r} of type {type(value).__name__} "
                 f"in row {row + first_row}"
             ) from None
-        if value is None or value != value:
+        try:
+            missing = value is None or bool(value != value)
+        except (TypeError, ValueError):  # pandas.NA compares to nothing
+            missing = True
+        if missing:
             raise DataError(
                 f"{where}: the id in row {row + first_row} is missing ({value}); drop such rows first"
             )

@@ -73,7 +73,7 @@ def load_folder(
     if listing is not None:
         item_ids, items, titles = _listed_items(listing, table[item_column], item_where)
         why = f" of {listing.name}"
-    elif _has_arrays(folder):
+    elif _array_files(folder):
         item_ids, items, why = _numbered_items(
             folder, arrays, read_ids(table[item_column], item_where), item_where
         )
@@ -133,10 +133,6 @@ def _table_file(folder: Path, stem: str) -> Path:
     if len(found) > 1:
         raise DataError(f"{folder}: both {stem}.tsv and {stem}.csv are there; keep the one that counts")
     return found[0]
-
-
-def _has_arrays(folder: Path) -> bool:
-    return any(not path.name.startswith(".") for path in folder.glob("*.npy"))
 
 
 def _array_files(folder: Path) -> dict[str, Path]:
@@ -227,7 +223,7 @@ def _numbered_items(
     if numbered[highest] >= rows:
         raise DataError(
             f"{where}: item {numbered[highest]} in line {highest + FIRST_LINE} has no row in {longest}.npy, "
-            f"which has {rows} feature rows for items 0 to {rows - 1}; add the missing rows (zeros if there is no "
-            "feature), or list the items in items.tsv"
+            f"whose {rows} feature rows are fewer than the items; add the missing rows (zeros where there "
+            "is no feature), or list the items in items.tsv"
         )
     return pl.Series(np.arange(rows)), items, f" (as many as {longest}.npy has rows)"

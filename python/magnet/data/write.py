@@ -93,7 +93,7 @@ def read_truth(path: str | Path) -> Truth:
     if not file.is_file():
         raise DataError(f"{file}: no such file; only generated data have a truth to compare with")
     try:
-        with np.load(file, allow_pickle=False) as stored:
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             return Truth(
                 groups=stored["groups"],
                 tastes=stored["tastes"],

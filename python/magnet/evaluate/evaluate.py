@@ -89,13 +89,14 @@ def evaluate(
         dataset: The data it was trained on.
         part: ``"valid"`` or ``"test"``.
         protocol: ``"strict"`` or ``"mmrec"``.
-        ks: Cut-offs, each from 1 to the number of items.
+        ks: Cut-offs, each at least 1. One beyond the catalogue counts the ranks that there are, so that a small data
+            set has the same metrics as a large one.
 
     Raises:
         DataError: If the part or protocol is unknown, a cut-off is out of range, or nobody can be evaluated.
     """
     checked_part, checked_protocol = _choose("part", part, Part), _choose("protocol", protocol, Protocol)
-    _check_ks(ks, dataset.n_items)
+    _check_ks(ks)
     held_out = dataset.part(checked_part)
     if not held_out.nnz:
         raise DataError(f"{dataset.name}: part '{part}' has no interactions, so there is nothing to evaluate")
@@ -137,10 +138,6 @@ def _choose(what: str, name: str, options: Any) -> Any:
     return name
 
 
-def _check_ks(ks: Sequence[int], n_items: int) -> None:
+def _check_ks(ks: Sequence[int]) -> None:
     if not len(ks) or min(ks) < 1:
         raise DataError(f"ks must be whole numbers of at least 1, got {list(ks)}")
-    if max(ks) > n_items:
-        raise DataError(
-            f"k = {max(ks)} is larger than the catalogue of {n_items} items; ask for at most {n_items} items"
-        )

@@ -60,9 +60,7 @@ class ContentEncoder(nn.Module):
         self.towers = nn.ModuleList(
             nn.Sequential(nn.Linear(width, dim), nn.LeakyReLU(0.2), nn.Linear(dim, dim)) for width in widths
         )
-        self.gates = nn.ModuleList(
-            nn.Linear(dim, dim) for _ in widths if config.gate != "plain"
-        )
+        self.gates = nn.ModuleList(nn.Linear(dim, dim) for _ in widths if config.gate != "plain")
 
     def forward(
         self, features: list[Tensor], present: Tensor, embeddings: Tensor, graphs: list[Graph]

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pydantic import Field
-from torch import Tensor
 
 from magnet.config import Config
-from magnet.nn.router import RoutingSums
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from magnet.nn.router import RoutingSums
 
 __all__ = ["Controller", "ControllerConfig", "EpochStatistics", "StageWeights", "statistics"]
 
@@ -150,7 +153,9 @@ class Controller:
         if self.stage == "coverage":
             return StageWeights(c.coverage_weight, c.coverage_target, 0.0, c.z_weight, 0)
         final = self.top_k or self.n_experts
-        target = math.log(min(final + 1, self.n_experts)) / math.log(self.n_experts) if self.n_experts > 1 else 0.0
+        target = (
+            math.log(min(final + 1, self.n_experts)) / math.log(self.n_experts) if self.n_experts > 1 else 0.0
+        )
         starved = any(epochs >= c.window for epochs in self.starving)
         progress = min(1.0, self.since / c.ramp)
         return StageWeights(

@@ -83,7 +83,8 @@ def templates(cues: list[str], roles: tuple[Role, ...]) -> list[Template]:
 class Experts(nn.Module):
     """All experts at once, as stacked matrices.
 
-    Expert ``e`` mixes unit cues by its template to ``x`` and returns ``h(x) = x + MLP_e(x)``, alike for users and items.
+    Expert ``e`` mixes unit cues by its template to ``x`` and returns ``h(x) = x + MLP_e(x)``, the same for users
+    and items.
 
     Args:
         cues: Names of the cues, behaviour first.
@@ -96,7 +97,9 @@ class Experts(nn.Module):
         self.config = config
         self.templates = templates(cues, config.roles)
         n_cues, n_experts = len(cues), len(self.templates)
-        self.projections = nn.Parameter(torch.stack([nn.init.orthogonal_(torch.empty(dim, dim)) for _ in cues]))
+        self.projections = nn.Parameter(
+            torch.stack([nn.init.orthogonal_(torch.empty(dim, dim)) for _ in cues])
+        )
         self.dominance = nn.Parameter(torch.zeros(n_cues))
         self.log_scale = nn.Parameter(torch.tensor(5.0).log())
         self.inner = nn.Parameter(torch.randn(n_experts, dim, dim) * dim**-0.5)
@@ -117,7 +120,7 @@ class Experts(nn.Module):
         Args:
             items: Projected cues of all items.
         """
-        _, others, has_others = _others(items)
+        others, has_others = _others(items)
         n_cues, _, dim = items.values.shape
         for cue in range(n_cues):
             rows = items.present[cue] & has_others[cue]
@@ -132,7 +135,7 @@ class Experts(nn.Module):
             cues: Projected cues of n users or items.
         """
         y = cues.values
-        shares, others, has_others = _others(cues)
+        others, has_others = _others(cues)
         alpha = DOMINANT_FROM + (DOMINANT_TO - DOMINANT_FROM) * torch.sigmoid(self.dominance)
         mixed, on = [], []
         for template in self.templates:
@@ -168,7 +171,9 @@ class Experts(nn.Module):
         alpha = DOMINANT_FROM + (DOMINANT_TO - DOMINANT_FROM) * torch.sigmoid(self.dominance)
         told = []
         for template in self.templates:
-            own = {"dominant": float(alpha[template.cues[0]]), "balanced": 0.5, "complementary": 0.0}[template.role]
+            own = {"dominant": float(alpha[template.cues[0]]), "balanced": 0.5, "complementary": 0.0}[
+                template.role
+            ]
             n_others = len(cues) - len(template.cues)
             rest = 0.0 if template.role == "balanced" or n_others == 0 else (1 - own) / n_others
             weights = {name: own if c in template.cues else rest for c, name in enumerate(cues)}
@@ -176,10 +181,10 @@ class Experts(nn.Module):
         return told
 
 
-def _others(cues: Cues) -> tuple[Tensor, Tensor, Tensor]:
-    """Sum of all cues ``(n, D)``, mean of the others ``(C, n, D)``, and whether there are any ``(C, n)``."""
+def _others(cues: Cues) -> tuple[Tensor, Tensor]:
+    """Mean of each cue's others ``(C, n, D)``, and whether there are any ``(C, n)``."""
     total = cues.values.sum(0)
     count = cues.present.float().sum(0)  # (n,)
     left = count - cues.present.float()  # (C, n)
     others = (total - cues.values) / left.clamp(min=1)[..., None]
-    return total, others, left > 0.5
+    return others, left > 0.5

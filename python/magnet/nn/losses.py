@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 import torch.nn.functional as F
@@ -10,8 +10,10 @@ from pydantic import Field
 from torch import Tensor
 
 from magnet.config import Config
-from magnet.nn.controller import StageWeights
-from magnet.nn.router import Routing
+
+if TYPE_CHECKING:
+    from magnet.nn.controller import StageWeights
+    from magnet.nn.router import Routing
 
 __all__ = ["LossConfig", "bpr", "embedding_penalty", "info_nce", "routing_terms", "sampled_softmax"]
 
@@ -88,7 +90,9 @@ def routing_terms(routing: Routing, logits: Tensor, weights: StageWeights) -> di
     n_experts = routing.dense.shape[-1]
     if weights.coverage:
         mean = routing.dense.mean(0)
-        entropy = -torch.xlogy(mean, mean.clamp(min=1e-20)).sum() / torch.tensor(float(max(2, n_experts))).log()
+        entropy = (
+            -torch.xlogy(mean, mean.clamp(min=1e-20)).sum() / torch.tensor(float(max(2, n_experts))).log()
+        )
         terms["coverage"] = weights.coverage * F.relu(weights.target - entropy)
     if weights.confidence:
         terms["confidence"] = weights.confidence * routing.entropy.mean()

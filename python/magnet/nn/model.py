@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from pydantic import Field
@@ -12,10 +12,12 @@ from magnet.config import Config
 from magnet.nn.behaviour import BehaviourConfig, BehaviourEncoder
 from magnet.nn.content import Content, ContentConfig, ContentEncoder, History, profiles
 from magnet.nn.experts import Cues, Experts, ExpertsConfig, Towers
-from magnet.nn.propagate import Graph
 from magnet.nn.router import Router, RouterConfig, Routing, Side, cross, gate, paired
 from magnet.nn.states import MixtureState
 from magnet.seeds import torch_generator
+
+if TYPE_CHECKING:
+    from magnet.nn.propagate import Graph
 
 __all__ = ["Inputs", "MagnetModel", "Mixture", "ModelConfig"]
 
@@ -164,7 +166,9 @@ class MagnetModel(nn.Module):
     def _item_towers(self, z: Tensor, inputs: Inputs, items: Tensor, content: Content) -> Towers:
         known = inputs.item_degree[items] > 0
         return self._towers(
-            z[self.n_users + items], content.smoothed[items], torch.cat([known[:, None], content.present[items]], 1)
+            z[self.n_users + items],
+            content.smoothed[items],
+            torch.cat([known[:, None], content.present[items]], 1),
         )
 
     def _cues(self, behaviour: Tensor, content: Tensor, present: Tensor) -> Cues:
@@ -254,7 +258,8 @@ class MagnetModel(nn.Module):
     def _occluded(self, inputs: Inputs, cue: str) -> Inputs:
         if cue == "behaviour":
             return inputs._replace(
-                user_degree=torch.zeros_like(inputs.user_degree), item_degree=torch.zeros_like(inputs.item_degree)
+                user_degree=torch.zeros_like(inputs.user_degree),
+                item_degree=torch.zeros_like(inputs.item_degree),
             )
         present = inputs.present.clone()
         present[:, self.modalities.index(cue)] = False

@@ -131,7 +131,9 @@ def gate(logits: Tensor, *, top_k: int, floor: float) -> Routing:
     dense = torch.softmax(logits, -1) * on
     if floor:
         dense = (1 - floor) * dense + floor * on / count
-    entropy = -torch.xlogy(dense, dense.clamp(min=1e-20)).sum(-1) / torch.tensor(float(max(2, n_experts))).log()
+    entropy = (
+        -torch.xlogy(dense, dense.clamp(min=1e-20)).sum(-1) / torch.tensor(float(max(2, n_experts))).log()
+    )
     if top_k == 0 or top_k >= n_experts:
         return Routing(dense, dense, entropy)
     # A stable sort keeps expert order among equals, which topk does not promise.

@@ -32,7 +32,15 @@ if TYPE_CHECKING:
 
     from magnet.data import Dataset, Modality
 
-__all__ = ["GraphConfig", "Graphs", "build_graphs", "full_views", "model_inputs", "thinned_views", "unit_rows"]
+__all__ = [
+    "GraphConfig",
+    "Graphs",
+    "build_graphs",
+    "full_views",
+    "model_inputs",
+    "thinned_views",
+    "unit_rows",
+]
 
 
 class GraphConfig(Config):
@@ -110,7 +118,7 @@ def _weights(config: GraphConfig, lifts: dict[str, float]) -> NDArray[np.float64
     if config.weights == "equal":
         return np.full(len(names), 1 / len(names))
     fixed = config.weights
-    assert isinstance(fixed, dict)  # noqa: S101 - the only case left, for the type checker
+    assert isinstance(fixed, dict)
     for name in fixed:
         if name not in lifts:
             raise ConfigError(f"[graph] weights: no modality '{name}'{nearest(name, names)}")
@@ -174,7 +182,7 @@ def unit_rows(modality: Modality, max_width: int) -> Tensor:
     x = torch.nn.functional.normalize(x, dim=1)
     x[~torch.from_numpy(modality.present)] = 0.0
     if max_width and x.shape[1] > max_width:
-        # The leading directions of the uncentred rows: products, and with them cosines, are kept as well as they can be.
+        # The leading directions of the uncentred rows keep products, and with them cosines, as well as can be.
         _, vectors = torch.linalg.eigh((x.T @ x).double())
         x = x @ vectors[:, -max_width:].flip(1).float()
     return x.contiguous()

@@ -111,8 +111,9 @@ class _Loop:
             if not torch.isfinite(terms.total):
                 bad = [name for name, value in terms.parts.items() if not torch.isfinite(value)]
                 raise TrainingError(
-                    f"the loss is {terms.total.detach().item()} at epoch {self.epoch}, batch {number} ({', '.join(bad)}); the "
-                    "last good checkpoint is kept. A lower learning rate, or features of a sane scale, usually helps"
+                    f"the loss is {terms.total.detach().item()} at epoch {self.epoch}, batch {number} "
+                    f"({', '.join(bad)}); the last good checkpoint is kept. A lower learning rate, or features of a "
+                    "sane scale, usually helps"
                 )
             self.optimizer.zero_grad(set_to_none=True)
             terms.total.backward()  # type: ignore[no-untyped-call]
@@ -132,7 +133,9 @@ class _Loop:
         known = self.history.best.get(stage)
         if known is None or value > known[TARGET]:
             self.history.best[stage] = {TARGET: value, "epoch": self.epoch - 1}
-            self.best[stage] = take(self.task, {**self._position(), "stage": stage, "delivers": self.task.delivers})
+            self.best[stage] = take(
+                self.task, {**self._position(), "stage": stage, "delivers": self.task.delivers}
+            )
             self.keep(f"best-{stage}", self.best[stage])
         # Until stopping counts, patience starts over with every validation.
         if self.task.may_stop:

@@ -10,7 +10,15 @@ from pydantic import Field
 
 from magnet.config import Config
 from magnet.nn.controller import Controller, ControllerConfig, statistics
-from magnet.nn.losses import CONTRAST_ROWS, LossConfig, bpr, embedding_penalty, info_nce, routing_terms, sampled_softmax
+from magnet.nn.losses import (
+    CONTRAST_ROWS,
+    LossConfig,
+    bpr,
+    embedding_penalty,
+    info_nce,
+    routing_terms,
+    sampled_softmax,
+)
 from magnet.nn.model import MagnetModel, ModelConfig
 from magnet.nn.router import RoutingSums, summarise
 from magnet.nn.states import DotState, State

@@ -66,10 +66,18 @@ class Reporter:
         else:
             now = time.monotonic()
             better = record.get("valid", {}).get("recall@20", -1.0) > self.best
-            if better or record["stage"] != self._stage or record.get("fired_by") or now - self._last_line > _QUIET:
+            if (
+                better
+                or record["stage"] != self._stage
+                or record.get("fired_by")
+                or now - self._last_line > _QUIET
+            ):
                 self._last_line = now
                 self.console.print(
-                    f"{self.name} epoch {record['epoch']}: {text}", highlight=False, markup=False, soft_wrap=True
+                    f"{self.name} epoch {record['epoch']}: {text}",
+                    highlight=False,
+                    markup=False,
+                    soft_wrap=True,
                 )
         self._stage = record["stage"]
         self.best = max(self.best, record.get("valid", {}).get("recall@20", -1.0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -45,7 +46,7 @@ def test_a_dip_resets_the_window_and_is_remembered_by_the_average() -> None:
     for value in (trace + [1.0] * 60)[: later.fired_at]:
         controller.update(epoch(value))
         averages.append(controller.smoothed)
-    steps = [abs(b - a) for a, b in zip(averages, averages[1:], strict=False) if a is not None and b is not None]
+    steps = [abs(b - a) for a, b in pairwise(averages) if a is not None and b is not None]
     assert max(steps[-3:]) < 1e-3 <= steps[-4]
 
 
@@ -130,7 +131,9 @@ def test_going_on_from_a_saved_state_changes_nothing() -> None:
 
 def test_statistics_of_sums() -> None:
     weights = torch.tensor([2.0, 1.0, 1.0])
-    now = statistics(RoutingSums(torch.tensor(4.0), torch.tensor(2.0), weights, torch.tensor([4.0, 4.0, 4.0])))
+    now = statistics(
+        RoutingSums(torch.tensor(4.0), torch.tensor(2.0), weights, torch.tensor([4.0, 4.0, 4.0]))
+    )
     p = [0.5, 0.25, 0.25]
     assert now.pair_entropy == pytest.approx(0.5)
     assert now.marginal_entropy == pytest.approx(-sum(x * math.log(x) for x in p) / math.log(3))

@@ -29,7 +29,9 @@ def test_sampled_softmax_leaves_out_what_the_user_has() -> None:
 
 
 def test_the_penalty_is_half_the_squares_per_pair() -> None:
-    assert float(embedding_penalty(torch.ones(3, 4), 2 * torch.ones(3, 4), pairs=3)) == pytest.approx((12 + 48) / 6)
+    assert float(embedding_penalty(torch.ones(3, 4), 2 * torch.ones(3, 4), pairs=3)) == pytest.approx(
+        (12 + 48) / 6
+    )
 
 
 def test_info_nce_is_symmetric_and_prefers_matching_rows() -> None:

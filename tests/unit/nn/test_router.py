@@ -63,13 +63,19 @@ def test_pairs_are_the_diagonal_of_the_cross_and_both_follow_the_formula() -> No
 def test_an_expert_off_on_one_side_is_off_for_the_pair() -> None:
     side = Side(torch.randn(1, 3, 4), torch.tensor([[0.0, OFF, 0.0]]))
     other = Side(torch.randn(1, 3, 4), torch.tensor([[OFF, 0.0, 0.0]]))
-    torch.testing.assert_close(gate(paired(side, other), top_k=0, floor=0.0).weights, torch.tensor([[0.0, 0.0, 1.0]]))
+    torch.testing.assert_close(
+        gate(paired(side, other), top_k=0, floor=0.0).weights, torch.tensor([[0.0, 0.0, 1.0]])
+    )
 
 
 def test_an_indifferent_router_has_entropy_one_and_even_loads() -> None:
     router = Router(9, 5, 6, RouterConfig())
     on = torch.ones(10, 9, dtype=torch.bool)
-    routing = gate(paired(router.users(torch.randn(10, 5), on), router.items(torch.randn(10, 6), on)), top_k=0, floor=0.02)
+    routing = gate(
+        paired(router.users(torch.randn(10, 5), on), router.items(torch.randn(10, 6), on)),
+        top_k=0,
+        floor=0.02,
+    )
     sums = summarise(routing)
     torch.testing.assert_close(routing.entropy, torch.ones(10))
     torch.testing.assert_close(sums.loads, torch.full((9,), 10 * 3 / 9))

@@ -13,12 +13,12 @@ from magnet.nn.behaviour import Views
 from magnet.nn.model import Inputs, MagnetModel, ModelConfig
 from magnet.nn.propagate import Graph
 
-U, I, WIDTHS = 12, 10, {"image": 6, "text": 5}
+N_USERS, N_ITEMS, WIDTHS = 12, 10, {"image": 6, "text": 5}
 
 
 def interactions() -> sp.csr_array:
     generator = np.random.default_rng(3)
-    dense = (generator.random((U, I)) < 0.4).astype(np.float32)
+    dense = (generator.random((N_USERS, N_ITEMS)) < 0.4).astype(np.float32)
     dense[:, 0] = 1.0
     dense[0] = 0.0
     dense[0, [0, 4]] = 1.0
@@ -35,11 +35,13 @@ def normalised(matrix: sp.csr_array) -> sp.csr_array:
 def world(**config: Any) -> tuple[MagnetModel, Inputs, Views]:
     generator = torch.Generator().manual_seed(1)
     train = interactions()
-    present = torch.ones(I, 2, dtype=torch.bool)
+    present = torch.ones(N_ITEMS, 2, dtype=torch.bool)
     present[7, 1] = False
-    features = [F.normalize(torch.randn(I, w, generator=generator), dim=-1) for w in WIDTHS.values()]
+    features = [F.normalize(torch.randn(N_ITEMS, w, generator=generator), dim=-1) for w in WIDTHS.values()]
     features[1][7] = 0.0
-    near = normalised(sp.csr_array(np.abs(np.random.default_rng(5).random((I, I))).astype(np.float32) + 0))
+    near = normalised(
+        sp.csr_array(np.abs(np.random.default_rng(5).random((N_ITEMS, N_ITEMS))).astype(np.float32) + 0)
+    )
     near = sp.csr_array((near + near.T) / 2)
     both = sp.csr_array(sp.bmat([[None, train], [train.T, None]]).astype(np.float32))
     inputs = Inputs(
@@ -52,14 +54,14 @@ def world(**config: Any) -> tuple[MagnetModel, Inputs, Views]:
     )
     adjacency = Graph.from_csr(normalised(both), symmetric=True)
     torch.manual_seed(0)
-    model = MagnetModel(U, I, WIDTHS, ModelConfig.build({"dim": 8, **config}), seed=0)
+    model = MagnetModel(N_USERS, N_ITEMS, WIDTHS, ModelConfig.build({"dim": 8, **config}), seed=0)
     return model, inputs, Views(adjacency, adjacency, Graph.from_csr(near, symmetric=True))
 
 
 def pairs() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Every training pair, with an unseen item for each."""
     train = interactions()
-    users = np.repeat(np.arange(U), np.diff(train.indptr))
+    users = np.repeat(np.arange(N_USERS), np.diff(train.indptr))
     dense = train.toarray()
     generator = np.random.default_rng(9)
     negatives = [generator.choice(np.flatnonzero(dense[u] == 0)) for u in users]

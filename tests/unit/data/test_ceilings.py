@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from magnet.data.ceilings import best_cue, ceiling_recall, ceiling_recovery, chance, recovery
+from magnet.data.evidence import choice_log_likelihood, hidden_taste_evidence
+from magnet.data.probe import coherence, linear_probe_recovery
+from magnet.data.synthetic import GROUPS, generate
+from magnet.errors import DataError
+
+
+@pytest.mark.parametrize("scale", [0.1, 1.0, 5.0, 12.0])
+def test_likelihood_is_the_sum_over_all_orders(scale):
+    utilities = np.random.default_rng(0).normal(size=9) * scale
+    weights = np.exp(utilities)
+    for chosen in ([3], [0, 8], [5, 1, 4], [2, 6, 7, 0, 1], [8, 7, 6, 5, 4, 3, 2, 1]):
+        total = 0.0
+        for order in itertools.permutations(chosen):
+            left, probability = weights.sum(), 1.0
+            for item in order:
+                probability *= weights[item] / left
+                left -= weights[item]
+            total += probability
+        assert np.isclose(
+            choice_log_likelihood(utilities, np.array(chosen)), np.log(total), rtol=1e-6, atol=1e-6
+        )
+
+
+def test_recovery_counts_either_cue_of_a_pair(tiny):
+    groups = tiny.truth.groups
+    always_image = recovery(tiny.truth, np.ones(240, dtype=int))
+    assert always_image.by_group == {"behaviour": 0, "image": 1, "text": 0, "image+text": 1}
+    assert always_image.overall == chance(tiny.truth) == 0.5
+    assert recovery(tiny.truth, np.minimum(groups, 2)).overall == 1
+    assert recovery(tiny.truth, np.full(240, -1)).overall == 0
+    for wrong in (np.ones(239), np.full(240, 3)):
+        with pytest.raises(DataError, match="expected a cue in"):
+            recovery(tiny.truth, wrong.astype(int))
+
+
+def test_best_cue_weighs_the_pair_into_both():
+    posterior = np.array([[0.40, 0.20, 0.15, 0.25], [0.50, 0.20, 0.20, 0.10], [0.1, 0.1, 0.5, 0.3]])
+    assert best_cue(np.log(posterior)).tolist() == [1, 0, 2]
+
+
+def test_ceiling_of_recall_by_hand(tiny):
+    data, truth = tiny.dataset, tiny.truth
+    for part, protocol, seen in (
+        ("test", "strict", data.train_valid),
+        ("test", "mmrec", data.train),
+        ("valid", "strict", data.train),
+    ):
+        recalls = []
+        for user in range(data.n_users):
+            wanted = set(np.flatnonzero(data.part(part).toarray()[user]))
+            masked = set(np.flatnonzero(seen.toarray()[user]))
+            utilities = truth.utilities([user])[0]
+            best = [i for i in sorted(range(160), key=lambda i: (-utilities[i], i)) if i not in masked][:10]
+            if wanted:
+                recalls.append(len(wanted & set(best)) / len(wanted))
+        assert np.isclose(ceiling_recall(tiny, part, k=10, protocol=protocol), np.mean(recalls))
+
+
+def test_ceiling_of_recall_has_room_above_popularity():
+    made = generate("demo", seed=3)
+    assert 0.6 < ceiling_recall(made) < 0.9
+
+
+def test_k_must_fit(tiny):
+    for k in (0, 161):
+        with pytest.raises(DataError, match=f"number of items, 160, got {k}"):
+            ceiling_recall(tiny, k=k)
+
+
+def test_ceilings_of_recovery_are_ordered(tiny):
+    hidden, known = ceiling_recovery(tiny), ceiling_recovery(tiny, tastes="known")
+    probe = linear_probe_recovery(tiny)
+    assert chance(tiny.truth) + 0.1 < probe.overall <= hidden.overall < known.overall
+    assert known.overall > 0.98
+    assert 0.92 < hidden.overall < 0.99
+    assert set(hidden.by_group) == set(GROUPS)
+
+
+def test_hidden_taste_evidence_agrees_with_monte_carlo(tiny):
+    """Laplace against the plain average over many tastes drawn from the prior."""
+    truth, train = tiny.truth, tiny.dataset.train
+    users = np.flatnonzero(np.diff(train.indptr) == 3)[:3]
+    evidence = hidden_taste_evidence(truth, train)[users]
+    tastes = np.random.default_rng(0).standard_normal((50_000, 8)) / np.sqrt(8)
+    for group in (0, 1, 2):
+        utilities = truth.kappa * tastes @ truth.latents[group].T + truth.popularity
+        log_shares = utilities - np.logaddexp.reduce(utilities, axis=1)[:, None]
+        for place, user in enumerate(users):
+            items = train.indices[train.indptr[user] : train.indptr[user + 1]]
+            likelihoods = log_shares[:, items].sum(axis=1)
+            average = np.logaddexp.reduce(likelihoods) - np.log(likelihoods.size)
+            # The evidence leaves out the popularity of the chosen items, which is the same for every group.
+            assert abs(evidence[place, group] + truth.popularity[items].sum() - average) < 0.5
+
+
+def test_coherence_is_the_mean_over_pairs(tiny):
+    data = tiny.dataset
+    image = data.modalities["image"]
+    units = image.features / np.maximum(np.linalg.norm(image.features, axis=1, keepdims=True), 1e-30)
+    degrees = data.train.sum(axis=0) * image.present
+    draws = degrees / degrees.sum()
+    expected = draws @ (units @ units.T) @ draws
+    found = coherence(data)
+    assert found.shape == (240, 3)
+    for user in (0, 17, 239):
+        items = [i for i in np.flatnonzero(data.train.toarray()[user]) if image.present[i]]
+        cosines = [units[i] @ units[j] for i, j in itertools.combinations(items, 2)]
+        assert np.isclose(found[user, 1], np.mean(cosines) - expected if cosines else 0.0, atol=1e-6)
+
+
+def test_the_probe_is_deterministic_and_falls_to_chance_without_a_signal(tiny):
+    assert linear_probe_recovery(tiny) == linear_probe_recovery(tiny)
+    shuffled = np.random.default_rng(0).permutation(tiny.truth.groups)
+    blind = replace(tiny, truth=replace(tiny.truth, groups=shuffled))
+    assert abs(linear_probe_recovery(blind).overall - chance(tiny.truth)) < 0.1
+    with pytest.raises(DataError, match="folds must lie between 2 and the number of users, 240, got 1"):
+        linear_probe_recovery(tiny, folds=1)
