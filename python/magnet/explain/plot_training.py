@@ -68,7 +68,8 @@ def _shown(
     """The epochs to draw, and how many are left out before them."""
     before = len(events) - len(routed)
     keep = round(_BEFORE * len(routed))
-    if not routed or before <= keep:
+    # A few epochs less would gain nothing.
+    if not routed or before <= 2 * keep:
         return events, 0
     return events[before - keep :], before - keep
 

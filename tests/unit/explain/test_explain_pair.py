@@ -93,7 +93,7 @@ def test_reason_names_expert_and_nearest_item_in_the_expert_s_modality():
     assert reason(one_expert("dominant/text", -0.2, 2.31), 0, 3).startswith(
         "the backbone gives +2.31, no expert adds to it"
     )
-    assert reason(run, 1, 0) == "popular: 1 users have it; this user has no history"
+    assert reason(run, 1, 0) == "popular: 1 user has it; this user has no history"
     assert reason(run, 0, 1) == explain_pair(run, 0, 1, model="magnet").reason
 
 
@@ -140,7 +140,9 @@ def test_a_dot_product_has_just_a_score_and_neighbours():
     run = hand_made(state=DotState(state.users, state.items), facts={}, events=[], content={})
     pair = explain_pair(run, 0, 2, model="popularity")
     assert (pair.backbone, pair.mixture_weight, pair.nearest) == (pair.score, None, {})
-    assert pair.reason == f"score {pair.score:+.2f}; 0 users have it"
+    assert pair.reason == "0 users have it"
+    liked = hand_made(state=run.state, facts={}, events=[])
+    assert reason(liked, 0, 1) == "1 user has it; closest in text to 'Groove Armada' (0.60)"
     assert "score" in pair.text()
 
 
