@@ -71,17 +71,9 @@ def _epochs(e: ModelExplanation) -> Table:
     chosen = {0, len(events) - 1, *range(0, len(events), max(1, len(events) // _EPOCHS))}
     marked = {stage.best_epoch for stage in e.training.stages} | {e.training.fired_after}
     chosen |= {position for position, record in enumerate(events) if record["epoch"] in marked}
-    head = [
-        "epoch",
-        "stage",
-        "loss",
-        "valid R@20",
-        "H pair",
-        "H marginal",
-        "H loads",
-        "experts",
-        "",
-    ]
+    curves = {"H pair": "pair_entropy", "H marginal": "marginal_entropy", "H loads": "load_entropy"}
+    curves = curves if e.training.routed else {}
+    head = ["epoch", "stage", "loss", "valid R@20", *curves, *(["experts"] if curves else []), ""]
     rows = []
     for position in sorted(chosen):
         record = events[position]
@@ -94,8 +86,8 @@ def _epochs(e: ModelExplanation) -> Table:
                 record["stage"],
                 _number(record.get("terms", {}).get("loss"), 4),
                 _number(record.get("valid", {}).get(TARGET), 4),
-                *(_number(record.get(k), 3) for k in ("pair_entropy", "marginal_entropy", "load_entropy")),
-                str(record.get("top_k", "")),
+                *(_number(record.get(key), 3) for key in curves.values()),
+                *([str(record.get("top_k", ""))] if curves else []),
                 ", ".join(notes),
             ]
         )

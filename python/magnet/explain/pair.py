@@ -261,8 +261,9 @@ def _owned(contents: RunContents, user: int, item: int) -> str | None:
 
 
 def _reason(pair: PairExplanation, graph_weights: dict[str, float]) -> str:
+    taken = "1 user has it" if pair.n_users == 1 else f"{pair.n_users} users have it"
     if pair.n_history == 0:
-        return f"popular: {pair.n_users} users have it, and nothing is known of this one"
+        return f"popular: {taken}; this user has no history"
     said = []
     cues: dict[str, float] = {}
     if any(part.weight for part in pair.experts):
@@ -272,17 +273,16 @@ def _reason(pair: PairExplanation, graph_weights: dict[str, float]) -> str:
             said.append(f"{best.name} gives {best.contribution:+.2f} (backbone {pair.backbone:+.2f})")
         else:
             said.append(f"the backbone gives {pair.backbone:+.2f}, no expert adds to it")
-    elif pair.history and pair.history[0].contribution > 0:
+    elif pair.history:
         best_item = max(pair.history, key=lambda part: part.contribution)
-        said.append(f"because of '{best_item.name}' ({best_item.contribution:+.2f})")
-    # In the modality that the expert listens to most; cosines of two modalities do not compare.
-    rank = {
-        name: (cues.get(name, 0.0), graph_weights.get(name, 0.0))
-        for name, near in pair.nearest.items()
-        if near
-    }
-    if rank:
-        modality = max(rank, key=lambda name: rank[name])
-        near = pair.nearest[modality][0]
-        said.append(f"closest in {modality} to '{near.name}' ({near.cosine:.2f})")
-    return "; ".join(said) or f"score {pair.score:+.2f}; {pair.n_users} users have it"
+        if best_item.contribution > 0:
+            said.append(f"because of '{best_item.name}' ({best_item.contribution:+.2f})")
+    # A model may not look at content at all, and then likeness is no cause: say first what is.
+    said = said or [taken]
+    # In the modality that the expert listens to most: cosines of two modalities do not compare. Where the
+    # cosine is not above zero, nothing is like the item.
+    near = {name: items[0] for name, items in pair.nearest.items() if items and items[0].cosine > 0}
+    if near:
+        modality = max(near, key=lambda m: (cues.get(m, 0.0), graph_weights.get(m, 0.0), near[m].cosine))
+        said.append(f"closest in {modality} to '{near[modality].name}' ({near[modality].cosine:.2f})")
+    return "; ".join(said)

@@ -41,7 +41,7 @@ def plot_experts(explained: ModelExplanation, path: str | Path) -> None:
 def _heat(axis: Axes, explained: ModelExplanation, use: list[ExpertUse]) -> None:
     weights = 100 * np.array([group.routing.weights for group in use])  # (G, E)
     top = max(float(weights.max()), 1e-9)
-    axis.imshow(weights, cmap="cividis", vmin=0, vmax=top, aspect="auto")
+    axis.imshow(weights, cmap="Blues", vmin=0, vmax=top, aspect="auto")
     axis.set_xticks(
         range(len(explained.experts)),
         [e.name for e in explained.experts],
@@ -65,7 +65,7 @@ def _heat(axis: Axes, explained: ModelExplanation, use: list[ExpertUse]) -> None
                 ha="center",
                 va="center",
                 fontsize=9 if len(explained.experts) <= _LARGE else 7,
-                color="black" if value > 0.55 * top else "white",
+                color="white" if value > 0.6 * top else "black",
             )
     roles = [e.role for e in explained.experts]
     for number in range(1, len(roles)):
@@ -100,5 +100,6 @@ def _label(group: ExpertUse) -> str:
     n = f"{group.routing.n_pairs:,} pairs"
     if group.kind == "all":
         return f"all held-out pairs ({n})"
-    what = "users with" if group.kind == "users" else "items with"
-    return f"{what} {group.name} ({n})"
+    if group.kind == "users":
+        return f"users with {group.name} items ({n})"
+    return f"items with {group.name} users ({n})"

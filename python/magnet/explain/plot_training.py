@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_training"]
 
-_SHADES = ("#e6e6e6", "#d9e8f5", "#fdebd3", "#e0f0e6")
+# Behind the stages; one of another name is grey.
+_SHADES = {"coverage": "#d9e8f5", "specialisation": "#fdebd3"}
+_PLAIN = "#e6e6e6"
 # Epochs before the router are cut to this multiple of those with it, so that they do not squeeze the rest.
 _BEFORE = 0.75
 _CURVES = (
@@ -52,11 +54,11 @@ def plot_training(explained: ModelExplanation, path: str | Path) -> None:
         _entropies(axes[0], explained, routed)
         _loads(axes[1], routed, explained.experts)
     _validation(axes[-1], explained, shown, left_out)
-    axes[0].set_title(f"{explained.model}: training", loc="left", fontsize=12, fontweight="bold")
+    # Above the axes stands the trigger.
+    figure.suptitle(f"{explained.model}: training", x=0.01, ha="left", fontsize=12, fontweight="bold")
     axes[-1].set_xlabel("epoch")
     axes[-1].set_xlim(shown[0]["epoch"] - 0.5, shown[-1]["epoch"] + 0.5)
-    axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
-    _stage_legend(axes[-1], explained, shown)
+    axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
     save(figure, path)
 
 
@@ -66,21 +68,18 @@ def _shown(
     """The epochs to draw, and how many are left out before them."""
     before = len(events) - len(routed)
     keep = round(_BEFORE * len(routed))
-    if not routed or before <= keep:
+    # A few epochs less would gain nothing.
+    if not routed or before <= 2 * keep:
         return events, 0
     return events[before - keep :], before - keep
 
 
 def _stages(axis: Axes, explained: ModelExplanation, shown: Sequence[dict[str, Any]]) -> None:
     first = shown[0]["epoch"]
-    for number, stage in enumerate(explained.training.stages):
+    for stage in explained.training.stages:
         if stage.last >= first:
-            axis.axvspan(
-                max(stage.first, first) - 0.5,
-                stage.last + 0.5,
-                color=_SHADES[number % len(_SHADES)],
-                zorder=0,
-            )
+            shade = _SHADES.get(stage.name, _PLAIN)
+            axis.axvspan(max(stage.first, first) - 0.5, stage.last + 0.5, color=shade, zorder=0)
     if explained.training.fired_after is not None:
         axis.axvline(
             explained.training.fired_after + 0.5, color=INK, linewidth=1.4, linestyle=(0, (4, 2)), zorder=5
@@ -154,6 +153,8 @@ def _loads(axis: Axes, routed: Sequence[dict[str, Any]], experts: Sequence[Templ
 def _validation(
     axis: Axes, explained: ModelExplanation, shown: Sequence[dict[str, Any]], left_out: int
 ) -> None:
+    from matplotlib.patches import Patch
+
     points = [(r["epoch"], r["valid"][TARGET]) for r in shown if r.get("valid", {}).get(TARGET) is not None]
     if points:
         x, y = zip(*points, strict=True)
@@ -177,30 +178,17 @@ def _validation(
             fontsize=8,
             color=INK,
         )
-    if axis.get_legend_handles_labels()[0]:
-        axis.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False, fontsize=9, borderaxespad=0)
-
-
-def _stage_legend(axis: Axes, explained: ModelExplanation, shown: Sequence[dict[str, Any]]) -> None:
-    from matplotlib.patches import Patch
-
-    patches = [
-        Patch(color=_SHADES[number % len(_SHADES)], label=stage.name)
-        for number, stage in enumerate(explained.training.stages)
-        if stage.last >= shown[0]["epoch"]
-    ]
-    first = axis.get_legend()
+    handles, labels = axis.get_legend_handles_labels()
+    for known in training.stages:
+        if known.last >= shown[0]["epoch"]:
+            handles.append(Patch(color=_SHADES.get(known.name, _PLAIN)))
+            labels.append(f"stage: {known.name}")
     axis.legend(
-        handles=patches,
-        title="stage",
-        loc="lower left",
-        bbox_to_anchor=(1.01, 0.0),
+        handles,
+        labels,
+        loc="upper left",
+        bbox_to_anchor=(1.01, 1.0),
         frameon=False,
         fontsize=9,
-        title_fontsize=9,
-        alignment="left",
-        labelspacing=0.3,
         borderaxespad=0,
     )
-    if first is not None:
-        axis.add_artist(first)  # a second legend would replace it

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["render", "table"]
 
-_WIDTH = 118
+# Tables are only as wide as they need to be.
+_WIDTH = 140
 _WIDEST_CELL = 44
 
 
