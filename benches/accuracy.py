@@ -83,9 +83,13 @@ def run_one(
 
 def main() -> None:
     """Run everything that was asked for and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("data", type=Path)
-    parser.add_argument("--config", type=Path, required=True, help="TOML with [data], [magnet], [lightgcn], [ease]")
+    parser.add_argument(
+        "--config", type=Path, required=True, help="TOML with [data], [magnet], [lightgcn], [ease]"
+    )
     parser.add_argument("--set", action="append", default=[], help="magnet.KEY=VALUE over the configuration")
     parser.add_argument("--runs", default="no-mixture,magnet,lightgcn,ease,popularity")
     parser.add_argument("--seeds", default="0")
@@ -118,10 +122,12 @@ def main() -> None:
             told = {k: facts[k] for k in ("best", "delivered", "fired_by", "fired_at") if k in facts}
             print(json.dumps({"run": name, "seed": seed, **row, **told}), flush=True)
     print(f"\n{dataset.name}, test, protocol {args.protocol}, mean over seeds {args.seeds}\n")
-    print("| model | Recall@20 | NDCG@20 | valid Recall@20 | top 20 changed | seconds |\n|---|---|---|---|---|---|")
+    print(
+        "| model | Recall@20 | NDCG@20 | valid Recall@20 | top 20 changed | seconds |\n|---|---|---|---|---|---|"
+    )
     for name, each in rows.items():
         mean = {key: float(np.mean([row[key] for row in each])) for key in each[0]}
-        changed = f"{mean['changed_top20']:.1%}" if "changed_top20" in mean else "–"
+        changed = f"{mean['changed_top20']:.1%}" if "changed_top20" in mean else "-"
         print(
             f"| {name} | {mean['recall@20']:.4f} | {mean['ndcg@20']:.4f} | {mean['valid_recall@20']:.4f} | "
             f"{changed} | {mean['seconds']:.0f} |"

@@ -239,9 +239,13 @@ class Trainer:
             *((part, theirs.config.get(part), mine.config.get(part)) for part in parts),
         ):
             if a != b:
-                raise RunError(f"{run.path}: its backbone is another one: {what} is {a!r} there and {b!r} here")
+                raise RunError(
+                    f"{run.path}: its backbone is another one: {what} is {a!r} there and {b!r} here"
+                )
         if not run.checkpoints.exists("start-coverage"):
-            raise RunError(f"{run.path}: no backbone to borrow; only a run whose mixture starts after it has one")
+            raise RunError(
+                f"{run.path}: no backbone to borrow; only a run whose mixture starts after it has one"
+            )
         start, best = self._position(run, "start-coverage")
         partial = {stage: backbone_only(snapshot, "behaviour.") for stage, snapshot in best.items()}
         return backbone_only(start, "behaviour."), partial

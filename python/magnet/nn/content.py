@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from magnet.config import Config
 from magnet.nn.propagate import Graph, multiply
+from magnet.nn.rows import take_rows
 
 __all__ = ["Content", "ContentConfig", "ContentEncoder", "History", "profiles"]
 
@@ -118,10 +119,10 @@ def profiles(
     Returns:
         Unit rows ``(B, M, D)``, zero where missing; and ``(B, M)`` bool, whether any item remained.
     """
-    sums = history.sums[users]  # (B, M, D)
+    sums = take_rows(history.sums, users)  # (B, M, D)
     counts = history.counts[users]  # (B, M)
     if without is not None:
-        sums = sums - content.cues[without]
+        sums = sums - take_rows(content.cues, without)
         counts = counts - content.present[without].float()
     present = counts > 0.5
     return F.normalize(sums, dim=-1) * present[..., None], present

@@ -13,6 +13,7 @@ from magnet.nn.behaviour import BehaviourConfig, BehaviourEncoder
 from magnet.nn.content import Content, ContentConfig, ContentEncoder, History, profiles
 from magnet.nn.experts import Cues, Experts, ExpertsConfig, Towers
 from magnet.nn.router import Router, RouterConfig, Routing, Side, cross, gate, paired
+from magnet.nn.rows import take_rows
 from magnet.nn.states import MixtureState
 from magnet.seeds import torch_generator
 
@@ -142,13 +143,16 @@ class MagnetModel(nn.Module):
         floor = self.config.router.floor if self.training else 0.0
         logits = paired(user_side, positive_side)  # (B, E)
         routing = self.route(logits, top_k=top_k, floor=floor)
-        scores = (user_towers.values * item_towers.values[:, at_positive]).sum(-1).T  # (B, E)
+        users_by_expert = user_towers.values.transpose(0, 1)  # (B, E, D)
+        items_by_expert = item_towers.values.transpose(0, 1)  # (n, E, D)
+        scores = (users_by_expert * take_rows(items_by_expert, at_positive)).sum(-1)  # (B, E)
+        negative_towers = take_rows(items_by_expert, at_negative)  # (B or N, E, D)
         if shared:
             other = self.route(cross(user_side, negative_side), top_k=top_k, floor=floor)  # (B, N, E)
-            others = torch.einsum("ebd,end->bne", user_towers.values, item_towers.values[:, at_negative])
+            others = torch.einsum("bed,ned->bne", users_by_expert, negative_towers)
         else:
             other = self.route(paired(user_side, negative_side), top_k=top_k, floor=floor)
-            others = (user_towers.values * item_towers.values[:, at_negative]).sum(-1).T
+            others = (users_by_expert * negative_towers).sum(-1)
         return Mixture(
             (routing.weights * scores).sum(-1), (other.weights * others).sum(-1), routing, logits, content
         )
@@ -161,15 +165,12 @@ class MagnetModel(nn.Module):
 
     def _user_towers(self, z: Tensor, inputs: Inputs, users: Tensor, profile: Tensor, has: Tensor) -> Towers:
         known = inputs.user_degree[users] > 0
-        return self._towers(z[users], profile, torch.cat([known[:, None], has], 1))
+        return self._towers(take_rows(z, users), profile, torch.cat([known[:, None], has], 1))
 
     def _item_towers(self, z: Tensor, inputs: Inputs, items: Tensor, content: Content) -> Towers:
         known = inputs.item_degree[items] > 0
-        return self._towers(
-            z[self.n_users + items],
-            content.smoothed[items],
-            torch.cat([known[:, None], content.present[items]], 1),
-        )
+        present = torch.cat([known[:, None], content.present[items]], 1)
+        return self._towers(take_rows(z, self.n_users + items), take_rows(content.smoothed, items), present)
 
     def _cues(self, behaviour: Tensor, content: Tensor, present: Tensor) -> Cues:
         return self.experts.project(Cues(torch.cat([behaviour[None], content.transpose(0, 1)]), present.T))

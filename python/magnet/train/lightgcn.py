@@ -12,6 +12,7 @@ from magnet.config import Config
 from magnet.graph.build import bipartite
 from magnet.nn.losses import bpr, embedding_penalty
 from magnet.nn.propagate import Graph
+from magnet.nn.rows import take_rows
 from magnet.nn.states import DotState, State
 from magnet.seeds import derive
 from magnet.train.config import TrainConfig
@@ -76,11 +77,11 @@ class LightGCNTask:
         """BPR and the penalty."""
         z = self.model(self.graph)
         users, items, others = batch.users, self.n_users + batch.positives, self.n_users + batch.negatives
-        u = z[users]
-        parts = {"ranking": bpr((u * z[items]).sum(-1), (u * z[others]).sum(-1))}
+        u, i, j = (take_rows(z, at) for at in (users, items, others))
+        parts = {"ranking": bpr((u * i).sum(-1), (u * j).sum(-1))}
         if self.config.l2:
-            e = self.model.embeddings
-            parts["l2"] = self.config.l2 * embedding_penalty(e[users], e[items], e[others], pairs=len(users))
+            rows = [take_rows(self.model.embeddings, at) for at in (users, items, others)]
+            parts["l2"] = self.config.l2 * embedding_penalty(*rows, pairs=len(users))
         return Terms(torch.stack(list(parts.values())).sum(), parts)
 
     def end_epoch(self) -> dict[str, Any]:

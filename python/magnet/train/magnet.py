@@ -21,6 +21,7 @@ from magnet.nn.losses import (
 )
 from magnet.nn.model import MagnetModel, ModelConfig
 from magnet.nn.router import RoutingSums, summarise
+from magnet.nn.rows import take_rows
 from magnet.nn.states import DotState, State
 from magnet.seeds import derive
 from magnet.train.config import TrainConfig
@@ -199,13 +200,14 @@ class MagnetTask:
         parts = {"ranking": ranking, **parts}
         if config.loss.l2 and not self.resting:
             e, n = self.model.behaviour.embeddings, self.model.n_users
-            rows = [e[users], e[n + positives]] + ([e[n + negatives]] if seen is None else [])
+            drawn = [users, n + positives] + ([n + negatives] if seen is None else [])
+            rows = [take_rows(e, at) for at in drawn]
             parts["l2"] = config.loss.l2 * embedding_penalty(*rows, pairs=len(users))
         return Terms(torch.stack(list(parts.values())).sum(), parts)
 
     def _backbone_scores(self, z: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         n = self.model.n_users
-        u, i, j = z[batch.users], z[n + batch.positives], z[n + batch.negatives]
+        u, i, j = (take_rows(z, at) for at in (batch.users, n + batch.positives, n + batch.negatives))
         if batch.seen is None:
             return (u * i).sum(-1), (u * j).sum(-1)
         u, i, j = (F.normalize(x, dim=-1) for x in (u, i, j))
@@ -221,8 +223,9 @@ class MagnetTask:
         for modality in range(cues.shape[1]):
             rows = items[present[items, modality]]
             if len(rows) > 1:
-                behaviour = z[self.model.n_users + rows]
-                terms.append(info_nce(behaviour, cues[rows, modality], loss.contrast_temperature))
+                behaviour = take_rows(z, self.model.n_users + rows)
+                content = take_rows(cues[:, modality], rows)
+                terms.append(info_nce(behaviour, content, loss.contrast_temperature))
         return {"contrast": loss.contrast * torch.stack(terms).sum()} if terms else {}
 
     def end_epoch(self) -> dict[str, Any]:

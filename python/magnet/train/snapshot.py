@@ -40,7 +40,9 @@ def restore_task(task: Task, snapshot: Snapshot) -> None:
 
 def restore_weights(task: Task, snapshot: Snapshot) -> None:
     """Put the weights back and leave the progress as it is."""
-    weights = {name.removeprefix(_MODEL): t for name, t in snapshot.tensors.items() if name.startswith(_MODEL)}
+    weights = {
+        name.removeprefix(_MODEL): t for name, t in snapshot.tensors.items() if name.startswith(_MODEL)
+    }
     task.module.load_state_dict(weights, strict=not snapshot.meta.get("partial", False))
 
 
