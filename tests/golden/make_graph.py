@@ -1,6 +1,6 @@
 """Writes `graph.json`; to be run again (`python tests/golden/make_graph.py`) only where a definition changes.
 
-The truth is made by the oracles, not by the kernels, so that the file pins what they should do: which neighbours
+The truth is made by the oracles, not by the kernels, so the file pins what they should do: which neighbours
 are chosen among ties, and which edges a seed keeps.
 """
 
