@@ -88,7 +88,8 @@ def content_name(features: NDArray[np.float32 | np.float16], k: int, present: ND
 def _read(path: Path, n_rows: int) -> csr_array | None:
     """The graph of a file, or nothing where there is none or it is damaged (the archive has checksums)."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        # Opened here, since NumPy leaves the file of a broken archive open.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             matrix = csr_array(
                 (arrays["values"], arrays["indices"], arrays["indptr"]), shape=(n_rows, n_rows), copy=False
             )

@@ -104,14 +104,11 @@ mod tests {
             let b: Vec<Line> = (0..depth as u64)
                 .map(|p| Line(std::array::from_fn(|c| draw(p * 64 + 16 + c as u64))))
                 .collect();
-            let mut tiles = [[Line([0.25; COLS]); ROWS]; 2];
-            avx2.accumulate(&a, &b, &mut tiles[0]);
-            Portable.accumulate(&a, &b, &mut tiles[1]);
-            for row in 0..ROWS {
-                for column in 0..COLS {
-                    let (fast, plain) = (tiles[0][row].0[column], tiles[1][row].0[column]);
-                    assert!((fast - plain).abs() <= 1e-6 * (depth as f32 + 1.0), "{fast} {plain}");
-                }
+            let (mut fast, mut plain) = ([Line([0.25; COLS]); ROWS], [Line([0.25; COLS]); ROWS]);
+            avx2.accumulate(&a, &b, &mut fast);
+            Portable.accumulate(&a, &b, &mut plain);
+            for (fast, plain) in fast.iter().zip(&plain).flat_map(|(f, p)| f.0.into_iter().zip(p.0)) {
+                assert!((fast - plain).abs() <= 1e-6 * (depth as f32 + 1.0), "{fast} {plain}");
             }
             let (x, y): (Vec<f32>, Vec<f32>) = (0..depth as u64).map(|p| (draw(p), draw(p + 1000))).unzip();
             assert_eq!(avx2.dot(&x, &y).to_bits(), Portable.dot(&x, &y).to_bits());

@@ -65,10 +65,10 @@ impl TileOps for Portable {
         for pair in 0..ROWS / 2 {
             let mut sums = [[0.0f32; COLS]; 2];
             for (a, b) in a.iter().zip(b) {
-                let left = [a[2 * pair], a[2 * pair + 1]];
-                for column in 0..COLS {
-                    sums[0][column] += left[0] * b.0[column];
-                    sums[1][column] += left[1] * b.0[column];
+                for (sums, left) in sums.iter_mut().zip(&a[2 * pair..]) {
+                    for (sum, right) in sums.iter_mut().zip(b.0) {
+                        *sum += left * right;
+                    }
                 }
             }
             for (line, sums) in tile[2 * pair..].iter_mut().zip(sums) {

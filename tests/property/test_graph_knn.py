@@ -1,0 +1,81 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+import oracles_graph as oracles
+from graph_data import KINDS, features, same_bits
+from magnet import _core
+from magnet.graph import knn_graph
+
+PATHS = ["portable"]
+for _path in ["avx2"]:
+    with pytest.MonkeyPatch.context() as _patch:
+        _patch.setenv("MAGNET_SIMD", _path)
+        try:
+            _core.knn(np.ones((1, 1), np.float32), np.ones(1, bool), 1)
+            PATHS.append(_path)
+        except ValueError:
+            pass
+
+
+def on_every_path(x, k, present=None):
+    """The graph, after checking that all instruction paths and thread counts give the same bits."""
+    threads = _core.num_threads()
+    graphs = []
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            for path in PATHS:
+                patch.setenv("MAGNET_SIMD", path)
+                for n in (1, 2, 5):
+                    _core.set_num_threads(n)
+                    graphs.append(knn_graph(x, k, present=present))
+    finally:
+        _core.set_num_threads(threads)
+    for graph in graphs[1:]:
+        assert same_bits(graph, graphs[0])
+    return graphs[0]
+
+
+@given(
+    kind=st.sampled_from(KINDS),
+    n=st.integers(1, 40),
+    width=st.integers(1, 20),
+    k=st.integers(1, 45),
+    seed=st.integers(0, 2**32),
+    gaps=st.booleans(),
+)
+def test_equals_every_pair_in_float64(kind, n, width, k, seed, gaps):
+    x = features(kind, n, width, seed)
+    present = np.random.default_rng(seed).random(n) < 0.7 if gaps else None
+    assert same_bits(on_every_path(x, k, present), oracles.knn(x, k, present))
+
+
+@given(
+    x=hnp.arrays(np.float32, st.tuples(st.integers(1, 8), st.integers(1, 4)), elements=st.integers(-2, 2)),
+    k=st.integers(1, 9),
+)
+def test_small_integers_where_ties_are_the_rule(x, k):
+    # Cosines of small integers tie exactly; numpy's sums of them are exact too.
+    assert same_bits(on_every_path(x, k), oracles.knn(x, k))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("n", "width", "k"), [(401, 33, 10), (200, 300, 3), (577, 1, 7)])
+def test_more_rows_than_a_block_and_wider_than_a_chunk(kind, n, width, k):
+    x = features(kind, n, width, seed=n)
+    assert same_bits(on_every_path(x, k), oracles.knn(x, k))
+
+
+def test_a_crowd_of_twins_beside_distinct_rows():
+    x = features("gaussian", 700, 8, seed=1)
+    x[100:] = x[np.random.default_rng(0).integers(0, 3, 600)]
+    assert same_bits(on_every_path(x, 10), oracles.knn(x, 10))
+
+
+@pytest.mark.parametrize("k", [1, 12])
+def test_half_precision_is_summed_in_double(k):
+    # Sums of squares of these overflow float16, and many of their cosines differ by less than its precision.
+    x = (300 + features("gaussian", 60, 40, seed=2)).astype(np.float16)
+    assert same_bits(knn_graph(x, k), oracles.knn(x.astype(np.float32), k))

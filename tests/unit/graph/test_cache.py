@@ -1,0 +1,99 @@
+import numpy as np
+import pytest
+
+from graph_data import features, same_bits
+from magnet.errors import MagnetWarning
+from magnet.graph import cache, cached_knn, knn_graph
+
+
+@pytest.fixture
+def x():
+    return features("gaussian", 40, 6, seed=3)
+
+
+@pytest.fixture
+def builds(monkeypatch):
+    """Counts how often a graph is built."""
+    calls = []
+
+    def count(*args, **kwargs):
+        calls.append(args)
+        return knn_graph(*args, **kwargs)
+
+    monkeypatch.setattr(cache, "knn_graph", count)
+    return calls
+
+
+def test_built_once_and_read_back_bit_for_bit(x, builds, tmp_path):
+    first, second = (cached_knn(x, 4, folder=tmp_path / "new") for _ in range(2))
+    assert len(builds) == 1
+    assert same_bits(first, second)
+    assert same_bits(first, knn_graph(x, 4))
+    assert [path.suffix for path in (tmp_path / "new").iterdir()] == [".npz"]
+
+
+def test_anything_that_matters_changes_the_name(x):
+    present = np.ones(40, dtype=bool)
+    absent = present.copy()
+    absent[7] = False
+    other = x.copy()
+    other[39, 5] = np.nextafter(other[39, 5], 9)
+    names = {
+        cache.content_name(x, 4, present),
+        cache.content_name(x, 5, present),
+        cache.content_name(x, 4, absent),
+        cache.content_name(other, 4, present),
+        cache.content_name(x.astype(np.float16), 4, present),
+        cache.content_name(x.reshape(20, 12), 4, present[:20]),
+    }
+    assert len(names) == 6
+    assert cache.content_name(np.asfortranarray(x), 4, present) == cache.content_name(x, 4, present)
+
+
+@pytest.mark.parametrize("damage", ["truncate", "flip", "empty", "text", "other"])
+def test_a_damaged_file_is_built_anew(x, builds, tmp_path, damage):
+    whole = cached_knn(x, 4, folder=tmp_path)
+    (path,) = tmp_path.iterdir()
+    content = bytearray(path.read_bytes())
+    if damage == "flip":
+        # Inside the values: the archive's checksum notices.
+        at = content.index(whole.data.tobytes())
+        content[at + 5] ^= 1
+    damaged = {"truncate": content[:-30], "flip": content, "empty": b"", "text": b"no archive"}
+    if damage == "other":
+        np.savez(path, indptr=np.array([0, 9]), indices=np.zeros(1, np.int32), values=np.ones(1))
+    else:
+        path.write_bytes(damaged[damage])
+    assert same_bits(cached_knn(x, 4, folder=tmp_path), whole)
+    assert len(builds) == 2
+    assert same_bits(cached_knn(x, 4, folder=tmp_path), whole)
+    assert len(builds) == 2
+
+
+def test_a_folder_that_cannot_be_written_is_no_reason_to_fail(x, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.warns(MagnetWarning, match="MAGNET_CACHE"):
+        found = cached_knn(x, 4, folder=tmp_path / "file")
+    assert same_bits(found, knn_graph(x, 4))
+
+
+def test_an_interrupted_write_leaves_nothing_behind(x, tmp_path, monkeypatch):
+    def interrupt(*_args, **_kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(np, "savez", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        cached_knn(x, 4, folder=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_folder_comes_from_the_environment(x, tmp_path, monkeypatch):
+    monkeypatch.setenv("MAGNET_CACHE", str(tmp_path / "chosen"))
+    cached_knn(x, 4)
+    assert len(list((tmp_path / "chosen").iterdir())) == 1
+    monkeypatch.delenv("MAGNET_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache.cache_folder() == tmp_path / "magnet"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert cache.cache_folder() == tmp_path / "home" / ".cache" / "magnet"
