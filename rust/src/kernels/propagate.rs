@@ -102,7 +102,7 @@ pub fn multiply(
     scale: f32,
     width: usize,
     out: &mut [f32],
-    simd: Path,
+    path: Path,
     cancel: &Cancel,
 ) -> Result<(), Error> {
     let n_rows = matrix.n_rows();
@@ -133,7 +133,7 @@ pub fn multiply(
     }
     parts.into_par_iter().try_for_each(|(first, out)| {
         cancel.check()?;
-        simd.run(Rows { matrix, dense, plus, scale, width, first, out });
+        path.run(Rows { matrix, dense, plus, scale, width, first, out });
         Ok(())
     })
 }
@@ -149,7 +149,7 @@ pub fn propagate_mean(
     layers: usize,
     width: usize,
     out: &mut [f32],
-    simd: Path,
+    path: Path,
     cancel: &Cancel,
 ) -> Result<(), Error> {
     if matrix.n_rows() != matrix.n_cols {
@@ -178,7 +178,7 @@ pub fn propagate_mean(
             (_, true) => (&scratch, &mut *out),
             (_, false) => (&*out, &mut scratch),
         };
-        multiply(matrix, from, Some(x), scale, width, to, simd, cancel)?;
+        multiply(matrix, from, Some(x), scale, width, to, path, cancel)?;
     }
     Ok(())
 }
@@ -318,9 +318,9 @@ mod tests {
             let x = random(n * width, 3);
             for layers in 0..4 {
                 let mut outs = Vec::new();
-                for simd in [Path::Portable, Path::Avx2] {
+                for path in [Path::Portable, Path::Avx2] {
                     let mut out = vec![f32::NAN; n * width];
-                    propagate_mean(matrix, &x, layers, width, &mut out, simd, &Cancel::new()).unwrap();
+                    propagate_mean(matrix, &x, layers, width, &mut out, path, &Cancel::new()).unwrap();
                     outs.push(out);
                 }
                 assert_eq!(outs[0], outs[1], "the paths differ");

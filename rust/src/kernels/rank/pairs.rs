@@ -24,7 +24,7 @@ pub fn score_pairs(
     items: &[i32],
     out: &mut [f32],
     wanted: &mut [f32],
-    simd: Path,
+    path: Path,
     cancel: &Cancel,
 ) -> Result<(), Error> {
     towers.check()?;
@@ -54,7 +54,7 @@ pub fn score_pairs(
     }
     steps.into_par_iter().try_for_each(|step| {
         cancel.check()?;
-        simd.run(step);
+        path.run(step);
         Ok(())
     })
 }

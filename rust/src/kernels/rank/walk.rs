@@ -35,7 +35,7 @@ pub fn rank_towers(
     users: &[i32],
     seen: Option<Pattern<'_>>,
     places: Places<'_>,
-    simd: Path,
+    path: Path,
     cancel: &Cancel,
 ) -> Result<(), Error> {
     towers.check()?;
@@ -56,7 +56,7 @@ pub fn rank_towers(
             })
             .collect();
         let vectors = PackedUsers::new(towers, users);
-        let best = simd.run(Walk { towers, items: &packed, users: &vectors, best, cancel })?;
+        let best = path.run(Walk { towers, items: &packed, users: &vectors, best, cancel })?;
         for ((best, items), scores) in best.into_iter().zip(items.chunks_mut(k)).zip(scores.chunks_mut(k)) {
             best.finish(items, scores);
         }
