@@ -90,7 +90,7 @@ pub(super) fn exp(x: f32) -> f32 {
     // 1.5 · 2^23: adding it rounds to a whole number.
     const ROUND: f32 = 12_582_912.0;
     // ln 2 in two parts, the first with few enough bits that its products are exact.
-    const LN2_HIGH: f32 = 0.693_359_375;
+    const LN2_HIGH: f32 = 355.0 / 512.0;
     const LN2_LOW: f32 = -2.121_944_4e-4;
     if x < -87.0 {
         return 0.0;
