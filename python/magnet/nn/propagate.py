@@ -6,6 +6,7 @@ torch.sparse.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
@@ -132,7 +133,7 @@ def _spmm(
     x: Tensor,
 ) -> Tensor:
     if x.device.type != "cpu":
-        return torch.mm(_sparse(indptr, indices, values, x), x)
+        return _multiply_by_torch(indptr, indices, values, x)
     out = x.new_empty((indptr.shape[0] - 1, x.shape[1]))
     _core.spmm(*_arrays(indptr, indices, values), x.detach().contiguous().numpy(), out.numpy())
     return out
@@ -163,11 +164,7 @@ def _propagate(
     layers: int,
 ) -> Tensor:
     if x.device.type != "cpu":
-        matrix = _sparse(indptr, indices, values, x)
-        h = x
-        for _ in range(layers):
-            h = torch.addmm(x, matrix, h)
-        return h / (layers + 1)
+        return _propagate_by_torch(indptr, indices, values, x, layers)
     out = torch.empty(x.shape, dtype=x.dtype)
     _core.propagate_mean(
         *_arrays(indptr, indices, values), x.detach().contiguous().numpy(), layers, out.numpy()
@@ -215,11 +212,26 @@ def _check(graph: Graph, x: Tensor) -> None:
         raise DataError(f"expected x in torch.float32, got {x.dtype}; convert it with x.float()")
 
 
+def _multiply_by_torch(indptr: Tensor, indices: Tensor, values: Tensor, x: Tensor) -> Tensor:
+    return torch.mm(_sparse(indptr, indices, values, x), x)
+
+
+def _propagate_by_torch(indptr: Tensor, indices: Tensor, values: Tensor, x: Tensor, layers: int) -> Tensor:
+    matrix = _sparse(indptr, indices, values, x)
+    h = x
+    for _ in range(layers):
+        h = x + torch.mm(matrix, h)
+    return h / (layers + 1)
+
+
 def _sparse(indptr: Tensor, indices: Tensor, values: Tensor, x: Tensor) -> Tensor:
     size = (indptr.shape[0] - 1, x.shape[0])
-    return torch.sparse_csr_tensor(
-        indptr.to(indices.dtype), indices, values, size=size, check_invariants=False
-    )
+    with warnings.catch_warnings():
+        # torch says once in every process that these tensors are new; all that is asked of them are products.
+        warnings.filterwarnings("ignore", "Sparse CSR tensor support")
+        return torch.sparse_csr_tensor(
+            indptr.to(indices.dtype), indices, values, size=size, check_invariants=False
+        )
 
 
 def _arrays(

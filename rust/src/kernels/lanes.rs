@@ -31,7 +31,7 @@ pub trait Lanes: Copy {
     /// Bit j is set where a_j > b_j; never for NaN.
     fn above(self, a: Self::V, b: Self::V) -> u32;
     /// A hint that memory around `at` will be read.
-    fn prefetch(self, at: &f32);
+    fn prefetch<T>(self, at: &T);
 }
 
 /// Work that can be done on any path.
@@ -47,12 +47,18 @@ impl Path {
     #[inline]
     pub fn run<W: Work>(self, work: W) -> W::Output {
         #[cfg(target_arch = "x86_64")]
-        if self == Self::Avx2 && has_avx2() {
-            // SAFETY: the machine has AVX2 and FMA.
+        if self == Self::Avx2 && has_avx2() && has_bit_counts() {
+            // SAFETY: the machine has all that it is compiled for.
             return unsafe { avx2::run(work) };
         }
         work.run(Portable)
     }
+}
+
+/// Whether the machine counts and scans bits in one instruction; all machines with AVX2 that we know do.
+#[cfg(target_arch = "x86_64")]
+fn has_bit_counts() -> bool {
+    is_x86_feature_detected!("popcnt") && is_x86_feature_detected!("bmi1") && is_x86_feature_detected!("bmi2")
 }
 
 /// Plain Rust.
@@ -108,7 +114,7 @@ impl Lanes for Portable {
     }
 
     #[inline(always)]
-    fn prefetch(self, _: &f32) {}
+    fn prefetch<T>(self, _: &T) {}
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -126,7 +132,7 @@ mod avx2 {
     pub(super) struct Avx2(());
 
     /// Does `work` with AVX2 and FMA, compiled for them throughout.
-    #[target_feature(enable = "avx2,fma")]
+    #[target_feature(enable = "avx2,fma,popcnt,bmi1,bmi2")]
     pub(super) fn run<W: Work>(work: W) -> W::Output {
         work.run(Avx2(()))
     }
@@ -189,7 +195,7 @@ mod avx2 {
         }
 
         #[inline(always)]
-        fn prefetch(self, at: &f32) {
+        fn prefetch<T>(self, at: &T) {
             // SAFETY: see `splat`; a hint reads nothing.
             unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(at).cast()) }
         }

@@ -7,11 +7,6 @@ pub mod error;
 pub mod rng;
 pub mod topk;
 
-pub mod adjacency;
-pub mod alias;
-pub mod edge_dropout;
-pub mod interactions;
-pub mod knn;
 pub mod lanes;
 pub mod propagate;
 pub mod pseudo_edges;

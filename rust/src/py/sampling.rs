@@ -7,6 +7,7 @@ use super::arrays::{IndptrArray, pattern, slice, slice_mut};
 use super::gate::{run, to_python};
 use crate::kernels::rng::Stream;
 use crate::kernels::sampling::{self, Source};
+use crate::kernels::simd::Path;
 
 /// Keeps negatives, shared draws and everything else apart that is drawn from one seed.
 const NEGATIVES: u64 = 0x6e65;
@@ -33,7 +34,7 @@ fn sample_negatives<'py>(
         let source = Source::new(n_items, pool, weights)?;
         let mut out = vec![0; users.len()];
         let stream = Stream::new(seed, NEGATIVES);
-        sampling::sample(seen, users, &source, stream, first, &mut out, cancel)?;
+        sampling::sample(seen, users, &source, stream, first, &mut out, Path::choose()?, cancel)?;
         Ok(out)
     })?;
     Ok(drawn.into_pyarray(py))

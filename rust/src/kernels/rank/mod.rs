@@ -8,6 +8,8 @@ mod best;
 mod pairs;
 mod router;
 mod scores;
+#[cfg(test)]
+mod tests;
 mod tile;
 mod towers;
 mod walk;

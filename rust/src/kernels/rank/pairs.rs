@@ -3,8 +3,8 @@
 use rayon::prelude::*;
 
 use super::check_users;
-use super::router::{MAX_EXPERTS, mix, wishes};
-use super::towers::{Towers, groups, pack_keys};
+use super::router::{GROUPS, mix, wishes};
+use super::towers::{Towers, key_size, pack_keys};
 use crate::kernels::cancel::Cancel;
 use crate::kernels::error::Error;
 use crate::kernels::lanes::{Lanes, WIDTH, Work};
@@ -24,7 +24,7 @@ pub fn score_pairs(
     items: &[i32],
     out: &mut [f32],
     wanted: &mut [f32],
-    simd: Path,
+    path: Path,
     cancel: &Cancel,
 ) -> Result<(), Error> {
     towers.check()?;
@@ -54,7 +54,7 @@ pub fn score_pairs(
     }
     steps.into_par_iter().try_for_each(|step| {
         cancel.check()?;
-        simd.run(step);
+        path.run(step);
         Ok(())
     })
 }
@@ -74,10 +74,11 @@ impl Work for Pairs<'_> {
     fn run<L: Lanes>(self, lanes: L) {
         let towers = self.towers;
         let width = towers.width;
-        let mut wish = [f32::NEG_INFINITY; MAX_EXPERTS];
-        let size = towers.experts.map_or(0, |experts| groups(experts.n) * experts.rank);
-        let mut user_keys = vec![[0.0; WIDTH]; size];
-        let mut item_keys = vec![[0.0; WIDTH]; size];
+        let mut wish = [[0.0; WIDTH]; GROUPS];
+        let size = towers.experts.map_or(0, |experts| key_size(experts.n, experts.rank));
+        let groups = towers.experts.map_or(0, |experts| experts.n.div_ceil(WIDTH));
+        let mut user_keys = vec![0.0; size];
+        let mut item_keys = vec![0.0; size];
         for (at, out) in self.out.iter_mut().enumerate() {
             let (user, item) = (self.users[at] as usize, self.items[at] as usize);
             let mut score =
@@ -86,9 +87,9 @@ impl Work for Pairs<'_> {
                 let (n, rank) = (experts.n, experts.rank);
                 pack_keys(&experts.user_keys[user * n * rank..][..n * rank], n, rank, &mut user_keys);
                 pack_keys(&experts.item_keys[item * n * rank..][..n * rank], n, rank, &mut item_keys);
-                wishes(lanes, &user_keys, &item_keys, groups(n), &mut wish);
+                wishes(lanes, &user_keys, &item_keys, n, rank, &mut wish[..groups]);
                 if let Some(wanted) = self.wanted.chunks_exact_mut(n).nth(at) {
-                    wanted.copy_from_slice(&wish[..n]);
+                    wanted.copy_from_slice(&wish.as_flattened()[..n]);
                 }
                 if experts.weight != 0.0 {
                     let value = |expert: usize| {
@@ -98,7 +99,7 @@ impl Work for Pairs<'_> {
                             experts.weight,
                         )
                     };
-                    score += mix(&wish[..n], value, experts.top);
+                    score += mix(lanes, &wish[..groups], n, value, experts.top);
                 }
             }
             *out = score;

@@ -20,7 +20,7 @@ pub fn rank_scores(
     users: &[i32],
     seen: Option<Pattern<'_>>,
     places: Places<'_>,
-    simd: Path,
+    path: Path,
     cancel: &Cancel,
 ) -> Result<(), Error> {
     places.check(users.len())?;
@@ -40,7 +40,7 @@ pub fn rank_scores(
         cancel.check()?;
         let seen = seen.map_or(&[][..], |seen| seen.row(users[row] as usize));
         let scores = &scores[row * n_items..][..n_items];
-        simd.run(Scan { scores, best: Best::new(k.min(n_items), seen) }).finish(items, out);
+        path.run(Scan { scores, best: Best::new(k.min(n_items), seen) }).finish(items, out);
         Ok(())
     })
 }

@@ -89,17 +89,17 @@ impl Towers<'_> {
     }
 }
 
-/// Vectors of 8 that hold one number of a key for every expert.
-pub(super) fn groups(n: usize) -> usize {
-    n.div_ceil(WIDTH)
+/// Numbers that the keys of one user or item take when laid out: some more than there are, since the last row of
+/// experts is read in whole vectors.
+pub(super) fn key_size(n: usize, rank: usize) -> usize {
+    (rank - 1) * n + n.next_multiple_of(WIDTH)
 }
 
-/// Lays the keys of one user or item out with experts beside each other: `(rank, groups · 8)`, filled up with zeros.
-pub(super) fn pack_keys(keys: &[f32], n: usize, rank: usize, out: &mut [[f32; WIDTH]]) {
-    let groups = groups(n);
+/// Lays the keys of one user or item out with experts beside each other: `(rank, n)`.
+pub(super) fn pack_keys(keys: &[f32], n: usize, rank: usize, out: &mut [f32]) {
     for (expert, key) in keys.chunks_exact(rank).enumerate().take(n) {
         for (r, &value) in key.iter().enumerate() {
-            out[r * groups + expert / WIDTH][expert % WIDTH] = value;
+            out[r * n + expert] = value;
         }
     }
 }
@@ -109,7 +109,7 @@ pub(super) struct PackedItems {
     /// Panel after panel, in it the base vectors and then each expert's: `width` rows of one number per item.
     pub panels: Vec<[f32; PANEL]>,
     /// Item after item, see [`pack_keys`].
-    pub keys: Vec<[f32; WIDTH]>,
+    pub keys: Vec<f32>,
 }
 
 impl PackedItems {
@@ -129,8 +129,8 @@ impl PackedItems {
             }
         });
         let keys = experts.map_or_else(Vec::new, |experts| {
-            let size = groups(n) * experts.rank;
-            let mut keys = vec![[0.0; WIDTH]; n_items * size];
+            let size = key_size(n, experts.rank);
+            let mut keys = vec![0.0; n_items * size];
             keys.par_chunks_mut(size)
                 .zip(experts.item_keys.par_chunks(n * experts.rank))
                 .for_each(|(out, keys)| pack_keys(keys, n, experts.rank, out));
@@ -145,7 +145,7 @@ pub(super) struct PackedUsers {
     /// Base vectors of all users of the block, then each expert's, the weight of the mixture multiplied in.
     pub vectors: Vec<f32>,
     /// User after user, see [`pack_keys`].
-    pub keys: Vec<[f32; WIDTH]>,
+    pub keys: Vec<f32>,
     /// Users, filled up with zero vectors to whole tiles.
     pub padded: usize,
 }
@@ -157,7 +157,7 @@ impl PackedUsers {
         let n = experts.map_or(0, |experts| experts.n);
         let padded = users.len().next_multiple_of(USERS);
         let mut vectors = vec![0.0; (1 + n) * padded * width];
-        let mut keys = vec![[0.0; WIDTH]; experts.map_or(0, |e| users.len() * groups(n) * e.rank)];
+        let mut keys = vec![0.0; experts.map_or(0, |e| users.len() * key_size(n, e.rank))];
         for (slot, &user) in users.iter().enumerate() {
             let user = user as usize;
             vectors[slot * width..][..width].copy_from_slice(&towers.users[user * width..][..width]);
@@ -169,7 +169,7 @@ impl PackedUsers {
                     *to = experts.weight * from;
                 }
             }
-            let size = groups(n) * experts.rank;
+            let size = key_size(n, experts.rank);
             let from = &experts.user_keys[user * n * experts.rank..][..n * experts.rank];
             pack_keys(from, n, experts.rank, &mut keys[slot * size..][..size]);
         }

@@ -6,9 +6,9 @@
 use rayon::prelude::*;
 
 use super::best::Best;
-use super::router::{MAX_EXPERTS, mix, wishes};
+use super::router::{GROUPS, mix, wishes};
 use super::tile::{PANEL, USERS, dots};
-use super::towers::{Experts, PackedItems, PackedUsers, Towers, groups};
+use super::towers::{Experts, PackedItems, PackedUsers, Towers, key_size};
 use super::{Places, check_users};
 use crate::kernels::cancel::Cancel;
 use crate::kernels::csr::Pattern;
@@ -20,7 +20,7 @@ use crate::kernels::simd::Path;
 const BLOCK: usize = 60;
 /// Panels between two looks at the flag that stops the walk.
 const LOOK_EVERY: usize = 64;
-/// The mix is a sum of at most [`MAX_EXPERTS`] rounded products over a rounded sum: its relative error is far below.
+/// The mix is a sum of at most 64 rounded products over a rounded sum: its relative error is far below.
 const SLACK: f32 = 3e-5;
 
 /// Ranks all items for each of `users`, leaving out what they have seen.
@@ -35,7 +35,7 @@ pub fn rank_towers(
     users: &[i32],
     seen: Option<Pattern<'_>>,
     places: Places<'_>,
-    simd: Path,
+    path: Path,
     cancel: &Cancel,
 ) -> Result<(), Error> {
     towers.check()?;
@@ -56,7 +56,7 @@ pub fn rank_towers(
             })
             .collect();
         let vectors = PackedUsers::new(towers, users);
-        let best = simd.run(Walk { towers, items: &packed, users: &vectors, best, cancel })?;
+        let best = path.run(Walk { towers, items: &packed, users: &vectors, best, cancel })?;
         for ((best, items), scores) in best.into_iter().zip(items.chunks_mut(k)).zip(scores.chunks_mut(k)) {
             best.finish(items, scores);
         }
@@ -81,6 +81,7 @@ impl<'a> Work for Walk<'a> {
         let experts = self.towers.active();
         let n = experts.map_or(0, |experts| experts.n);
         let padded = self.users.padded;
+        let mut left = [0; BLOCK];
         let mut products = vec![[0.0; PANEL]; (1 + n) * padded]; // (1 + experts, users, PANEL)
         for (panel, rows) in self.items.panels.chunks_exact((1 + n) * width).enumerate() {
             if panel % LOOK_EVERY == 0 {
@@ -96,8 +97,11 @@ impl<'a> Work for Walk<'a> {
             }
             let first = panel * PANEL;
             let valid = (1u32 << (self.towers.n_items() - first).min(PANEL)) - 1;
-            for user in 0..self.best.len() {
-                let bits = valid & survivors(lanes, &products, user, padded, self.best[user].threshold());
+            for (user, bits) in left[..self.best.len()].iter_mut().enumerate() {
+                *bits = valid & survivors(lanes, &products, user, padded, self.best[user].threshold());
+                self.ask_for_keys(lanes, experts, first, *bits);
+            }
+            for (user, &bits) in left[..self.best.len()].iter().enumerate() {
                 self.settle(lanes, experts, &products, user, first, bits);
             }
         }
@@ -106,6 +110,20 @@ impl<'a> Work for Walk<'a> {
 }
 
 impl Walk<'_> {
+    /// Asks memory for the keys of those items of a panel whose bits are set: the router will read them soon.
+    #[inline(always)]
+    fn ask_for_keys<L: Lanes>(&self, lanes: L, experts: Option<Experts<'_>>, first: usize, mut bits: u32) {
+        let Some(experts) = experts else { return };
+        let size = key_size(experts.n, experts.rank);
+        while bits != 0 {
+            let item = first + bits.trailing_zeros() as usize;
+            bits &= bits - 1;
+            for line in self.items.keys[item * size..][..size].chunks(16) {
+                lanes.prefetch(&line[0]);
+            }
+        }
+    }
+
     /// Scores and offers those items of a panel whose bits are set.
     #[inline(always)]
     fn settle<L: Lanes>(
@@ -128,14 +146,14 @@ impl Walk<'_> {
             }
             let mut score = products[user][lane];
             if let Some(experts) = experts {
-                let groups = groups(experts.n);
-                let size = groups * experts.rank;
+                let groups = experts.n.div_ceil(WIDTH);
+                let size = key_size(experts.n, experts.rank);
                 let user_keys = &self.users.keys[user * size..][..size];
                 let item_keys = &self.items.keys[item * size..][..size];
-                let mut wish = [0.0; MAX_EXPERTS];
-                wishes(lanes, user_keys, item_keys, groups, &mut wish);
+                let mut wish = [[0.0; WIDTH]; GROUPS];
+                wishes(lanes, user_keys, item_keys, experts.n, experts.rank, &mut wish[..groups]);
                 let value = |expert: usize| products[(1 + expert) * padded + user][lane];
-                score += mix(&wish[..experts.n], value, experts.top);
+                score += mix(lanes, &wish[..groups], experts.n, value, experts.top);
             }
             best.push(score, item as i32);
         }
@@ -158,8 +176,8 @@ fn survivors<L: Lanes>(
         // No expert at all leaves 0.
         let mut highest = lanes.splat(0.0);
         let mut largest = lanes.splat(0.0);
-        for values in products[padded..].iter().skip(user).step_by(padded) {
-            let (values, _) = values.as_chunks::<WIDTH>();
+        for values in products[padded..].chunks_exact(padded) {
+            let (values, _) = values[user].as_chunks::<WIDTH>();
             let value = lanes.load(&values[half]);
             highest = lanes.max(value, highest);
             largest = lanes.max(lanes.abs(value), largest);

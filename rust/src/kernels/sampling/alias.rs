@@ -1,13 +1,17 @@
 //! Drawing with given weights in constant time (Walker's alias method, built by Vose's algorithm).
 
-use super::error::Error;
+use crate::kernels::error::Error;
 
 /// A table from which index i is drawn with probability `weights[i] / Σ weights`.
 #[derive(Debug, Clone)]
-pub struct Alias {
-    /// Keep the column where the coin is below this, else take its alias; 2^32 always keeps.
-    keep: Vec<u64>,
-    other: Vec<i32>,
+pub struct Alias(Vec<Column>);
+
+#[derive(Debug, Clone, Copy)]
+struct Column {
+    /// The index itself where the coin is below this.
+    keep: u32,
+    /// Otherwise.
+    other: i32,
 }
 
 impl Alias {
@@ -29,11 +33,10 @@ impl Alias {
         }
         let mut share: Vec<f64> = weights.iter().map(|w| w / total * n as f64).collect();
         let (mut small, mut large): (Vec<usize>, Vec<usize>) = (0..n).partition(|&i| share[i] < 1.0);
-        let mut keep = vec![1 << 32; n];
-        let mut other: Vec<i32> = (0..n as i32).collect();
+        let mut columns: Vec<Column> =
+            (0..n as i32).map(|own| Column { keep: u32::MAX, other: own }).collect();
         while let (Some(poor), Some(&rich)) = (small.pop(), large.last()) {
-            keep[poor] = (share[poor] * (1u64 << 32) as f64) as u64;
-            other[poor] = rich as i32;
+            columns[poor] = Column { keep: (share[poor] * (1u64 << 32) as f64) as u32, other: rich as i32 };
             share[rich] -= 1.0 - share[poor];
             if share[rich] < 1.0 {
                 large.pop();
@@ -44,20 +47,20 @@ impl Alias {
         let heaviest = (0..n).fold(0, |best, i| if weights[i] > weights[best] { i } else { best });
         for i in small {
             if weights[i] == 0.0 {
-                keep[i] = 0;
-                other[i] = heaviest as i32;
+                columns[i] = Column { keep: 0, other: heaviest as i32 };
             }
         }
-        Ok(Self { keep, other })
+        Ok(Self(columns))
     }
 
     /// The index that these 64 random bits stand for.
     #[inline]
     pub fn draw(&self, bits: u64) -> i32 {
-        let scaled = u128::from(bits) * self.keep.len() as u128;
-        let column = (scaled >> 64) as usize;
-        let coin = (scaled as u64) >> 32;
-        if coin < self.keep[column] { column as i32 } else { self.other[column] }
+        let scaled = u128::from(bits) * self.0.len() as u128;
+        let own = (scaled >> 64) as usize;
+        let coin = (scaled >> 32) as u32;
+        let Column { keep, other } = self.0[own];
+        if coin < keep { own as i32 } else { other }
     }
 }
 
@@ -73,9 +76,9 @@ mod tests {
         let total: f64 = weights.iter().sum();
         let mut mass = [0.0; 7];
         for i in 0..7 {
-            let kept = table.keep[i] as f64 / (1u64 << 32) as f64;
+            let kept = f64::from(table.0[i].keep) / (1u64 << 32) as f64;
             mass[i] += kept / 7.0;
-            mass[table.other[i] as usize] += (1.0 - kept) / 7.0;
+            mass[table.0[i].other as usize] += (1.0 - kept) / 7.0;
         }
         for (mass, weight) in mass.iter().zip(weights) {
             assert!((mass - weight / total).abs() < 1e-9, "{mass} for {weight}");

@@ -9,98 +9,28 @@ use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
 
-use super::alias::Alias;
 use super::cancel::Cancel;
 use super::csr::Pattern;
 use super::error::Error;
+use super::lanes::{Lanes, Work};
 use super::rng::Stream;
+use super::simd::Path;
+
+mod alias;
+mod membership;
+mod source;
+
+pub use membership::membership;
+pub use source::Source;
 
 /// Draws before the exact choice; each position owns `TRIES + 1` numbers of the stream.
 const TRIES: u64 = 31;
+/// How many draws ahead a history is asked for.
+const AHEAD: usize = 16;
 /// Draws per parallel step.
 const BLOCK: usize = 2048;
 /// How many users a complaint names.
 const NAMED: usize = 10;
-
-/// Which items may be drawn, and how often.
-#[derive(Debug)]
-pub struct Source<'a> {
-    /// The items; all of `0..n_items` where absent.
-    pool: Option<&'a [i32]>,
-    /// What each of them weighs; alike where absent.
-    weighted: Option<(&'a [f64], Alias)>,
-    n_items: usize,
-}
-
-impl<'a> Source<'a> {
-    /// Checks pool and weights; `weights[j]` belongs to `pool[j]`, or to item `j` where there is no pool.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] if there is no item, the pool does not ascend inside `0..n_items`, or a weight is no weight.
-    pub fn new(n_items: usize, pool: Option<&'a [i32]>, weights: Option<&'a [f64]>) -> Result<Self, Error> {
-        let len = pool.map_or(n_items, <[i32]>::len);
-        if len == 0 {
-            return Err(Error::invalid("there is no item to draw from"));
-        }
-        if let Some(pool) = pool {
-            let ascending = pool.windows(2).all(|pair| pair[0] < pair[1]);
-            if !ascending || pool[0] < 0 || pool[len - 1] as usize >= n_items {
-                return Err(Error::invalid(format!(
-                    "the pool must hold ascending items inside 0..{n_items}, without repeats"
-                )));
-            }
-        }
-        let weighted = match weights {
-            Some(weights) if weights.len() != len => {
-                return Err(Error::invalid(format!("{} weights for {len} items", weights.len())));
-            }
-            Some(weights) => Some((weights, Alias::new(weights)?)),
-            None => None,
-        };
-        Ok(Self { pool, weighted, n_items })
-    }
-
-    fn len(&self) -> usize {
-        self.pool.map_or(self.n_items, <[i32]>::len)
-    }
-
-    #[inline]
-    fn item(&self, slot: usize) -> i32 {
-        self.pool.map_or(slot as i32, |pool| pool[slot])
-    }
-
-    /// The item that these bits stand for; the bias of the multiplication is below n / 2^64.
-    #[inline]
-    fn draw(&self, bits: u64) -> i32 {
-        let slot = match &self.weighted {
-            Some((_, alias)) => alias.draw(bits) as usize,
-            None => ((u128::from(bits) * self.len() as u128) >> 64) as usize,
-        };
-        self.item(slot)
-    }
-
-    /// The unseen item that `unit`, in (0, 1), stands for; none if there is no unseen item of positive weight.
-    fn choose_unseen(&self, seen: &[i32], unit: f64) -> Option<i32> {
-        let weight = |slot: usize| self.weighted.as_ref().map_or(1.0, |(weights, _)| weights[slot]);
-        let mut cursor = 0;
-        let mut unseen = Vec::new();
-        let mut total = 0.0;
-        for slot in 0..self.len() {
-            let item = self.item(slot);
-            while cursor < seen.len() && seen[cursor] < item {
-                cursor += 1;
-            }
-            if weight(slot) > 0.0 && seen.get(cursor) != Some(&item) {
-                total += weight(slot);
-                unseen.push((item, total));
-            }
-        }
-        let goal = unit * total;
-        let at = unseen.partition_point(|&(_, sum)| sum <= goal);
-        // Rounding can lift the goal to the total itself.
-        unseen.get(at).or(unseen.last()).map(|&(item, _)| item)
-    }
-}
 
 /// Draws one unseen item for each of `users` into `out`; the draw for `users[j]` is number `first + j`.
 ///
@@ -114,6 +44,7 @@ pub fn sample(
     stream: Stream,
     first: u64,
     out: &mut [i32],
+    path: Path,
     cancel: &Cancel,
 ) -> Result<(), Error> {
     check_users(seen, users)?;
@@ -131,19 +62,9 @@ pub fn sample(
     blocks.try_for_each(|(block, (users, out))| {
         cancel.check()?;
         let first = first.wrapping_add((block * BLOCK) as u64);
-        for (offset, (&user, out)) in users.iter().zip(out).enumerate() {
-            let seen = seen.row(user as usize);
-            let counter = first.wrapping_add(offset as u64).wrapping_mul(TRIES + 1);
-            let mut tries =
-                (0..TRIES).map(|attempt| source.draw(stream.bits64(counter.wrapping_add(attempt))));
-            let found = tries
-                .find(|item| !contains(seen, *item))
-                .or_else(|| source.choose_unseen(seen, stream.open_unit(counter.wrapping_add(TRIES))));
-            if let Some(item) = found {
-                *out = item;
-            } else {
-                stuck.lock().unwrap_or_else(PoisonError::into_inner).push(user);
-            }
+        let none_left = path.run(Draws { seen, users, source, stream, first, out });
+        if !none_left.is_empty() {
+            stuck.lock().unwrap_or_else(PoisonError::into_inner).extend(none_left);
         }
         Ok(())
     })?;
@@ -157,58 +78,51 @@ pub fn sample(
     Err(Error::NothingUnseen(stuck))
 }
 
+/// A block of draws; gives the users for whom there is nothing to draw.
+struct Draws<'a> {
+    seen: Pattern<'a>,
+    users: &'a [i32],
+    source: &'a Source<'a>,
+    stream: Stream,
+    first: u64,
+    out: &'a mut [i32],
+}
+
+impl Work for Draws<'_> {
+    type Output = Vec<i32>;
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, lanes: L) -> Vec<i32> {
+        let Self { seen, users, source, stream, first, out } = self;
+        let mut none_left = Vec::new();
+        for (offset, (&user, out)) in users.iter().zip(out).enumerate() {
+            // Users come in any order, so that their histories are seldom in the cache.
+            if let Some(&later) = users.get(offset + AHEAD)
+                && let Some(history) = seen.indices().get(seen.range(later as usize).start)
+            {
+                lanes.prefetch(history);
+            }
+            let seen = seen.row(user as usize);
+            let counter = first.wrapping_add(offset as u64).wrapping_mul(TRIES + 1);
+            let mut tries =
+                (0..TRIES).map(|attempt| source.draw(stream.bits64(counter.wrapping_add(attempt))));
+            let found = tries
+                .find(|item| !contains(seen, *item))
+                .or_else(|| source.choose_unseen(seen, stream.open_unit(counter.wrapping_add(TRIES))));
+            match found {
+                Some(item) => *out = item,
+                None => none_left.push(user),
+            }
+        }
+        none_left
+    }
+}
+
 /// Draws items for everybody, with replacement, into `out`; `out[j]` is number `first + j` of the stream.
 pub fn sample_shared(source: &Source<'_>, stream: Stream, first: u64, out: &mut [i32]) {
     for (offset, out) in out.iter_mut().enumerate() {
         *out = source.draw(stream.bits64(first.wrapping_add(offset as u64)));
     }
-}
-
-/// Writes into `out`, row by row, whether `users[b]` has seen `items[j]`. Cost: O(B · (n_u + n) + I).
-///
-/// # Errors
-/// [`Error::Invalid`] if a user or item is out of range; [`Error::Cancelled`].
-pub fn membership(
-    seen: Pattern<'_>,
-    users: &[i32],
-    items: &[i32],
-    out: &mut [bool],
-    cancel: &Cancel,
-) -> Result<(), Error> {
-    check_users(seen, users)?;
-    if let Some(item) = items.iter().find(|&&item| item < 0 || item as usize >= seen.n_cols()) {
-        return Err(Error::invalid(format!("item {item} is outside 0..{}", seen.n_cols())));
-    }
-    if out.len() != users.len() * items.len() {
-        return Err(Error::invalid(format!(
-            "{} users and {} items do not fill {}",
-            users.len(),
-            items.len(),
-            out.len()
-        )));
-    }
-    if items.is_empty() {
-        return Ok(());
-    }
-    // Columns that ask for the same item form a chain, entered by the item.
-    const NONE: u32 = u32::MAX;
-    let mut head = vec![NONE; seen.n_cols()];
-    let mut next = vec![NONE; items.len()];
-    for (column, &item) in items.iter().enumerate() {
-        next[column] = std::mem::replace(&mut head[item as usize], column as u32);
-    }
-    out.par_chunks_mut(items.len()).zip(users).with_min_len(64).try_for_each(|(out, &user)| {
-        cancel.check()?;
-        out.fill(false);
-        for &item in seen.row(user as usize) {
-            let mut column = head[item as usize];
-            while column != NONE {
-                out[column as usize] = true;
-                column = next[column as usize];
-            }
-        }
-        Ok(())
-    })
 }
 
 fn check_users(seen: Pattern<'_>, users: &[i32]) -> Result<(), Error> {
@@ -266,8 +180,17 @@ mod tests {
             let source = Source::new(n_items, None, weights).unwrap();
             for user in 0..2 {
                 let mut out = vec![-1; n];
-                sample(seen, &vec![user; n], &source, Stream::new(1, 2), 0, &mut out, &Cancel::new())
-                    .unwrap();
+                sample(
+                    seen,
+                    &vec![user; n],
+                    &source,
+                    Stream::new(1, 2),
+                    0,
+                    &mut out,
+                    Path::Avx2,
+                    &Cancel::new(),
+                )
+                .unwrap();
                 let mut counts = vec![0.0; n_items];
                 out.iter().for_each(|&item| counts[item as usize] += 1.0);
                 let weight = |item: usize| match weights {
@@ -292,10 +215,12 @@ mod tests {
         let seen = Pattern::new(Indptr::Narrow(&[0, 2, 3]), &[0, 1, 0], 2).unwrap();
         let source = Source::new(2, None, None).unwrap();
         let mut out = [0; 3];
-        let result = sample(seen, &[1, 0, 0], &source, Stream::new(0, 0), 0, &mut out, &Cancel::new());
+        let result =
+            sample(seen, &[1, 0, 0], &source, Stream::new(0, 0), 0, &mut out, Path::Avx2, &Cancel::new());
         assert_eq!(result, Err(Error::NothingUnseen(vec![0])));
         let only_first = Source::new(2, Some(&[0]), None).unwrap();
-        let result = sample(seen, &[1, 0, 0], &only_first, Stream::new(0, 0), 0, &mut out, &Cancel::new());
+        let result =
+            sample(seen, &[1, 0, 0], &only_first, Stream::new(0, 0), 0, &mut out, Path::Avx2, &Cancel::new());
         assert_eq!(result, Err(Error::NothingUnseen(vec![0, 1])));
     }
 }

@@ -1,0 +1,109 @@
+//! Rows of a product: the inner loops.
+
+use super::Matrix;
+use crate::kernels::lanes::{Lanes, WIDTH, Work};
+
+/// How many entries ahead the operand's rows are asked for.
+const AHEAD: usize = 12;
+
+/// Some rows of a product.
+pub(super) struct Rows<'a, 'b> {
+    pub matrix: Matrix<'a>,
+    pub dense: &'a [f32],
+    pub plus: Option<&'a [f32]>,
+    pub scale: f32,
+    pub width: usize,
+    pub first: usize,
+    pub out: &'b mut [f32],
+}
+
+impl Work for Rows<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, lanes: L) {
+        let Self { matrix, dense, plus, scale, width, first, out } = self;
+        for (offset, out) in out.chunks_exact_mut(width).enumerate() {
+            let row = first + offset;
+            let entries = matrix.indptr.at(row)..matrix.indptr.at(row + 1);
+            let row = Row {
+                indices: &matrix.indices[entries.clone()],
+                soon: &matrix.indices[(entries.start + AHEAD).min(matrix.indices.len())..],
+                values: &matrix.values[entries],
+                dense,
+                width,
+                scale,
+            };
+            let plus = plus.map(|plus| &plus[(first + offset) * width..][..width]);
+            let mut column = 0;
+            while width - column >= 8 * WIDTH {
+                row.columns::<L, 8>(lanes, plus, column, out);
+                column += 8 * WIDTH;
+            }
+            if width - column >= 4 * WIDTH {
+                row.columns::<L, 4>(lanes, plus, column, out);
+                column += 4 * WIDTH;
+            }
+            while width - column >= WIDTH {
+                row.columns::<L, 1>(lanes, plus, column, out);
+                column += WIDTH;
+            }
+            for (column, out) in out.iter_mut().enumerate().skip(column) {
+                let mut sum = plus.map_or(0.0, |plus| plus[column]);
+                for (&col, &value) in row.indices.iter().zip(row.values) {
+                    sum = value.mul_add(dense[col as usize * width + column], sum);
+                }
+                *out = sum * scale;
+            }
+        }
+    }
+}
+
+/// One row of the sparse matrix and what it is multiplied with.
+struct Row<'a> {
+    indices: &'a [i32],
+    soon: &'a [i32],
+    values: &'a [f32],
+    dense: &'a [f32],
+    width: usize,
+    scale: f32,
+}
+
+impl Row<'_> {
+    /// `N` vectors of the output row, from `column` on, held in registers throughout.
+    #[inline(always)]
+    fn columns<L: Lanes, const N: usize>(
+        &self,
+        lanes: L,
+        plus: Option<&[f32]>,
+        column: usize,
+        out: &mut [f32],
+    ) {
+        let span = N * WIDTH;
+        let mut sums = [lanes.splat(0.0); N];
+        if let Some(plus) = plus {
+            let (plus, _) = plus[column..column + span].as_chunks::<WIDTH>();
+            for (sum, plus) in sums.iter_mut().zip(plus) {
+                *sum = lanes.load(plus);
+            }
+        }
+        for (entry, (&col, &value)) in self.indices.iter().zip(self.values).enumerate() {
+            if let Some(&next) = self.soon.get(entry) {
+                let ahead = &self.dense[next as usize * self.width + column..][..span];
+                for line in ahead.chunks(16) {
+                    lanes.prefetch(&line[0]);
+                }
+            }
+            let value = lanes.splat(value);
+            let (from, _) = self.dense[col as usize * self.width + column..][..span].as_chunks::<WIDTH>();
+            for (sum, from) in sums.iter_mut().zip(from) {
+                *sum = lanes.fma(value, lanes.load(from), *sum);
+            }
+        }
+        let scale = lanes.splat(self.scale);
+        let (out, _) = out[column..column + span].as_chunks_mut::<WIDTH>();
+        for (sum, out) in sums.iter().zip(out) {
+            lanes.store(lanes.mul(*sum, scale), out);
+        }
+    }
+}

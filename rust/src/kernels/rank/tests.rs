@@ -1,0 +1,146 @@
+//! Ranking equals scoring every pair, on both instruction paths and for any batching.
+
+use super::*;
+use crate::kernels::cancel::Cancel;
+use crate::kernels::csr::Indptr;
+use crate::kernels::rng::Stream;
+use crate::kernels::simd::Path;
+
+/// Quarters from -1 to 1: sums of their products are exact, so ties are plenty and truly ties.
+fn quarters(n: usize, seed: u64) -> Vec<f32> {
+    let stream = Stream::new(seed, 0);
+    (0..n as u64).map(|i| (stream.bits32(i) % 9) as f32 / 4.0 - 1.0).collect()
+}
+
+struct Example {
+    n_users: usize,
+    n_items: usize,
+    width: usize,
+    n: usize,
+    rank: usize,
+    arrays: [Vec<f32>; 6],
+}
+
+impl Example {
+    fn new(n_users: usize, n_items: usize, width: usize, n: usize, rank: usize) -> Self {
+        let mut arrays = [
+            quarters(n_users * width, 1),
+            quarters(n_items * width, 2),
+            quarters(n_users * n * width, 3),
+            quarters(n_items * n * width, 4),
+            quarters(n_users * n * rank, 5),
+            quarters(n_items * n * rank, 6),
+        ];
+        // The last column is a bias of the user; some are off, for one user all of them.
+        let [_, _, _, _, user_keys, item_keys] = &mut arrays;
+        for (at, key) in user_keys.chunks_exact_mut(rank).enumerate() {
+            if at % 5 == 0 || at / n == 3 {
+                key[rank - 1] = f32::NEG_INFINITY;
+            }
+        }
+        item_keys.chunks_exact_mut(rank).for_each(|key| key[rank - 1] = 1.0);
+        Self { n_users, n_items, width, n, rank, arrays }
+    }
+
+    fn towers(&self, weight: f32, top: usize) -> Towers<'_> {
+        let [users, items, user_towers, item_towers, user_keys, item_keys] = &self.arrays;
+        let (n, rank) = (self.n, self.rank);
+        let experts = Experts { user_towers, item_towers, user_keys, item_keys, n, rank, weight, top };
+        Towers { users, items, width: self.width, experts: (n > 0).then_some(experts) }
+    }
+}
+
+#[test]
+fn ranking_equals_scoring_every_pair() {
+    let cancel = Cancel::new();
+    for (width, n, rank) in [(1, 0, 1), (5, 1, 2), (8, 3, 3), (19, 9, 4), (4, 20, 2)] {
+        let example = Example::new(13, 37, width, n, rank);
+        let (n_users, n_items) = (example.n_users, example.n_items);
+        let indptr: Vec<i32> = (0..=n_users as i32).map(|user| user * 3).collect();
+        let indices: Vec<i32> = (0..n_users as i32).flat_map(|user| [user, user + 5, user + 24]).collect();
+        let seen = Pattern::new(Indptr::Narrow(&indptr), &indices, n_items).unwrap();
+        let users: Vec<i32> = (0..n_users as i32).rev().collect();
+        for (weight, top, k) in [(0.5, 1, 4), (-2.0, n.max(1), 10), (0.0, 1, 3), (1.5, n.clamp(1, 3), 40)] {
+            let towers = example.towers(weight, top);
+            let mut expected = Vec::new();
+            for &user in &users {
+                let unseen: Vec<i32> =
+                    (0..n_items as i32).filter(|item| !seen.row(user as usize).contains(item)).collect();
+                let mut scores = vec![0.0; unseen.len()];
+                let path = if user % 2 == 0 { Path::Portable } else { Path::Avx2 };
+                let repeated = vec![user; unseen.len()];
+                score_pairs(&towers, &repeated, &unseen, &mut scores, &mut [], path, &cancel).unwrap();
+                let mut pairs: Vec<(f32, i32)> = scores.into_iter().zip(unseen).collect();
+                pairs.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+                pairs.resize(k.max(pairs.len()), (f32::NEG_INFINITY, NO_ITEM));
+                expected.extend(pairs.into_iter().take(k));
+            }
+            for path in [Path::Portable, Path::Avx2] {
+                for batch in [1, 4, users.len()] {
+                    let (mut items, mut scores) = (Vec::new(), Vec::new());
+                    for users in users.chunks(batch) {
+                        let (mut i, mut s) = (vec![7; users.len() * k], vec![7.0; users.len() * k]);
+                        let places = Places { items: &mut i, scores: &mut s, k };
+                        rank_towers(&towers, users, Some(seen), places, path, &cancel).unwrap();
+                        items.extend(i);
+                        scores.extend(s);
+                    }
+                    let found: Vec<(f32, i32)> = scores.into_iter().zip(items).collect();
+                    assert_eq!(
+                        found, expected,
+                        "width {width} experts {n} weight {weight} top {top} {path:?}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn given_scores_are_ranked_without_the_seen_and_the_unordered() {
+    let mut scores = quarters(3 * 29, 8);
+    scores[4] = f32::NAN;
+    scores[5] = f32::INFINITY;
+    scores[6] = f32::NEG_INFINITY;
+    scores[58..].fill(f32::NEG_INFINITY);
+    let seen = Pattern::new(Indptr::Narrow(&[0, 2, 2, 2]), &[0, 5], 29).unwrap();
+    for path in [Path::Portable, Path::Avx2] {
+        let (mut items, mut out) = (vec![0; 3 * 29], vec![0.0; 3 * 29]);
+        let places = Places { items: &mut items, scores: &mut out, k: 29 };
+        rank_scores(&scores, 29, &[0, 1, 2], Some(seen), places, path, &Cancel::new()).unwrap();
+        for row in 0..3 {
+            let mut order: Vec<i32> = (0..29)
+                .filter(|&item| scores[row * 29 + item as usize] > f32::NEG_INFINITY)
+                .filter(|item| row > 0 || ![0, 5].contains(item))
+                .collect();
+            let score = |item: i32| scores[row * 29 + item as usize];
+            order.sort_by(|&a, &b| score(b).total_cmp(&score(a)).then(a.cmp(&b)));
+            order.resize(29, NO_ITEM);
+            assert_eq!(items[row * 29..][..29], order);
+        }
+    }
+}
+
+#[test]
+fn what_does_not_fit_is_refused() {
+    let example = Example::new(4, 6, 2, 2, 2);
+    let cancel = Cancel::new();
+    let rank = |towers: Towers<'_>, users: &[i32], k: usize| {
+        let (mut items, mut scores) = (vec![0; users.len() * k], vec![0.0; users.len() * k]);
+        let places = Places { items: &mut items, scores: &mut scores, k };
+        rank_towers(&towers, users, None, places, Path::Portable, &cancel)
+    };
+    assert!(rank(example.towers(1.0, 1), &[0, 3], 2).is_ok());
+    assert!(rank(example.towers(1.0, 1), &[0, 4], 2).is_err(), "user out of range");
+    assert!(rank(example.towers(1.0, 1), &[-1], 2).is_err(), "negative user");
+    assert!(rank(example.towers(1.0, 1), &[0], 0).is_err(), "no place");
+    assert!(rank(example.towers(1.0, 0), &[0], 1).is_err(), "no expert taken");
+    assert!(rank(example.towers(1.0, 3), &[0], 1).is_err(), "more experts taken than there are");
+    let mut short = example.towers(1.0, 1);
+    if let Some(experts) = &mut short.experts {
+        experts.item_keys = &experts.item_keys[1..];
+    }
+    assert!(rank(short, &[0], 1).is_err(), "keys missing");
+    cancel.raise();
+    assert_eq!(rank(example.towers(1.0, 1), &[0], 1), Err(Error::Cancelled));
+}
