@@ -1,17 +1,20 @@
 //! The kernels. Each is a plain function over slices: no Python, no global state, the result independent of the
 //! number of threads.
 
+pub mod adjacency;
 pub mod cancel;
 pub mod csr;
+pub mod edge_dropout;
 pub mod error;
-pub mod rng;
-pub mod topk;
-
+pub mod interactions;
+pub mod knn;
 pub mod lanes;
 pub mod propagate;
 pub mod pseudo_edges;
 pub mod rank;
+pub mod rng;
 pub mod sampling;
 pub mod shared_users;
 pub mod simd;
 pub mod sparse;
+pub mod topk;
