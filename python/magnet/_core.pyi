@@ -5,6 +5,28 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+__all__ = [
+    "__version__",
+    "bipartite",
+    "drop_edges",
+    "interactions",
+    "knn",
+    "membership",
+    "num_threads",
+    "propagate_mean",
+    "pseudo_edges",
+    "rank_scores",
+    "rank_towers",
+    "sample_negatives",
+    "sample_shared",
+    "score_towers",
+    "set_num_threads",
+    "shared_users",
+    "similarity",
+    "spmm",
+    "union_max",
+]
+
 _Indptr: TypeAlias = NDArray[np.int32] | NDArray[np.int64]
 _Triple: TypeAlias = tuple[_Indptr, NDArray[np.int32], NDArray[np.float32]]
 _Matrix: TypeAlias = tuple[_Indptr, NDArray[np.int32], NDArray[np.float32], int]
