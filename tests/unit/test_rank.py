@@ -46,6 +46,40 @@ def test_a_mixture_by_hand():
     assert score_experts(state, 0, 2).weights.tolist() == [0.0, 0.0]
 
 
+@pytest.mark.parametrize(
+    ("experts", "alike"), [(1, False), (9, False), (9, True)], ids=["one", "nine", "nine that agree"]
+)
+def test_no_item_is_lost_to_the_bound(experts, alike):
+    """One expert attains the bound; experts that agree attain it up to the rounding of their weights."""
+    rng = np.random.default_rng(0)
+
+    def normal(*shape):
+        return torch.from_numpy(rng.standard_normal(shape).astype(np.float32))
+
+    n_users, n_items, k = 20, 700, 10
+    item_towers = normal(n_items, experts, 4)
+    user_towers = normal(n_users, experts, 4)
+    if alike:
+        item_towers[:] = item_towers[0, 0]
+        user_towers[:] = user_towers[:, :1]
+    state = MixtureState(
+        torch.zeros(n_users, 4),
+        torch.zeros(n_items, 4),
+        user_towers,
+        item_towers,
+        normal(n_users, experts, 3),
+        normal(n_items, experts, 3),
+        1.0,
+        experts,
+        [str(e) for e in range(experts)],
+    )
+    users, items = np.divmod(np.arange(n_users * n_items), n_items)
+    scores = score(state, users, items).reshape(n_users, n_items)
+    assert not alike or len(np.unique(scores[0])) > 1, "the rounding does not show"
+    best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    np.testing.assert_array_equal(rank(state, np.arange(n_users), None, k).items, best)
+
+
 def test_scores_that_are_no_numbers_are_not_ranked():
     items = torch.tensor([[torch.nan], [1.0], [-torch.inf], [torch.inf]])
     ranking = rank(DotState(torch.ones(1, 1), items), [0], None, 4)
