@@ -1,13 +1,17 @@
 """``magnet explain``: one score, or the model as a whole."""
 
+import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from magnet.cli.options import Json, Overwrite, Run, Threads, set_threads
 from magnet.cli.recommend import match_ids
-from magnet.cli.terminal import check_free, new_file, print_json
+from magnet.cli.terminal import check_free, print_json
+
+if TYPE_CHECKING:
+    from magnet.explain import ModelExplanation, PairExplanation
 
 __all__ = ["explain"]
 
@@ -16,7 +20,7 @@ def explain(
     run: Run,
     user: Annotated[str | None, typer.Option("--user", metavar="ID", help="Explain a score of this user …")] = None,
     item: Annotated[str | None, typer.Option("--item", metavar="ID", help="… for this item.")] = None,
-    png: Annotated[Path | None, typer.Option("--png", metavar="FILE", help="Plot it too.")] = None,
+    png: Annotated[Path | None, typer.Option("--png", metavar="FILE", help="Plot it too, the experts of a model in FILE-experts.")] = None,
     overwrite: Overwrite = False,
     threads: Threads = None,
     as_json: Json = False,
@@ -38,10 +42,31 @@ def explain(
         (user_id,) = match_ids([user], model.contents.user_ids)
         (item_id,) = match_ids([item], model.contents.item_ids)
         explanation = model.explain(user_id, item_id)
-    if png is not None:
-        with new_file(png, overwrite=overwrite) as temporary:
-            explanation.plot(temporary)
+    plots = [] if png is None else _plot(explanation, png, overwrite=overwrite)
     if as_json:
-        print_json(explanation.to_json())
-    else:
-        typer.echo(explanation.text())
+        print_json(explanation.to_json() | {"plots": [str(path) for path in plots]})
+        return
+    typer.echo(explanation.text())
+    for path in plots:
+        typer.echo(f"plotted in {path}")
+
+
+def _plot(explanation: "PairExplanation | ModelExplanation", png: Path, *, overwrite: bool) -> list[Path]:
+    """Plot into ``png``, and for a model of experts into a file beside it as well; all of them whole or none.
+
+    Returns:
+        The files.
+
+    Raises:
+        DataError: If one exists and may not be overwritten.
+        MissingExtraError: If matplotlib is not installed.
+    """
+    with tempfile.TemporaryDirectory(prefix=f".{png.stem}-", dir=png.parent) as folder:
+        explanation.plot(Path(folder) / png.name)
+        made = sorted(Path(folder).iterdir())
+        places = [png.with_name(file.name) for file in made]
+        for place in places:
+            check_free(place, overwrite=overwrite)
+        for file, place in zip(made, places, strict=True):
+            file.replace(place)
+    return places
