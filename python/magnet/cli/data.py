@@ -109,9 +109,13 @@ def check(
 @app.command()
 def synthetic(
     out: Annotated[Path, typer.Option("--out", metavar="PATH", help="Folder to write.", show_default=False)],
-    size: Annotated[Size, typer.Option("--size", help="240 × 160 or 3,000 × 1,500 users × items.")] = Size.demo,
+    size: Annotated[
+        Size, typer.Option("--size", help="240 users and 160 items, or 3,000 and 1,500.")
+    ] = Size.demo,
     seed: Annotated[int, typer.Option("--seed", help="Equal seeds give equal data.")] = 0,
-    difficulty: Annotated[Difficulty, typer.Option("--difficulty", help="Of the features.")] = Difficulty.standard,
+    difficulty: Annotated[
+        Difficulty, typer.Option("--difficulty", help="Of the features.")
+    ] = Difficulty.standard,
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
@@ -135,8 +139,8 @@ def synthetic(
         print_json(document)
         return
     typer.echo(
-        f"{folder}: {dataset.n_users:,} users, {dataset.n_items:,} items, {dataset.users.size:,} interactions, "
-        "and what drives each user in truth.npz"
+        f"{folder}: {dataset.n_users:,} users, {dataset.n_items:,} items, "
+        f"{dataset.users.size:,} interactions, and what drives each user in truth.npz"
     )
 
 

@@ -41,7 +41,9 @@ HISTORY, RECOMMENDED = 10, 5
 
 
 def demo(
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for data, run and plots.")] = Path("demo"),
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for data, run and plots.")] = Path(
+        "demo"
+    ),
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the data and of the training.")] = 0,
     overwrite: Overwrite = False,
     threads: Threads = None,
@@ -52,7 +54,9 @@ def demo(
     Leaves DIR/data, DIR/run, DIR/training.png and DIR/experts.png.
     """
     if importlib.util.find_spec("matplotlib") is None:
-        raise MissingExtraError("the demo plots, and matplotlib is not installed: pip install 'magnet-rec[report]'")
+        raise MissingExtraError(
+            "the demo plots, and matplotlib is not installed: pip install 'magnet-rec[report]'"
+        )
     plots = {"training": out / "training.png", "experts": out / "experts.png"}
     _prepare(out, plots, overwrite=overwrite)
     set_threads(threads)
@@ -95,7 +99,9 @@ def _prepare(out: Path, plots: dict[str, Path], *, overwrite: bool) -> None:
     if out.exists() and not out.is_dir():
         raise DataError(f"{out}: a file is in the way of the demo's folder; choose another with --out")
     if not overwrite and out.exists() and any(out.iterdir()):
-        raise DataError(f"{out}: exists already and is not empty; choose another folder with --out, or --overwrite it")
+        raise DataError(
+            f"{out}: exists already and is not empty; choose another folder with --out, or --overwrite it"
+        )
     out.mkdir(parents=True, exist_ok=True)
     for path in plots.values():
         check_free(path, overwrite=overwrite)
@@ -124,7 +130,9 @@ def _compare(
     from magnet.evaluate import evaluate
     from magnet.train.run_folder import RunFolder
 
-    states = {name: model.contents.state for name, model in models.items()} | {"ceiling": ceiling_state(truth)}
+    states = {name: model.contents.state for name, model in models.items()} | {
+        "ceiling": ceiling_state(truth)
+    }
     table = {}
     for name, state in states.items():
         found = evaluate(state, dataset, "test", protocol="strict")
@@ -135,14 +143,16 @@ def _compare(
 
 
 def ceiling_state(truth: "Truth") -> "DotState":
-    """A state that ranks by true utility, which is a product of tastes and latents: no model can do better on average."""
+    """A state that ranks by true utility, a product of tastes and latents: no model does better on average."""
     import numpy as np
     import torch
 
     from magnet.data.synthetic import CUES, GROUPS
     from magnet.nn.states import DotState
 
-    drivers = np.array([[cue in cues for cue in range(len(CUES))] for cues in GROUPS.values()], dtype=np.float64)
+    drivers = np.array(
+        [[cue in cues for cue in range(len(CUES))] for cues in GROUPS.values()], dtype=np.float64
+    )
     drivers /= np.sqrt(drivers.sum(axis=1, keepdims=True))
     weights = truth.kappa * drivers[truth.groups]  # (U, C)
     n_users, n_items = len(truth.groups), len(truth.popularity)
@@ -157,11 +167,17 @@ def _recommend(magnet: "Recommender", dataset: "Dataset") -> list[dict[str, Any]
     """The best items of one user, each with the reason for it."""
     import numpy as np
 
+    from magnet.explain.pair import reason
+
     degrees = np.diff(dataset.train.indptr)
     long_enough = np.flatnonzero(degrees >= HISTORY)
     user = dataset.user_ids[long_enough[0] if long_enough.size else degrees.argmax()]
     frame = magnet.recommend([user], RECOMMENDED)
-    return [row | {"reason": magnet.explain(user, row["item_id"]).reason} for row in frame.to_dicts()]
+    contents, row_of = magnet.contents, dataset.item_index
+    return [
+        row | {"reason": reason(contents, dataset.user_index[user], row_of[row["item_id"]])}
+        for row in frame.to_dicts()
+    ]
 
 
 NAMES = {
@@ -182,6 +198,10 @@ def _print(document: dict[str, Any]) -> None:
         title = f" ({row['title']})" if row.get("title") else ""
         typer.echo(f"  {row['rank']}. {row['item_id']}{title}, score {row['score']:.3f}: {row['reason']}")
     if document["fired_by"]:
-        typer.echo(f"\nThe second stage began after epoch {document['fired_at']}, fired by {document['fired_by']}.")
-    typer.echo(f"\nThe run is in {document['run']}, the plots are {' and '.join(document['plots'].values())}.")
+        typer.echo(
+            f"\nThe second stage began after epoch {document['fired_at']}, fired by {document['fired_by']}."
+        )
+    typer.echo(
+        f"\nThe run is in {document['run']}, the plots are {' and '.join(document['plots'].values())}."
+    )
     typer.echo(f"{document['seconds']:.0f} s. Go on with: magnet explain {document['run']}")

@@ -53,7 +53,9 @@ def _print(found: dict[str, Any]) -> None:
         ["bfloat16", "pays on this CPU" if found["bfloat16_pays"] else "does not pay on this CPU"],
         ["matplotlib", "installed" if found["matplotlib"] else "missing: plots need magnet-rec[report]"],
     ]
-    rows += [[check["name"], "ok" if check["ok"] else f"FAILED: {check['detail']}"] for check in found["checks"]]
+    rows += [
+        [check["name"], "ok" if check["ok"] else f"FAILED: {check['detail']}"] for check in found["checks"]
+    ]
     print_table("magnet doctor", ["", ""], rows)
 
 

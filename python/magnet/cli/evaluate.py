@@ -20,9 +20,12 @@ __all__ = ["evaluate", "metric_rows"]
 
 def evaluate(
     run: Run,
-    part: Annotated[str, typer.Option("--part", metavar="valid|test", help="What to look for.", show_default=False)],
+    part: Annotated[
+        str, typer.Option("--part", metavar="valid|test", help="What to look for.", show_default=False)
+    ],
     protocol: Annotated[
-        Protocol | None, typer.Option("--protocol", help="The one that the run was validated by, if not given.")
+        Protocol | None,
+        typer.Option("--protocol", help="The one that the run was validated by, if not given."),
     ] = None,
     data: Annotated[
         Path | None, typer.Option("--data", metavar="PATH", help="Where the data are, if they have moved.")
@@ -75,15 +78,17 @@ def read_again(description: "RunDescription", run: Path, moved: Path | None) -> 
 
     kept: Mapping[str, Any] = description.source or {}
     if not kept and moved is None:
-        raise RunError(f"{run}: was trained on data from memory; say where they are in a folder with --data PATH")
+        raise RunError(
+            f"{run}: was trained on data from memory; say where they are in a folder with --data PATH"
+        )
     place = str(kept["path"] if moved is None else moved)
     known = {name: value for name, value in kept.items() if name in DataSource.__dataclass_fields__}
     dataset = Dataset.from_source(DataSource(**{**known, "path": place}))
     if dataset.content_hash != description.content_hash:
         raise RunError(
             f"{place}: not the data that {run} was trained on: their content hash is "
-            f"{dataset.content_hash[:12]}…, expected {description.content_hash[:12]}…; give the right folder with "
-            "--data, or train again"
+            f"{dataset.content_hash[:12]}…, expected {description.content_hash[:12]}…; give the right folder "
+            "with --data, or train again"
         )
     return dataset
 
@@ -97,7 +102,11 @@ def metric_rows(metrics: "dict[str, dict[str, float]]") -> tuple[list[str], list
     kinds = list(dict.fromkeys(name.split("@")[0] for one in metrics.values() for name in one))
     cuts = sorted({int(name.split("@")[1]) for one in metrics.values() for name in one})
     rows = [
-        [model, f"@{cut}", *(f"{one[f'{kind}@{cut}']:.4f}" if f"{kind}@{cut}" in one else "" for kind in kinds)]
+        [
+            model,
+            f"@{cut}",
+            *(f"{one[f'{kind}@{cut}']:.4f}" if f"{kind}@{cut}" in one else "" for kind in kinds),
+        ]
         for model, one in metrics.items()
         for cut in cuts
     ]

@@ -18,9 +18,14 @@ __all__ = ["explain"]
 
 def explain(
     run: Run,
-    user: Annotated[str | None, typer.Option("--user", metavar="ID", help="Explain a score of this user …")] = None,
+    user: Annotated[
+        str | None, typer.Option("--user", metavar="ID", help="Explain a score of this user …")
+    ] = None,
     item: Annotated[str | None, typer.Option("--item", metavar="ID", help="… for this item.")] = None,
-    png: Annotated[Path | None, typer.Option("--png", metavar="FILE", help="Plot it too, the experts of a model in FILE-experts.")] = None,
+    png: Annotated[
+        Path | None,
+        typer.Option("--png", metavar="FILE", help="Plot it too, the experts of a model in FILE-experts."),
+    ] = None,
     overwrite: Overwrite = False,
     threads: Threads = None,
     as_json: Json = False,

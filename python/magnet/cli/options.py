@@ -38,12 +38,17 @@ DataPath = Annotated[
     Path, typer.Argument(metavar="PATH", help="Folder with inter.tsv and features.", show_default=False)
 ]
 Split = Annotated[
-    str, typer.Option("--split", metavar="NAME", help="A column of inter.tsv, or 'mmrec' or 'random' to draw one.")
+    str,
+    typer.Option(
+        "--split", metavar="NAME", help="A column of inter.tsv, or 'mmrec' or 'random' to draw one."
+    ),
 ]
 SplitSeed = Annotated[int, typer.Option("--split-seed", help="Of a split that is drawn.")]
 Modalities = Annotated[
     str | None,
-    typer.Option("--modalities", metavar="A,B", help="Features to use, by their file's stem; all by default."),
+    typer.Option(
+        "--modalities", metavar="A,B", help="Features to use, by their file's stem; all by default."
+    ),
 ]
 UserColumn = Annotated[str | None, typer.Option("--user-column", help="If its name is not recognised.")]
 ItemColumn = Annotated[str | None, typer.Option("--item-column", help="If its name is not recognised.")]
@@ -79,6 +84,4 @@ def read_data(
     from magnet.data import Dataset
 
     names = None if modalities is None else [name.strip() for name in modalities.split(",") if name.strip()]
-    return Dataset.from_folder(
-        path, split=split, modalities=names, user=user, item=item, seed=split_seed
-    )
+    return Dataset.from_folder(path, split=split, modalities=names, user=user, item=item, seed=split_seed)

@@ -39,23 +39,30 @@ def recommend(
     users: Annotated[
         str,
         typer.Option(
-            "--users", metavar="FILE|ID,ID,…", help="Ids, or a file with one in each line.", show_default=False
+            "--users",
+            metavar="FILE|ID,ID,…",
+            help="Ids, or a file with one in each line.",
+            show_default=False,
         ),
     ],
     k: Annotated[int, typer.Option("-k", help="Items for each user.")] = 20,
     form: Annotated[
         Format | None, typer.Option("--format", help="By default that of FILE's ending, or csv.")
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write here instead of printing.")] = None,
-    unknown: Annotated[Unknown, typer.Option("--unknown", help="What to do about unknown users.")] = Unknown.error,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Write here instead of printing.")
+    ] = None,
+    unknown: Annotated[
+        Unknown, typer.Option("--unknown", help="What to do about unknown users.")
+    ] = Unknown.error,
     overwrite: Overwrite = False,
     threads: Threads = None,
     as_json: Json = False,
 ) -> None:
     """Recommend items that the users have not seen.
 
-    Columns: user_id, item_id, rank, score, title where there are titles, and reason: popular for a user whom the model
-    does not know.
+    Columns: user_id, item_id, rank, score, title where there are titles, and reason: popular for a user whom
+    the model does not know.
     """
     chosen = _format(form, out, as_json)
     if out is not None:
@@ -67,7 +74,11 @@ def recommend(
     model = load(run)
     ids = match_ids(texts, model.contents.user_ids)
     frame = model.recommend(ids, k, unknown=unknown.value)
-    document: dict[str, Any] = {"model": model.name, "k": k, "n_users": frame["user_id"].n_unique() if len(frame) else 0}
+    document: dict[str, Any] = {
+        "model": model.name,
+        "k": k,
+        "n_users": frame["user_id"].n_unique() if len(frame) else 0,
+    }
     if out is not None:
         with new_file(out, overwrite=overwrite) as temporary:
             _write(frame, temporary, chosen, document)
@@ -82,9 +93,13 @@ def recommend(
 def _format(form: Format | None, out: Path | None, as_json: bool) -> Format:
     if out is None:
         if form is Format.parquet:
-            raise typer.BadParameter("parquet is binary; say where to write it with --out FILE", param_hint="'--format'")
+            raise typer.BadParameter(
+                "parquet is binary; say where to write it with --out FILE", param_hint="'--format'"
+            )
         if as_json and form is Format.csv:
-            raise typer.BadParameter("--json prints JSON; --format csv needs --out FILE then", param_hint="'--format'")
+            raise typer.BadParameter(
+                "--json prints JSON; --format csv needs --out FILE then", param_hint="'--format'"
+            )
         return Format.json if as_json else form or Format.csv
     if form is not None:
         return form
@@ -110,14 +125,18 @@ def read_users(given: str) -> list[str]:
         return ids
     ids = [part.strip() for part in given.split(",") if part.strip()]
     if not ids:
-        raise DataError("--users names no user: give ids with commas between them, or a file with one in each line")
+        raise DataError(
+            "--users names no user: give ids with commas between them, or a file with one in each line"
+        )
     if len(ids) == 1 and (path.parent != Path() or path.suffix in (".txt", ".csv", ".tsv")):
-        raise DataError(f"{path}: no such file; expected one with a user id in each line, or ids with commas between")
+        raise DataError(
+            f"{path}: no such file; expected one with a user id in each line, or ids with commas between"
+        )
     return ids
 
 
 def match_ids(texts: Iterable[str], known: Iterable[Hashable]) -> list[Hashable]:
-    """The model's own ids that are written like these texts; a text that none is written like stays itself."""
+    """The ids that are written like these texts; a text like which none is written stays itself."""
     by_text: dict[str, Hashable] = {}
     for key in known:
         # Of the text "1" and the number 1 the text is meant.
@@ -136,7 +155,9 @@ def _plain(frame: "pl.DataFrame") -> "pl.DataFrame":
     import polars as pl
 
     odd = [name for name, kind in frame.schema.items() if kind == pl.Object]
-    return frame.with_columns(pl.Series(name, [as_text(key) for key in frame[name]], dtype=pl.String) for name in odd)
+    return frame.with_columns(
+        pl.Series(name, [as_text(key) for key in frame[name]], dtype=pl.String) for name in odd
+    )
 
 
 def _records(frame: "pl.DataFrame") -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Where words go: results to standard output, everything else to standard error, files to where they are whole."""
+"""Where words go: results to standard output, all else to standard error, files in place when whole."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import json
 import math
 import secrets
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from magnet.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from rich.console import Console
 
-__all__ = ["complain", "new_file", "print_json", "print_table", "printer"]
+__all__ = ["check_free", "complain", "new_file", "print_json", "print_table", "printer"]
 
 # Tables that go to a file are not cut to the 80 columns of a terminal that is not there.
 _WIDE = 200
@@ -53,7 +53,7 @@ def _finite(value: Any) -> Any:
 
 
 def print_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
-    """Print a table on standard output, its first column to the left and the others, figures, to the right."""
+    """Print a table on standard output, the first column to the left and the others to the right."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -68,7 +68,7 @@ def print_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
 
 @contextlib.contextmanager
 def new_file(path: Path, *, overwrite: bool) -> Iterator[Path]:
-    """Give a temporary name beside ``path``, of the same ending, and rename it to ``path`` when the block ends.
+    """Give a temporary name beside ``path``, of the same ending, and rename it when the block ends.
 
     Raises:
         DataError: If the file exists and may not be overwritten, or its folder does not exist.

@@ -29,12 +29,20 @@ __all__ = ["make_model", "train"]
 
 def train(
     data: Annotated[
-        Path, typer.Option("--data", metavar="PATH", help="Folder with inter.tsv and features.", show_default=False)
+        Path,
+        typer.Option(
+            "--data", metavar="PATH", help="Folder with inter.tsv and features.", show_default=False
+        ),
     ],
     model: Annotated[
-        str, typer.Option("--model", metavar="NAME", help="magnet, lightgcn, ease or popularity.", show_default=False)
+        str,
+        typer.Option(
+            "--model", metavar="NAME", help="magnet, lightgcn, ease or popularity.", show_default=False
+        ),
     ],
-    out: Annotated[Path, typer.Option("--out", metavar="RUN", help="Run folder to write.", show_default=False)],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="RUN", help="Run folder to write.", show_default=False)
+    ],
     split: Split = "split",
     split_seed: SplitSeed = 0,
     modalities: Modalities = None,
@@ -44,7 +52,9 @@ def train(
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the weights and of every draw.")] = 0,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Of the model's configuration, parts with dots; repeatable."),
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Of the model's configuration, parts with dots; repeatable."
+        ),
     ] = None,
     config: Annotated[
         Path | None, typer.Option("--config", metavar="FILE", help="The same in TOML; --set goes over it.")
@@ -85,8 +95,8 @@ def train(
         return
     metrics = document["valid"]["metrics"]
     printer().print(
-        f"{model}: validation ({protocol}) Recall@20 {metrics['recall@20']:.4f}, NDCG@20 {metrics['ndcg@20']:.4f}, "
-        f"{document['seconds']:.0f} s; saved in {out}",
+        f"{model}: validation ({protocol}) Recall@20 {metrics['recall@20']:.4f}, "
+        f"NDCG@20 {metrics['ndcg@20']:.4f}, {document['seconds']:.0f} s; saved in {out}",
         soft_wrap=True,
     )
 
