@@ -143,7 +143,7 @@ def _compare(
 
 
 def ceiling_state(truth: "Truth") -> "DotState":
-    """A state that ranks by true utility, a product of tastes and latents: no model does better on average."""
+    """A state that ranks by true utility, a product of tastes and latents: the best that can be known."""
     import numpy as np
     import torch
 
