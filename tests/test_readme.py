@@ -50,7 +50,8 @@ def test_the_command_line_names_every_verb_and_option(text):
     from magnet.cli import app
 
     commands = typer.main.get_command(app).commands
-    block = next(b for b in re.findall(r"```\n(.*?)```", text, re.DOTALL) if "magnet train" in b)
+    blocks = re.findall(r"^```\w*\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    block = next(b for b in blocks if "magnet train" in b)
     shown = set(re.findall(r"^magnet (\w+)", block, re.MULTILINE))
     assert shown == set(commands)
     known = {"-k"} | {

@@ -72,7 +72,7 @@ def test_ctrl_c_keeps_the_last_checkpoint_and_resuming_ends_where_an_uninterrupt
     assert "cannot resume, its config differs" in other.err
     assert last.load("last").meta["epoch"] >= 1
 
-    # The same interruption of a run that is short enough to finish: stop it in its second epoch at the earliest.
+    # The same interruption, at a known epoch, of a run that is short enough to be finished.
     interrupted = tmp_path / "interrupted"
     assert magnet(*common, *SHORT, "--out", whole).code == 0
     code = (

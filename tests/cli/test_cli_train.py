@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 
@@ -61,7 +62,7 @@ def test_data_that_have_moved_are_found_and_other_data_are_refused(magnet, folde
 
 
 def test_a_run_on_data_from_memory_asks_for_the_folder(magnet, folder, tmp_path):
-    dataset = Dataset.from_folder(folder).replace(source=None)
+    dataset = dataclasses.replace(Dataset.from_folder(folder), source=None)
     EASE().fit(dataset, folder=tmp_path / "run")
     answer = magnet("evaluate", tmp_path / "run", "--part", "test")
     assert answer.code == 1
