@@ -23,15 +23,15 @@ __all__ = ["DEMO_LIGHTGCN", "DEMO_MAGNET", "ceiling_state", "demo"]
 DEMO_MAGNET: dict[str, Any] = {
     "dim": 32,
     "graph": {"keep": 0.5},
-    "controller": {"cap": 15},
-    "schedule": {"epochs": 35},
-    "train": {"epochs": 60, "batch_size": 1024, "learning_rate": 5e-3, "patience": 8},
+    "controller": {"earliest": 3, "cap": 12, "ramp": 4},
+    "schedule": {"epochs": 24},
+    "train": {"epochs": 40, "batch_size": 2048, "learning_rate": 1e-2, "validate_every": 2, "patience": 5},
 }
 DEMO_LIGHTGCN: dict[str, Any] = {
     "dim": 32,
     "layers": 2,
     "l2": 1e-3,
-    "train": {"epochs": 80, "batch_size": 1024, "learning_rate": 5e-3, "patience": 8},
+    "train": {"epochs": 80, "batch_size": 2048, "learning_rate": 1e-2, "validate_every": 2, "patience": 5},
 }
 DEMO_EASE: dict[str, Any] = {"regularization": 20.0}
 
