@@ -19,8 +19,9 @@ help: ## list the targets
 
 # The stamp names what was installed, so that a change of the dependencies is noticed.
 $(VENV)/.installed: pyproject.toml constraints.txt
+	@command -v cargo > /dev/null || { echo "Magnet needs Rust: https://rustup.rs"; exit 1; }
+	test -x $(PY) || $(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Magnet needs Python 3.11 or newer, found " + sys.version + "; name another with PYTHON=")'
 	test -x $(PY) || $(PYTHON) -m venv $(VENV)
-	$(PY) -c 'import sys; assert sys.version_info >= (3, 11), "Magnet needs Python 3.11 or newer, found " + sys.version'
 	$(PY) -m pip install --quiet --upgrade 'pip>=25.1'
 	$(PY) -m pip install --quiet --constraint constraints.txt --group dev
 	touch $@
