@@ -63,7 +63,7 @@ rivals: build ## the same work done by the libraries we compare with
 
 wheel: env ## sdist, then a cp311-abi3 manylinux wheel from the sdist, in dist/
 	rm -rf dist target/sdist && mkdir -p dist target/sdist
-	maturin sdist --quiet --out dist
+	maturin sdist --out dist
 	tar -xzf dist/magnet_rec-*.tar.gz -C target/sdist --strip-components=1
 	cd target/sdist && maturin build --release --quiet --zig --compatibility manylinux2014 --out $(CURDIR)/dist
 
