@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from magnet.data.write import write_folder
 
 import magnet
+from magnet.data.write import write_folder
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 

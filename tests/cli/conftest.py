@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 import torch
-from magnet.data.write import write_folder
 from typer.testing import CliRunner
 
 from magnet.cli import app
 from magnet.data.synthetic import generate
+from magnet.data.write import write_folder
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+from types import SimpleNamespace
 
 import pytest
 
 from magnet.api import EASE, load
+from magnet.cli.train import trigger
 from magnet.data import Dataset
 from magnet.evaluate import evaluate
 from magnet.train.run_folder import RunFolder
@@ -184,3 +186,9 @@ def test_no_run_at_all_is_said(magnet, tmp_path):
         answer = magnet(*verb)
         assert answer.code == 1
         assert "no such run folder" in answer.err
+
+
+def test_the_trigger_is_told_even_where_older_weights_are_delivered():
+    events = [{"epoch": 3, "fired_by": None}, {"epoch": 4, "fired_by": "cap"}, {"epoch": 5, "fired_by": None}]
+    assert trigger(SimpleNamespace(events=events)) == {"fired_by": "cap", "fired_at": 4}
+    assert trigger(SimpleNamespace(events=events[:1])) == {"fired_by": None, "fired_at": None}

@@ -9,6 +9,7 @@ import typer
 
 from magnet.cli.options import Json, Overwrite, Threads, set_threads
 from magnet.cli.terminal import check_free, complain, new_file, print_json, print_table
+from magnet.cli.train import trigger
 from magnet.errors import DataError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -86,8 +87,7 @@ def demo(
         "recommendations": shown,
         "run": str(out / "run"),
         "plots": {name: str(path) for name, path in plots.items()},
-        "fired_by": magnet.contents.facts.get("fired_by"),
-        "fired_at": magnet.contents.facts.get("fired_at"),
+        **trigger(magnet.contents),
     }
     if as_json:
         print_json(document)

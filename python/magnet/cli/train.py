@@ -23,8 +23,9 @@ from magnet.cli.terminal import complain, print_json, printer
 
 if TYPE_CHECKING:
     from magnet.api import Recommender
+    from magnet.train.run_folder import RunContents
 
-__all__ = ["make_model", "train"]
+__all__ = ["make_model", "train", "trigger"]
 
 
 def train(
@@ -135,10 +136,18 @@ def _document(model: "Recommender", out: Path, seconds: float) -> dict[str, Any]
         "epochs": len(contents.events),
         "best": facts.get("best", {}),
         "delivered": facts.get("delivered", ""),
-        "fired_by": facts.get("fired_by"),
-        "fired_at": facts.get("fired_at"),
+        **trigger(contents),
         "valid": contents.metrics[f"valid/{description.protocol}"],
     }
+
+
+def trigger(contents: "RunContents") -> dict[str, Any]:
+    """What ended the first stage, and the epoch after which it did; None twice where nothing has.
+
+    Read from the events: the facts are those of the delivered weights, which may be older than the trigger.
+    """
+    fired = next((event for event in contents.events if event.get("fired_by")), {})
+    return {"fired_by": fired.get("fired_by"), "fired_at": fired.get("epoch")}
 
 
 def _interrupted(out: Path) -> str:
