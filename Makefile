@@ -19,8 +19,9 @@ help: ## list the targets
 
 # The stamp names what was installed, so that a change of the dependencies is noticed.
 $(VENV)/.installed: pyproject.toml constraints.txt
+	@command -v cargo > /dev/null || { echo "Magnet needs Rust: https://rustup.rs"; exit 1; }
+	test -x $(PY) || $(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Magnet needs Python 3.11 or newer, found " + sys.version + "; name another with PYTHON=")'
 	test -x $(PY) || $(PYTHON) -m venv $(VENV)
-	$(PY) -c 'import sys; assert sys.version_info >= (3, 11), "Magnet needs Python 3.11 or newer, found " + sys.version'
 	$(PY) -m pip install --quiet --upgrade 'pip>=25.1'
 	$(PY) -m pip install --quiet --constraint constraints.txt --group dev
 	touch $@
@@ -62,7 +63,7 @@ rivals: build ## the same work done by the libraries we compare with
 
 wheel: env ## sdist, then a cp311-abi3 manylinux wheel from the sdist, in dist/
 	rm -rf dist target/sdist && mkdir -p dist target/sdist
-	maturin sdist --quiet --out dist
+	maturin sdist --out dist
 	tar -xzf dist/magnet_rec-*.tar.gz -C target/sdist --strip-components=1
 	cd target/sdist && maturin build --release --quiet --zig --compatibility manylinux2014 --out $(CURDIR)/dist
 

@@ -1,0 +1,94 @@
+"""The verbs put together, and what becomes of an error: one message and an exit code."""
+
+import errno
+import sys
+import warnings
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from magnet.cli import data, demo, doctor, evaluate, explain, recommend, train
+from magnet.cli.terminal import complain
+from magnet.errors import ConfigError, MagnetError
+
+__all__ = ["app", "main"]
+
+INPUT_AT_FAULT, COMMAND_LINE_AT_FAULT, INTERRUPTED = 1, 2, 130
+
+
+class Verbs(TyperGroup):
+    """Runs a verb and turns what Magnet raises on purpose into a message and an exit code.
+
+    Anything else is a bug of ours and keeps its traceback.
+    """
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the verb that the command line names."""
+        try:
+            return super().invoke(ctx)
+        except ConfigError as error:
+            complain(error)
+            raise typer.Exit(COMMAND_LINE_AT_FAULT) from None
+        except MagnetError as error:
+            complain(error)
+            raise typer.Exit(INPUT_AT_FAULT) from None
+        except KeyboardInterrupt as stop:
+            complain(str(stop) or "interrupted", kind="")
+            raise typer.Exit(INTERRUPTED) from None
+        except OSError as error:
+            # A reader that went away, as in `magnet … | head`, is no error; typer ends quietly.
+            if error.errno == errno.EPIPE:
+                raise
+            complain(f"{error.filename}: {error.strerror}" if error.filename else error)
+            raise typer.Exit(INPUT_AT_FAULT) from None
+
+
+app = typer.Typer(
+    name="magnet",
+    cls=Verbs,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("train")(train.train)
+app.command("evaluate")(evaluate.evaluate)
+app.command("recommend")(recommend.recommend)
+app.command("explain")(explain.explain)
+app.add_typer(data.app, name="data")
+app.command("doctor")(doctor.doctor)
+app.command("demo")(demo.demo)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from magnet._core import __version__
+
+        typer.echo(f"magnet {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Multimodal recommendation with a mixture of graph experts.
+
+    Exit codes: 0 done, 1 the input was at fault, 2 the command line was at fault, 130 interrupted.
+    """
+
+
+def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
+    complain(message, kind="warning: ")
+
+
+def main() -> None:
+    """Run the command line of this process and exit."""
+    warnings.showwarning = _warn
+    try:
+        app(prog_name="magnet")
+    except KeyboardInterrupt:  # before or after the verb itself
+        sys.exit(INTERRUPTED)

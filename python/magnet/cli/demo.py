@@ -1,0 +1,207 @@
+"""``magnet demo``: everything once, on generated data whose truth is known."""
+
+import importlib.util
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from magnet.cli.options import Json, Overwrite, Threads, set_threads
+from magnet.cli.terminal import check_free, complain, new_file, print_json, print_table
+from magnet.cli.train import trigger
+from magnet.errors import DataError, MissingExtraError
+
+if TYPE_CHECKING:
+    from magnet.api import Recommender
+    from magnet.data import Dataset
+    from magnet.data.synthetic import Truth
+    from magnet.nn.states import DotState
+
+__all__ = ["DEMO_LIGHTGCN", "DEMO_MAGNET", "ceiling_state", "demo"]
+
+# Small and quick enough for two cores and two minutes; otherwise the defaults.
+DEMO_MAGNET: dict[str, Any] = {
+    "dim": 32,
+    "graph": {"keep": 0.5},
+    "controller": {"earliest": 3, "cap": 12, "ramp": 4},
+    "schedule": {"epochs": 24},
+    "train": {"epochs": 40, "batch_size": 2048, "learning_rate": 1e-2, "validate_every": 2, "patience": 5},
+}
+DEMO_LIGHTGCN: dict[str, Any] = {
+    "dim": 32,
+    "layers": 2,
+    "l2": 1e-3,
+    "train": {"epochs": 80, "batch_size": 2048, "learning_rate": 1e-2, "validate_every": 2, "patience": 5},
+}
+DEMO_EASE: dict[str, Any] = {"regularization": 20.0}
+
+SHOWN = ("recall@20", "ndcg@20")
+# The user whose recommendations are shown has at least so many training items, to have something to refer to.
+HISTORY, RECOMMENDED = 10, 5
+
+
+def demo(
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for data, run and plots.")] = Path(
+        "demo"
+    ),
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the data and of the training.")] = 0,
+    overwrite: Overwrite = False,
+    threads: Threads = None,
+    as_json: Json = False,
+) -> None:
+    """Generate data, train MAGNET and its rivals, compare, recommend, explain and plot; two minutes.
+
+    Leaves DIR/data, DIR/run, DIR/training.png and DIR/experts.png.
+    """
+    if importlib.util.find_spec("matplotlib") is None:
+        raise MissingExtraError(
+            "the demo plots, and matplotlib is not installed: pip install 'magnet-rec[report]'"
+        )
+    plots = {"training": out / "training.png", "experts": out / "experts.png"}
+    _prepare(out, plots, overwrite=overwrite)
+    set_threads(threads)
+    started = time.perf_counter()
+    from magnet.data import Dataset
+    from magnet.data.synthetic import generate
+    from magnet.data.write import write_folder
+
+    made = generate("demo", seed=seed)
+    # Read back from the folder, so that the run knows its data and `magnet evaluate` finds them.
+    dataset = Dataset.from_folder(write_folder(made, out / "data", overwrite=overwrite))
+    complain(f"{dataset.n_users:,} users, {dataset.n_items:,} items in {out / 'data'}", kind="")
+    models = _train(dataset, out / "run", seed=seed, overwrite=overwrite)
+    table = _compare(models, dataset, made.truth, out / "run")
+    magnet = models["magnet"]
+    shown = _recommend(magnet, dataset)
+    explanation = magnet.explain()
+    for name, path in plots.items():
+        with new_file(path, overwrite=overwrite) as temporary:
+            getattr(explanation, f"plot_{name}")(temporary)
+    document = {
+        "out": str(out),
+        "seed": seed,
+        "seconds": time.perf_counter() - started,
+        "protocol": "strict",
+        "test": table,
+        "recommendations": shown,
+        "run": str(out / "run"),
+        "plots": {name: str(path) for name, path in plots.items()},
+        **trigger(magnet.contents),
+    }
+    if as_json:
+        print_json(document)
+    else:
+        _print(document)
+
+
+def _prepare(out: Path, plots: dict[str, Path], *, overwrite: bool) -> None:
+    if out.exists() and not out.is_dir():
+        raise DataError(f"{out}: a file is in the way of the demo's folder; choose another with --out")
+    if not overwrite and out.exists() and any(out.iterdir()):
+        raise DataError(
+            f"{out}: exists already and is not empty; choose another folder with --out, or --overwrite it"
+        )
+    out.mkdir(parents=True, exist_ok=True)
+    for path in plots.values():
+        check_free(path, overwrite=overwrite)
+
+
+def _train(dataset: "Dataset", run: Path, *, seed: int, overwrite: bool) -> dict[str, "Recommender"]:
+    from magnet.api import EASE, LightGCN, Magnet, Popularity
+
+    magnet = Magnet(seed=seed, **DEMO_MAGNET)
+    try:
+        magnet.fit(dataset, folder=run, overwrite=overwrite)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"interrupted; what was trained so far is in {run}") from None
+    return {
+        "magnet": magnet,
+        "lightgcn": LightGCN(seed=seed, **DEMO_LIGHTGCN).fit(dataset),
+        "ease": EASE(seed=seed, **DEMO_EASE).fit(dataset),
+        "popularity": Popularity(seed=seed).fit(dataset),
+    }
+
+
+def _compare(
+    models: dict[str, "Recommender"], dataset: "Dataset", truth: "Truth", run: Path
+) -> dict[str, dict[str, float]]:
+    """Test metrics by model, and those of ranking by the truth."""
+    from magnet.evaluate import evaluate
+    from magnet.train.run_folder import RunFolder
+
+    states = {name: model.contents.state for name, model in models.items()} | {
+        "ceiling": ceiling_state(truth)
+    }
+    table = {}
+    for name, state in states.items():
+        found = evaluate(state, dataset, "test", protocol="strict")
+        table[name] = {metric: found.metrics[metric] for metric in SHOWN}
+        if name == "magnet":
+            RunFolder.open(run).record_metrics("test/strict", found.to_json(name))
+    return table
+
+
+def ceiling_state(truth: "Truth") -> "DotState":
+    """A state that ranks by true utility, a product of tastes and latents: the best that can be known."""
+    import numpy as np
+    import torch
+
+    from magnet.data.synthetic import CUES, GROUPS
+    from magnet.nn.states import DotState
+
+    drivers = np.array(
+        [[cue in cues for cue in range(len(CUES))] for cues in GROUPS.values()], dtype=np.float64
+    )
+    drivers /= np.sqrt(drivers.sum(axis=1, keepdims=True))
+    weights = truth.kappa * drivers[truth.groups]  # (U, C)
+    n_users, n_items = len(truth.groups), len(truth.popularity)
+    users = (weights[:, :, None] * truth.tastes).reshape(n_users, -1)
+    items = truth.latents.transpose(1, 0, 2).reshape(n_items, -1)
+    users = np.hstack([users, np.ones((n_users, 1))])
+    items = np.hstack([items, truth.popularity[:, None]])
+    return DotState(*(torch.from_numpy(side.astype(np.float32)) for side in (users, items)))
+
+
+def _recommend(magnet: "Recommender", dataset: "Dataset") -> list[dict[str, Any]]:
+    """The best items of one user, each with the reason for it."""
+    import numpy as np
+
+    from magnet.explain.pair import reason
+
+    degrees = np.diff(dataset.train.indptr)
+    long_enough = np.flatnonzero(degrees >= HISTORY)
+    user = dataset.user_ids[long_enough[0] if long_enough.size else degrees.argmax()]
+    frame = magnet.recommend([user], RECOMMENDED)
+    contents, row_of = magnet.contents, dataset.item_index
+    return [
+        row | {"reason": reason(contents, dataset.user_index[user], row_of[row["item_id"]])}
+        for row in frame.to_dicts()
+    ]
+
+
+NAMES = {
+    "magnet": "MAGNET",
+    "lightgcn": "LightGCN",
+    "ease": "EASE",
+    "popularity": "popularity",
+    "ceiling": "ceiling (ranking by the truth)",
+}
+
+
+def _print(document: dict[str, Any]) -> None:
+    rows = [[NAMES[name], *(f"{values[m]:.4f}" for m in SHOWN)] for name, values in document["test"].items()]
+    print_table("Test part, protocol strict", ["model", "Recall@20", "NDCG@20"], rows)
+    shown = document["recommendations"]
+    typer.echo(f"For user {shown[0]['user_id']}:")
+    for row in shown:
+        title = f" ({row['title']})" if row.get("title") else ""
+        typer.echo(f"  {row['rank']}. {row['item_id']}{title}, score {row['score']:.3f}: {row['reason']}")
+    if document["fired_by"]:
+        typer.echo(
+            f"\nThe second stage began after epoch {document['fired_at']}, fired by {document['fired_by']}."
+        )
+    typer.echo(
+        f"\nThe run is in {document['run']}, the plots are {' and '.join(document['plots'].values())}."
+    )
+    typer.echo(f"{document['seconds']:.0f} s. Go on with: magnet explain {document['run']}")

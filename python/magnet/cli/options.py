@@ -1,0 +1,87 @@
+"""The options that several verbs share, and reading the data that they name."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from magnet.data import Dataset
+
+__all__ = [
+    "DataPath",
+    "ItemColumn",
+    "Json",
+    "Modalities",
+    "Overwrite",
+    "Protocol",
+    "Run",
+    "Split",
+    "SplitSeed",
+    "Threads",
+    "UserColumn",
+    "read_data",
+    "set_threads",
+]
+
+
+class Protocol(StrEnum):
+    """What is masked in evaluation."""
+
+    strict = "strict"
+    mmrec = "mmrec"
+
+
+Run = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.", show_default=False)]
+DataPath = Annotated[
+    Path, typer.Argument(metavar="PATH", help="Folder with inter.tsv and features.", show_default=False)
+]
+Split = Annotated[
+    str,
+    typer.Option(
+        "--split", metavar="NAME", help="A column of inter.tsv, or 'mmrec' or 'random' to draw one."
+    ),
+]
+SplitSeed = Annotated[int, typer.Option("--split-seed", help="Of a split that is drawn.")]
+Modalities = Annotated[
+    str | None,
+    typer.Option(
+        "--modalities", metavar="A,B", help="Features to use, by their file's stem; all by default."
+    ),
+]
+UserColumn = Annotated[str | None, typer.Option("--user-column", help="If its name is not recognised.")]
+ItemColumn = Annotated[str | None, typer.Option("--item-column", help="If its name is not recognised.")]
+Threads = Annotated[
+    int | None, typer.Option("--threads", min=1, help="Of the kernels and of torch; all cores by default.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
+
+
+def set_threads(threads: int | None) -> None:
+    """Use that many threads, if it was asked for."""
+    if threads is not None:
+        from magnet.runtime import set_num_threads
+
+        set_num_threads(threads)
+
+
+def read_data(
+    path: Path,
+    *,
+    split: str,
+    modalities: str | None,
+    split_seed: int = 0,
+    user: str | None = None,
+    item: str | None = None,
+) -> "Dataset":
+    """Read a folder as the options say.
+
+    Raises:
+        DataError: If something is missing, empty, or breaks a rule.
+    """
+    from magnet.data import Dataset
+
+    names = None if modalities is None else [name.strip() for name in modalities.split(",") if name.strip()]
+    return Dataset.from_folder(path, split=split, modalities=names, user=user, item=item, seed=split_seed)

@@ -1,0 +1,159 @@
+"""``magnet train``: from a data folder to a run folder."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from magnet.cli.options import (
+    ItemColumn,
+    Json,
+    Modalities,
+    Overwrite,
+    Protocol,
+    Split,
+    SplitSeed,
+    Threads,
+    UserColumn,
+    read_data,
+    set_threads,
+)
+from magnet.cli.terminal import complain, print_json, printer
+
+if TYPE_CHECKING:
+    from magnet.api import Recommender
+    from magnet.train.run_folder import RunContents
+
+__all__ = ["make_model", "train", "trigger"]
+
+
+def train(
+    data: Annotated[
+        Path,
+        typer.Option(
+            "--data", metavar="PATH", help="Folder with inter.tsv and features.", show_default=False
+        ),
+    ],
+    model: Annotated[
+        str,
+        typer.Option(
+            "--model", metavar="NAME", help="magnet, lightgcn, ease or popularity.", show_default=False
+        ),
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="RUN", help="Run folder to write.", show_default=False)
+    ],
+    split: Split = "split",
+    split_seed: SplitSeed = 0,
+    modalities: Modalities = None,
+    user_column: UserColumn = None,
+    item_column: ItemColumn = None,
+    protocol: Annotated[Protocol, typer.Option("--protocol", help="Of validation.")] = Protocol.strict,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the weights and of every draw.")] = 0,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Of the model's configuration, parts with dots; repeatable."
+        ),
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", metavar="FILE", help="The same in TOML; --set goes over it.")
+    ] = None,
+    threads: Threads = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's last checkpoint.")] = False,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """Train a model and choose its weights on the validation part.
+
+    Progress goes to standard error. Ctrl-C keeps the last checkpoint.
+    """
+    if resume and overwrite:
+        raise typer.BadParameter("--resume goes on with a run, --overwrite replaces it: give one of them")
+    set_threads(threads)
+    recommender = make_model(model, seed=seed, config=config, settings=settings or [])
+    dataset = read_data(
+        data,
+        split=split,
+        modalities=modalities,
+        split_seed=split_seed,
+        user=user_column,
+        item=item_column,
+    )
+    for message in dataset.messages:
+        complain(message, kind="note: ")
+    started = time.perf_counter()
+    try:
+        recommender.fit(
+            dataset, protocol=protocol.value, folder=out, overwrite=overwrite, resume=resume, progress=True
+        )
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(_interrupted(out)) from None
+    document = _document(recommender, out, time.perf_counter() - started)
+    if as_json:
+        print_json(document)
+        return
+    metrics = document["valid"]["metrics"]
+    printer().print(
+        f"{model}: validation ({protocol}) Recall@20 {metrics['recall@20']:.4f}, "
+        f"NDCG@20 {metrics['ndcg@20']:.4f}, {document['seconds']:.0f} s; saved in {out}",
+        soft_wrap=True,
+    )
+
+
+def make_model(name: str, *, seed: int, config: Path | None, settings: list[str]) -> "Recommender":
+    """A model to train, of a file of settings and of single ones over it.
+
+    Raises:
+        ConfigError: If there is no such model, or a setting is unknown or out of range; it says where.
+    """
+    from magnet.api import Recommender
+    from magnet.config import merge_settings, read_toml
+    from magnet.train.registry import find_model
+
+    entry = find_model(name)
+    values: dict[str, Any] = {}
+    if config is not None:
+        values = read_toml(config)
+        entry.config.build(values, where=str(config))
+    values = merge_settings(values, settings)
+    entry.config.build(values, where="--set")
+    (cls,) = (cls for cls in Recommender.__subclasses__() if cls.name == name)
+    return cls(seed=seed, **values)
+
+
+def _document(model: "Recommender", out: Path, seconds: float) -> dict[str, Any]:
+    contents, description = model.contents, model.description
+    facts = contents.facts
+    return {
+        "model": model.name,
+        "run": str(out),
+        "protocol": description.protocol,
+        "seed": description.seed,
+        "content_hash": description.content_hash,
+        "seconds": seconds,
+        "epochs": len(contents.events),
+        "best": facts.get("best", {}),
+        "delivered": facts.get("delivered", ""),
+        **trigger(contents),
+        "valid": contents.metrics[f"valid/{description.protocol}"],
+    }
+
+
+def trigger(contents: "RunContents") -> dict[str, Any]:
+    """What ended the first stage, and the epoch after which it did; None twice where nothing has.
+
+    Read from the events: the facts are those of the delivered weights, which may be older than the trigger.
+    """
+    fired = next((event for event in contents.events if event.get("fired_by")), {})
+    return {"fired_by": fired.get("fired_by"), "fired_at": fired.get("epoch")}
+
+
+def _interrupted(out: Path) -> str:
+    from magnet.train.checkpoint import Checkpoints
+
+    checkpoints = Checkpoints(out / "checkpoints")
+    if not checkpoints.exists("last"):
+        return "interrupted before the first checkpoint"
+    return f"interrupted; the last checkpoint is kept in {checkpoints.path('last')}; --resume goes on from it"

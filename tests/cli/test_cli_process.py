@@ -1,0 +1,111 @@
+"""The command as a process: what it costs to ask for help, and what Ctrl-C leaves behind."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+from magnet.api import load
+from magnet.train.checkpoint import Checkpoints
+
+LONG = ["--set", "dim=8", "--set", "train.epochs=100000", "--set", "train.patience=100000"]
+SHORT = ["--set", "dim=8", "--set", "train.epochs=6", "--set", "train.patience=100000"]
+
+
+def wait_for(condition, process, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end, "nothing happened"
+        time.sleep(0.02)
+
+
+def test_help_does_not_wait_for_torch():
+    code = (
+        "import sys\nfrom magnet.cli import main\nsys.argv = ['magnet', '--help']\n"
+        "try:\n    main()\nexcept SystemExit as end:\n    assert end.code == 0\n"
+        "slow = sorted({'torch', 'polars', 'scipy', 'pydantic'} & set(sys.modules))\nassert not slow, slow\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+
+
+def test_the_answer_goes_to_standard_output_and_progress_does_not(process, folder, tmp_path):
+    answer = process(
+        "train", "--data", folder, "--model", "lightgcn", *SHORT, "--out", tmp_path / "run", "--json"
+    )
+    out, err = answer.communicate(timeout=120)
+    assert answer.returncode == 0, err
+    assert json.loads(out)["epochs"] == 6
+    assert "lightgcn epoch 0" in err
+    assert "note: " in err
+
+
+def test_errors_leave_standard_output_empty_and_no_traceback(process, tmp_path):
+    answer = process("evaluate", tmp_path / "none", "--part", "test", "--json")
+    out, err = answer.communicate(timeout=60)
+    assert (answer.returncode, out) == (1, "")
+    assert err.splitlines() == [f"error: {tmp_path / 'none'}: no such run folder"]
+
+
+def test_ctrl_c_keeps_the_last_checkpoint_and_resuming_ends_where_an_uninterrupted_run_ends(
+    process, magnet, folder, tmp_path
+):
+    common = ["train", "--data", folder, "--model", "lightgcn"]
+    run, whole = tmp_path / "run", tmp_path / "whole"
+    last = Checkpoints(run / "checkpoints")
+    training = process(*common, *LONG, "--out", run, "--json", "--threads", 1)
+    wait_for(lambda: last.exists("last"), training)
+    training.send_signal(signal.SIGINT)
+    out, err = training.communicate(timeout=60)
+    assert (training.returncode, out) == (130, "")
+    assert "Traceback" not in err
+    assert str(last.path("last")) in err.splitlines()[-1]
+    assert last.load("last").meta["epoch"] >= 1
+    refused = magnet("recommend", run, "--users", "u001")
+    assert refused.code == 1
+    assert "--resume" in refused.err
+    other = magnet(*common, *SHORT, "--out", run, "--resume")
+    assert other.code == 1
+    assert "cannot resume, its config differs" in other.err
+    assert last.load("last").meta["epoch"] >= 1
+
+    # The same interruption, at a known epoch, of a run that is short enough to be finished.
+    interrupted = tmp_path / "interrupted"
+    assert magnet(*common, *SHORT, "--out", whole).code == 0
+    code = (
+        "from magnet.cli import app\nfrom magnet.train import loop\nkept = loop._Loop._epoch\n"
+        "def epoch(self):\n    if self.epoch == 3:\n        raise KeyboardInterrupt\n    return kept(self)\n"
+        f"loop._Loop._epoch = epoch\napp({[*map(str, common), *SHORT, '--out', str(interrupted)]!r})"
+    )
+    stopped = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert stopped.returncode == 130, stopped.stderr
+    assert magnet(*common, *SHORT, "--out", interrupted, "--resume").code == 0
+    ours, theirs = load(interrupted).contents, load(whole).contents
+    assert ours.state.users.equal(theirs.state.users)
+    assert ours.state.items.equal(theirs.state.items)
+    assert [e["terms"] for e in ours.events] == [e["terms"] for e in theirs.events]
+
+
+def test_ctrl_c_before_the_first_checkpoint_says_so(process, folder, tmp_path):
+    run = tmp_path / "run"
+    slow = ["--set", "dim=1024", "--set", "train.batch_size=1", "--set", "layers=8"]
+    training = process("train", "--data", folder, "--model", "lightgcn", *slow, "--out", run)
+    wait_for((run / "config.json").exists, training)
+    training.send_signal(signal.SIGINT)
+    _, err = training.communicate(timeout=60)
+    assert training.returncode == 130
+    assert err.splitlines()[-1] == "interrupted before the first checkpoint"
+
+
+def test_a_reader_that_goes_away_is_no_error(process, ease_run):
+    users = ",".join(f"u{user:03d}" for user in range(240))
+    answer = process("recommend", ease_run, "--users", users, "-k", 100)
+    answer.stdout.readline()
+    answer.stdout.close()
+    err = answer.stderr.read()
+    answer.stderr.close()
+    answer.wait(timeout=60)
+    assert "Traceback" not in err
