@@ -1,13 +1,17 @@
 """Multimodal recommendation with a mixture of graph experts."""
 
-from magnet import data, errors
-from magnet._core import __version__
-from magnet.api import EASE, LightGCN, Magnet, Popularity, Recommender, load
-from magnet.data import Dataset
-from magnet.engine import Trainer
-from magnet.evaluate import Evaluation, evaluate
-from magnet.runtime import set_num_threads
-from magnet.train.config import TrainConfig
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from magnet import data, errors
+    from magnet._core import __version__
+    from magnet.api import EASE, LightGCN, Magnet, Popularity, Recommender, load
+    from magnet.data import Dataset
+    from magnet.engine import Trainer
+    from magnet.evaluate import Evaluation
+    from magnet.runtime import set_num_threads
+    from magnet.train.config import TrainConfig
 
 __all__ = [
     "EASE",
@@ -22,7 +26,34 @@ __all__ = [
     "__version__",
     "data",
     "errors",
-    "evaluate",
     "load",
     "set_num_threads",
 ]
+
+# Importing torch takes seconds, and `magnet --help` needs none of it: a name is imported when it is first used.
+_HOMES = {
+    "EASE": "magnet.api",
+    "Dataset": "magnet.data",
+    "Evaluation": "magnet.evaluate",
+    "LightGCN": "magnet.api",
+    "Magnet": "magnet.api",
+    "Popularity": "magnet.api",
+    "Recommender": "magnet.api",
+    "TrainConfig": "magnet.train.config",
+    "Trainer": "magnet.engine",
+    "__version__": "magnet._core",
+    "load": "magnet.api",
+    "set_num_threads": "magnet.runtime",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    if name in ("data", "errors"):
+        return import_module(f"magnet.{name}")
+    raise AttributeError(f"module 'magnet' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -3,32 +3,29 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-import numpy as np
-import polars as pl
-
+from magnet.answers import Answers
 from magnet.engine import Trainer
-from magnet.errors import DataError, MagnetError, UnknownIdError
-from magnet.evaluate.rank import rank, score
+from magnet.errors import DataError, MagnetError
+from magnet.evaluate import evaluate
 from magnet.explain import ModelExplanation, PairExplanation, explain_model, explain_pair
-from magnet.nn.states import DotState
 from magnet.train.registry import find_model
 from magnet.train.run_folder import RunContents, RunDescription, RunFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Sequence
+    from collections.abc import Hashable, Iterable
     from pathlib import Path
 
+    import numpy as np
+    import polars as pl
     from numpy.typing import NDArray
 
+    from magnet.answers import Unknown
     from magnet.data import Dataset
+    from magnet.evaluate import Evaluation
 
 __all__ = ["EASE", "LightGCN", "Magnet", "Popularity", "Recommender", "load"]
-
-Unknown = Literal["error", "skip", "popular"]
-# Ids named in an error; more would hide the sentence around them.
-_NAMED = 5
 
 
 class Recommender:
@@ -90,8 +87,7 @@ class Recommender:
     def receive(self, description: RunDescription, contents: RunContents) -> None:
         """Take a trained model; what the trainer and :func:`load` call."""
         self._description, self._contents = description, contents
-        for index in ("_user_index", "_item_index"):
-            self.__dict__.pop(index, None)
+        self.__dict__.pop("_answers", None)
 
     @property
     def contents(self) -> RunContents:
@@ -125,12 +121,8 @@ class Recommender:
         return self.contents.metrics
 
     @functools.cached_property
-    def _user_index(self) -> dict[Hashable, int]:
-        return {key: index for index, key in enumerate(self.contents.user_ids)}
-
-    @functools.cached_property
-    def _item_index(self) -> dict[Hashable, int]:
-        return {key: index for index, key in enumerate(self.contents.item_ids)}
+    def _answers(self) -> Answers:
+        return Answers(self.contents)
 
     def recommend(
         self,
@@ -158,78 +150,7 @@ class Recommender:
             UnknownIdError: If users are unknown.
             DataError: If k is out of range, or a user has seen every item.
         """
-        keys = list(users)
-        contents = self.contents
-        if not 1 <= k <= len(contents.item_ids):
-            raise DataError(
-                f"k must be from 1 to the {len(contents.item_ids)} items of the catalogue, got {k}"
-            )
-        if unknown not in ("error", "skip", "popular"):
-            raise DataError(f"unknown must be 'error', 'skip' or 'popular', got {unknown!r}")
-        if unknown == "error":
-            self._indices(keys, self._user_index, "user", "; unknown='skip' or 'popular' goes on without")
-        elif unknown == "skip":
-            keys = [key for key in keys if key in self._user_index]
-        rows = np.array([self._user_index.get(key, -1) for key in keys], dtype=np.int32)
-        seen = (contents.train + contents.valid).tocsr() if exclude_seen else None
-        if seen is not None:
-            seen.sort_indices()
-            self._refuse_sated(keys, rows, seen)
-        trained = np.diff(contents.train.indptr) > 0
-        cold = (rows < 0) | ~trained[rows]
-        items = np.full((len(keys), k), -1, dtype=np.int32)
-        scores = np.full((len(keys), k), -np.inf, dtype=np.float32)
-        if (~cold).any():
-            items[~cold], scores[~cold] = rank(contents.state, rows[~cold], seen, k)
-        if cold.any():
-            # One row that nobody has seen anything in stands for all unknown users.
-            at = np.where(rows[cold] < 0, len(contents.user_ids), rows[cold]).astype(np.int32)
-            items[cold], scores[cold] = rank(*self._popular(at, seen), k)
-        return self._frame(keys, items, scores, cold)
-
-    def _refuse_sated(self, keys: list[Hashable], rows: NDArray[np.int32], seen: Any) -> None:
-        counts = np.diff(seen.indptr)
-        sated = [
-            key for key, row in zip(keys, rows, strict=True) if row >= 0 and counts[row] == seen.shape[1]
-        ]
-        if sated:
-            raise DataError(
-                f"nothing is left to recommend: users {_first(sated)} have seen all {seen.shape[1]} items; leave them "
-                "out, or pass exclude_seen=False"
-            )
-
-    def _popular(self, users: NDArray[np.int32], seen: Any) -> tuple[DotState, NDArray[np.int32], Any]:
-        import scipy.sparse as sp
-        import torch
-
-        n_users, n_items = self.contents.train.shape
-        popularity = torch.from_numpy(self.contents.popularity.astype(np.float32))[:, None]
-        state = DotState(torch.ones(n_users + 1, 1), popularity)
-        if seen is not None:
-            seen = sp.csr_array(sp.vstack([seen, sp.csr_array((1, n_items), dtype=np.float32)]))
-            seen.indices, seen.indptr = seen.indices.astype(np.int32), seen.indptr.astype(np.int32)
-        return state, users, seen
-
-    def _frame(
-        self,
-        keys: list[Hashable],
-        items: NDArray[np.int32],
-        scores: NDArray[np.float32],
-        cold: NDArray[np.bool_],
-    ) -> pl.DataFrame:
-        row, column = np.nonzero(items >= 0)
-        item_ids, titles = self.contents.item_ids, self.contents.titles
-        chosen = items[row, column]
-        columns: dict[str, Any] = {
-            "user_id": _series("user_id", [keys[r] for r in row]),
-            "item_id": _series("item_id", [item_ids[i] for i in chosen]),
-            "rank": (column + 1).astype(np.int32),
-            "score": scores[row, column],
-        }
-        if titles is not None:
-            columns["title"] = pl.Series([titles[i] for i in chosen], dtype=pl.String)
-        columns["reason"] = pl.Series(["popular" if cold[r] else "model" for r in row], dtype=pl.String)
-        return pl.DataFrame(columns)
+        return self._answers.recommend(users, k, exclude_seen=exclude_seen, unknown=unknown)
 
     def score(self, users: Iterable[Hashable], items: Iterable[Hashable]) -> NDArray[np.float32]:
         """Score every given user with every given item.
@@ -244,10 +165,28 @@ class Recommender:
         Raises:
             UnknownIdError: If an id is unknown.
         """
-        u = self._indices(list(users), self._user_index, "user")
-        i = self._indices(list(items), self._item_index, "item")
-        pairs = score(self.contents.state, np.repeat(u, len(i)), np.tile(i, len(u)))
-        return np.asarray(pairs, dtype=np.float32).reshape(len(u), len(i))
+        return self._answers.score(users, items)
+
+    def evaluate(self, dataset: Dataset, part: str = "test", *, protocol: str = "strict") -> Evaluation:
+        """Measure the fitted model on a held-out part of the data it was trained on.
+
+        Args:
+            dataset: The same data.
+            part: ``valid`` or ``test``.
+            protocol: ``strict`` or ``mmrec``; they differ in what is masked and who counts.
+
+        Returns:
+            Averages and per-user values, see :class:`magnet.Evaluation`.
+
+        Raises:
+            DataError: If these are other data, or the part is empty.
+        """
+        if dataset.content_hash != self.description.content_hash:
+            raise DataError(
+                f"{dataset.name} is not the data this model was trained on: their content differs; fit again, or "
+                "evaluate on the data of the training"
+            )
+        return evaluate(self.contents.state, dataset, part, protocol=protocol)
 
     def explain(self, user: Hashable = None, item: Hashable = None) -> PairExplanation | ModelExplanation:
         """Explain one score, or without arguments the model as a whole.
@@ -267,9 +206,8 @@ class Recommender:
             return explain_model(self.contents, model=self.name)
         if user is None or item is None:
             raise DataError("explain takes a user and an item, or neither to explain the whole model")
-        (u,) = self._indices([user], self._user_index, "user")
-        (i,) = self._indices([item], self._item_index, "item")
-        return explain_pair(self.contents, int(u), int(i), model=self.name)
+        u, i = self._answers.user(user), self._answers.item(item)
+        return explain_pair(self.contents, u, i, model=self.name)
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
         """Write a run folder that predicts without the training data.
@@ -278,15 +216,6 @@ class Recommender:
             RunError: If the folder exists and ``overwrite`` is not given, or an id cannot be kept.
         """
         RunFolder.create(folder, self.description, overwrite=overwrite).finish(self.contents)
-
-    @staticmethod
-    def _indices(
-        keys: Sequence[Hashable], index: dict[Hashable, int], what: str, advice: str = ""
-    ) -> NDArray[np.int32]:
-        missing = [key for key in keys if key not in index]
-        if missing:
-            raise UnknownIdError(f"unknown {what} ids {_first(missing)}{advice}", missing)
-        return np.array([index[key] for key in keys], dtype=np.int32)
 
 
 class Magnet(Recommender):
@@ -335,16 +264,3 @@ def load(folder: str | Path) -> Recommender:
     model = classes[description.model](seed=description.seed, **description.config)
     model.receive(description, run.load())
     return model
-
-
-def _series(name: str, keys: list[Hashable]) -> pl.Series:
-    """A column of ids: of their own type where they share one that polars knows, else of Python objects."""
-    kinds = {type(key) for key in keys}
-    if len(kinds) == 1 and kinds <= {int, str, float, bool}:
-        return pl.Series(name, keys)
-    return pl.Series(name, keys, dtype=pl.Object) if keys else pl.Series(name, [], dtype=pl.String)
-
-
-def _first(keys: Sequence[Hashable]) -> str:
-    named = ", ".join(map(repr, keys[:_NAMED]))
-    return named if len(keys) <= _NAMED else f"{named} and {len(keys) - _NAMED} more"

@@ -146,8 +146,9 @@ def gate(logits: Tensor, *, top_k: int, floor: float) -> Routing:
 def summarise(routing: Routing) -> RoutingSums:
     """Sum one batch of pairs ``(B, E)`` for the epoch's statistics."""
     p = routing.dense
-    top = min(LOAD_TOP, p.shape[-1])
-    bar = p.topk(top, -1).values[..., -1:]
-    above, level = (p > bar).float(), (p == bar).float()
-    loads = above + level * (top - above.sum(-1, keepdim=True)) / level.sum(-1, keepdim=True)
+    bar = p.topk(min(LOAD_TOP, p.shape[-1]), -1).values[..., -1:]
+    above, level = (p > bar).float(), ((p == bar) & (p > 0)).float()
+    # Where fewer experts are on than there are places, each of them has one.
+    places = (p > 0).sum(-1, keepdim=True).clamp(max=LOAD_TOP)
+    loads = above + level * (places - above.sum(-1, keepdim=True)) / level.sum(-1, keepdim=True).clamp(min=1)
     return RoutingSums(torch.tensor(float(len(p))), routing.entropy.sum(), p.sum(0), loads.sum(0))

@@ -13,6 +13,7 @@ from magnet.config import Config
 from magnet.errors import ConfigError, DataError, nearest
 from magnet.graph.build import (
     bipartite,
+    combine,
     drop_edges,
     lift,
     lift_weights,
@@ -98,10 +99,7 @@ def build_graphs(dataset: Dataset, config: GraphConfig) -> Graphs:
     lifts = {name: lift(train, knn) for name, knn in zip(dataset.modalities, neighbours, strict=True)}
     weights = _weights(config, lifts)
     content = [similarity(knn) for knn in neighbours]
-    items = content[0] * np.float32(weights[0])
-    for graph, weight in zip(content[1:], weights[1:], strict=True):
-        items = items + graph * np.float32(weight)
-    items.sort_indices()
+    items = combine(content, weights)
     pseudo = None
     if config.content_edges != "item-item":
         pseudo = pseudo_edges(

@@ -87,3 +87,7 @@ def test_loads_share_ties() -> None:
     sums = summarise(gate(dense.log(), top_k=0, floor=0.0))
     torch.testing.assert_close(sums.loads, torch.tensor([2.0, 1 + 2 / 3, 1 + 2 / 3, 2 / 3]))
     assert float(sums.loads.sum()) == pytest.approx(6.0)
+    off = torch.tensor([[1.0, OFF, 0.5, OFF]])
+    torch.testing.assert_close(
+        summarise(gate(off, top_k=0, floor=0.02)).loads, torch.tensor([1.0, 0.0, 1.0, 0.0])
+    )
