@@ -101,7 +101,8 @@ def write_tensors(
     # Copies, because safetensors refuses tensors that share memory.
     plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     with replacing(path) as temporary:
-        save_file(plain, temporary, dict(metadata or {}))
+        # Of no tensors and an empty mapping of texts safetensors writes what it cannot read.
+        save_file(plain, temporary, dict(metadata) if metadata else None)
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -220,7 +220,7 @@ def test_epochs_differ_and_repeat(tiny) -> None:
 
 
 def test_users_who_have_seen_everything_teach_nothing() -> None:
-    frame = {"user": [0, 0, 1, 1, 2, 2], "item": [0, 1, 0, 1, 0, 1], "split": [0, 0, 0, 0, 0, 1]}
+    frame = {"user": [0, 0, 1, 1, 2, 2], "item": [0, 1, 0, 1, 0, 1], "split": [0, 0, 0, 0, 1, 2]}
     import polars as pl
 
     data = magnet.Dataset.from_frame(pl.DataFrame(frame), user="user", item="item", split="split")
