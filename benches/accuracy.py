@@ -1,6 +1,8 @@
 """Accuracy on real data: MAGNET, its controls and the baselines, chosen on validation, scored once on test.
 
-    python benches/accuracy.py DATA --config configs/baby.toml --runs magnet,no-mixture,lightgcn,ease --seeds 0,1,2
+    python benches/accuracy.py DATA/baby --split split_diffmm --runs no-mixture,magnet,lightgcn,ease --seeds 0,1,2
+
+Configurations are those of configs/MODEL-NAME.toml, NAME being the data folder's.
 
 Prints a Markdown table (mean over seeds) and keeps per-user values and everything else as run folders under --out.
 The first MAGNET run of a seed trains the backbone; the controls of that seed that differ in the mixture alone use it
@@ -87,17 +89,19 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("data", type=Path)
-    parser.add_argument(
-        "--config", type=Path, required=True, help="TOML with [data], [magnet], [lightgcn], [ease]"
-    )
-    parser.add_argument("--set", action="append", default=[], help="magnet.KEY=VALUE over the configuration")
+    parser.add_argument("--split", default="split")
+    parser.add_argument("--modalities", type=lambda text: text.split(","))
+    parser.add_argument("--configs", type=Path, default=Path(__file__).parents[1] / "configs")
+    parser.add_argument("--set", action="append", default=[], help="MODEL.KEY=VALUE over the configuration")
     parser.add_argument("--runs", default="no-mixture,magnet,lightgcn,ease,popularity")
     parser.add_argument("--seeds", default="0")
     parser.add_argument("--protocol", default="mmrec")
     parser.add_argument("--out", type=Path, default=Path("runs"))
     args = parser.parse_args()
-    config = merge_settings(read_toml(args.config), args.set)
-    dataset = magnet.Dataset.from_folder(args.data, **config.pop("data", {}))
+    dataset = magnet.Dataset.from_folder(args.data, split=args.split, modalities=args.modalities)
+    files = {name: args.configs / f"{name}-{dataset.name}.toml" for name in ("magnet", *BASELINES)}
+    config = {name: read_toml(file) for name, file in files.items() if file.exists()}
+    config = merge_settings(config, args.set)
     rows: dict[str, list[dict[str, float]]] = {}
     for seed in map(int, args.seeds.split(",")):
         plain = backbone = None

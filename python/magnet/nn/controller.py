@@ -24,6 +24,9 @@ class ControllerConfig(Config):
     """When to switch, and what each stage asks of the router.
 
     Attributes:
+        balance: What coverage asks for: ``entropy`` a marginal entropy of at least its target; ``switch`` a small
+            product of hard loads and mean weights, as Switch Transformers do (Fedus et al., 2022): it sees the loads
+            that the trigger looks at.
         coverage_weight: λ_cov, weight of the marginal entropy that is missing to its target.
         coverage_target: τ_m, that target, as a share of log E.
         z_weight: λ_z, weight of the squared log-partition of the logits.
@@ -40,6 +43,7 @@ class ControllerConfig(Config):
         ramp: R, epochs over which confidence grows and experts are cut to the top k.
     """
 
+    balance: Literal["entropy", "switch"] = "entropy"
     coverage_weight: float = Field(0.03, ge=0)
     coverage_target: float = Field(0.95, ge=0, le=1)
     z_weight: float = Field(1e-3, ge=0)
@@ -73,6 +77,7 @@ class EpochStatistics(NamedTuple):
 class StageWeights(NamedTuple):
     """What the loss of one epoch asks of the router."""
 
+    balance: Literal["entropy", "switch"]
     coverage: float
     target: float
     confidence: float
@@ -151,7 +156,7 @@ class Controller:
         """What the next epoch's loss asks for."""
         c = self.config
         if self.stage == "coverage":
-            return StageWeights(c.coverage_weight, c.coverage_target, 0.0, c.z_weight, 0)
+            return StageWeights(c.balance, c.coverage_weight, c.coverage_target, 0.0, c.z_weight, 0)
         final = self.top_k or self.n_experts
         target = (
             math.log(min(final + 1, self.n_experts)) / math.log(self.n_experts) if self.n_experts > 1 else 0.0
@@ -159,6 +164,8 @@ class Controller:
         starved = any(epochs >= c.window for epochs in self.starving)
         progress = min(1.0, self.since / c.ramp)
         return StageWeights(
+            # Equal loads would forbid what this stage is for.
+            balance="entropy",
             coverage=c.coverage_weight if starved else 0.1 * c.coverage_weight,
             target=target,
             confidence=c.confidence_weight * progress,

@@ -10,6 +10,7 @@ from pydantic import Field
 from torch import Tensor
 
 from magnet.config import Config
+from magnet.nn.router import summarise
 
 if TYPE_CHECKING:
     from magnet.nn.controller import StageWeights
@@ -88,7 +89,11 @@ def routing_terms(routing: Routing, logits: Tensor, weights: StageWeights) -> di
     """
     terms: dict[str, Tensor] = {}
     n_experts = routing.dense.shape[-1]
-    if weights.coverage:
+    if weights.coverage and weights.balance == "switch":
+        loads = summarise(routing).loads
+        product = n_experts * (loads / loads.sum().clamp(min=1) * routing.dense.mean(0)).sum()
+        terms["coverage"] = weights.coverage * product
+    elif weights.coverage:
         mean = routing.dense.mean(0)
         entropy = (
             -torch.xlogy(mean, mean.clamp(min=1e-20)).sum() / torch.tensor(float(max(2, n_experts))).log()

@@ -107,6 +107,11 @@ class MagnetTask:
         return self.model
 
     @property
+    def cues(self) -> list[str]:
+        """Names of the cues, behaviour first."""
+        return ["behaviour", *self.graphs.lifts]
+
+    @property
     def stage(self) -> str:
         """``backbone``, ``coverage`` or ``specialisation``."""
         return self.controller.stage if self.mixing else "backbone"
@@ -266,7 +271,7 @@ class MagnetTask:
             "modalities": list(self.graphs.lifts),
             "lifts": self.graphs.lifts,
             "graph_weights": self.graphs.weights,
-            "experts": self.model.experts.describe(["behaviour", *self.graphs.lifts]),
+            "experts": self.model.experts.describe(self.cues),
             "top_k": self.top_k or self.controller.n_experts,
             "router": self.config.router.kind,
         }

@@ -46,17 +46,34 @@ def test_routing_terms_follow_the_stage() -> None:
     routing = gate(logits, top_k=0, floor=0.0)
     p = routing.dense[0].double()
     entropy = float(-(p * p.log()).sum() / math.log(3))
-    coverage = routing_terms(routing, logits, StageWeights(0.03, 0.95, 0.0, 1e-3, 0))
+    coverage = routing_terms(routing, logits, StageWeights("entropy", 0.03, 0.95, 0.0, 1e-3, 0))
     assert set(coverage) == {"coverage", "z"}
     assert float(coverage["coverage"]) == pytest.approx(0.03 * (0.95 - entropy), rel=1e-5)
     assert float(coverage["z"]) == pytest.approx(1e-3 * math.log(math.exp(3) + 2) ** 2, rel=1e-5)
-    special = routing_terms(routing, logits, StageWeights(0.0, 0.5, 5e-3, 0.0, 1))
+    special = routing_terms(routing, logits, StageWeights("entropy", 0.0, 0.5, 5e-3, 0.0, 1))
     assert set(special) == {"confidence"}
     assert float(special["confidence"]) == pytest.approx(5e-3 * entropy, rel=1e-5)
 
 
+def test_the_switch_balance_is_one_for_even_loads_and_more_for_uneven() -> None:
+    weights = StageWeights("switch", 1.0, 0.95, 0.0, 0.0, 0)
+    even = torch.tensor(
+        [[2.0, 1.0, 0.0, -9.0], [-9.0, 2.0, 1.0, 0.0], [0.0, -9.0, 2.0, 1.0], [1.0, 0.0, -9.0, 2.0]]
+    )
+    balanced = routing_terms(gate(even, top_k=0, floor=0.0), even, weights)["coverage"]
+    assert float(balanced) == pytest.approx(1.0, rel=1e-5)
+    uneven = even[:1].expand(4, 4)
+    p = torch.softmax(uneven[0], -1)
+    expected = 4 * float(p[:3].sum()) / 3
+    assert float(
+        routing_terms(gate(uneven, top_k=0, floor=0.0), uneven, weights)["coverage"]
+    ) == pytest.approx(expected, rel=1e-5)
+
+
 def test_pairs_without_any_expert_cost_nothing() -> None:
     logits = torch.full((2, 3), OFF)
-    terms = routing_terms(gate(logits, top_k=0, floor=0.02), logits, StageWeights(0.0, 0.9, 0.01, 1e-3, 0))
+    terms = routing_terms(
+        gate(logits, top_k=0, floor=0.02), logits, StageWeights("entropy", 0.0, 0.9, 0.01, 1e-3, 0)
+    )
     assert float(terms["z"]) == 0.0
     assert float(terms["confidence"]) == 0.0
