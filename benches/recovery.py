@@ -2,7 +2,7 @@
 
     python benches/recovery.py --seeds 0,1,2,3,4
 
-For each seed of the generator (standard difficulty): MAGNET and its noise-fed and per-user controls on one backbone; the
+For each seed of the generator (standard difficulty): MAGNET and its controls of the router on one backbone; the
 trigger; mutual information of the routing on held-out pairs; and *recovery*, the share of users for whom the cue whose
 occlusion changes the scores of their test items most is the planted one, beside chance, a linear probe on the history
 and the ceiling. Occlusion acts on experts and router; the backbone's score is the same with and without.
