@@ -22,19 +22,14 @@ __all__ = ["DEMO_LIGHTGCN", "DEMO_MAGNET", "ceiling_state", "demo"]
 
 # Small and quick enough for two cores and two minutes; otherwise the defaults.
 DEMO_MAGNET: dict[str, Any] = {
-    "dim": 32,
-    "graph": {"keep": 0.5},
-    "controller": {"earliest": 3, "cap": 12, "ramp": 4},
+    "controller": {"ramp": 4},
     "schedule": {"epochs": 24},
-    "train": {"epochs": 40, "batch_size": 2048, "learning_rate": 1e-2, "validate_every": 2, "patience": 5},
+    "train": {"epochs": 50, "batch_size": 1024, "learning_rate": 5e-3, "validate_every": 2, "patience": 5},
 }
 DEMO_LIGHTGCN: dict[str, Any] = {
-    "dim": 32,
-    "layers": 2,
-    "l2": 1e-3,
-    "train": {"epochs": 80, "batch_size": 2048, "learning_rate": 1e-2, "validate_every": 2, "patience": 5},
+    "train": {"epochs": 60, "batch_size": 1024, "learning_rate": 5e-3, "validate_every": 2, "patience": 5},
 }
-DEMO_EASE: dict[str, Any] = {"regularization": 20.0}
+DEMO_EASE: dict[str, Any] = {"regularization": 50.0}
 
 SHOWN = ("recall@20", "ndcg@20")
 # The user whose recommendations are shown has at least so many training items, to have something to refer to.

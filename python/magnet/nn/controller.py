@@ -27,7 +27,7 @@ class ControllerConfig(Config):
         balance: What coverage asks for: ``entropy`` a marginal entropy of at least its target; ``switch`` a small
             product of hard loads and mean weights, as Switch Transformers do (Fedus et al., 2022): it sees the loads
             that the trigger looks at.
-        coverage_weight: λ_cov, weight of the marginal entropy that is missing to its target.
+        coverage_weight: λ_cov, the weight of that; a tenth of it, on the entropy, after the trigger.
         coverage_target: τ_m, that target, as a share of log E.
         z_weight: λ_z, weight of the squared log-partition of the logits.
         trigger_entropy: τ_c, what the smoothed entropy of the hard loads must reach.
@@ -43,8 +43,8 @@ class ControllerConfig(Config):
         ramp: R, epochs over which confidence grows and experts are cut to the top k.
     """
 
-    balance: Literal["entropy", "switch"] = "entropy"
-    coverage_weight: float = Field(0.03, ge=0)
+    balance: Literal["entropy", "switch"] = "switch"
+    coverage_weight: float = Field(0.3, ge=0)
     coverage_target: float = Field(0.95, ge=0, le=1)
     z_weight: float = Field(1e-3, ge=0)
     trigger_entropy: float = Field(0.90, ge=0, le=1)

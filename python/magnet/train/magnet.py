@@ -59,7 +59,7 @@ class ScheduleConfig(Config):
     backbone_rate: float = Field(0.1, ge=0)
     epochs: int = Field(80, ge=1)
     learning_rate: float = Field(1e-3, gt=0)
-    router_rate: float = Field(1.0, ge=0)
+    router_rate: float = Field(0.3, ge=0)
     weight_decay: float = Field(0.1, ge=0)
 
 

@@ -108,7 +108,7 @@ def test_the_ramp_cuts_nine_to_five_to_three_and_raises_confidence() -> None:
 
 
 def test_a_starving_expert_brings_the_coverage_weight_back() -> None:
-    controller = run([1.0] * 5)
+    controller = run([1.0] * 5, coverage_weight=0.03)
     assert controller.weights().coverage == pytest.approx(0.003)
     starved = [0.05 / E] + [(1 - 0.05 / E) / (E - 1)] * (E - 1)
     for expected in (0.003, 0.003, 0.03):

@@ -20,7 +20,7 @@ def moved(**config: Any) -> tuple[MagnetModel, Inputs, Views]:
     model, inputs, views = world(**config)
     generator = torch.Generator().manual_seed(2)
     with torch.no_grad():
-        for parameter in [*model.router.parameters(), model.experts.outer]:
+        for parameter in [*model.router.parameters(), *model.experts.parameters()]:
             parameter.add_(0.3 * torch.randn(parameter.shape, generator=generator))
     model.refresh(model.behaviour(views).detach(), inputs)
     return model.eval(), inputs, views
@@ -152,7 +152,7 @@ def test_an_item_without_a_modality_uses_no_expert_of_it() -> None:
         {"router": {"temperature": 3.0}},
         {"experts": {"roles": ["dominant"]}},
         {"experts": {"towers": "plain"}},
-        {"experts": {"transform": False}},
+        {"experts": {"transform": True}},
         {"content": {"smooth": False}},
         {"content": {"gate": "features"}},
         {"content": {"gate": "embedding"}},
