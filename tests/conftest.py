@@ -6,9 +6,13 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import settings
 
 from magnet.data.synthetic import Synthetic, generate
+
+# Tests work on tiny data, where a second thread of torch costs more than it brings; who needs threads sets them.
+torch.set_num_threads(1)
 
 settings.register_profile("fast", max_examples=30, deadline=None, database=None, derandomize=True)
 settings.register_profile("slow", max_examples=1000, deadline=None, database=None)

@@ -34,6 +34,15 @@ def same(a: Any, b: Any) -> bool:
     return left.keys() == right.keys() and all(torch.equal(left[k], right[k]) for k in left)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def two_threads():
+    """Equal bits are worth nothing on one thread."""
+    before = torch.get_num_threads()
+    magnet.set_num_threads(2)
+    yield
+    magnet.set_num_threads(before)
+
+
 @pytest.fixture(scope="module")
 def fitted(tiny, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "whole"
