@@ -18,6 +18,8 @@ class TrainConfig(Config):
         learning_rate: Adam's, of the embeddings.
         validate_every: Epochs between validations.
         patience: Validations without a better Recall@20 before training stops.
+        average: β of the moving average of weights over steps, which is validated and delivered; 0 takes the weights as
+            they are.
     """
 
     epochs: int = Field(200, ge=1)
@@ -25,3 +27,4 @@ class TrainConfig(Config):
     learning_rate: float = Field(1e-3, gt=0)
     validate_every: int = Field(1, ge=1)
     patience: int = Field(15, ge=1)
+    average: float = Field(0.0, ge=0, lt=1)

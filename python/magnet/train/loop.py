@@ -10,6 +10,7 @@ import torch
 
 from magnet.errors import TrainingError
 from magnet.seeds import derive
+from magnet.train.average import WeightAverage
 from magnet.train.batches import Batches
 from magnet.train.snapshot import Snapshot, restore_optimizer, restore_task, restore_weights, take
 from magnet.train.stopping import EarlyStopping
@@ -78,6 +79,12 @@ class _Loop:
         self.phase_start = 0
         self.stopping = EarlyStopping(config.patience)
         self.optimizer = self._optimizer()
+        self.average = self._average()
+
+    def _average(self) -> WeightAverage:
+        trained = {id(p) for group in self.task.parameter_groups() for p in group["params"]}
+        named = {name: p for name, p in self.task.module.named_parameters() if id(p) in trained}
+        return WeightAverage(named, self.config.average)
 
     def _optimizer(self) -> torch.optim.Optimizer:
         # AdamW without decay is Adam; its decay, where a group has one, does not pass through the moments.
@@ -88,6 +95,8 @@ class _Loop:
         restore_task(self.task, last)
         self.optimizer = self._optimizer()
         restore_optimizer(self.optimizer, last)
+        self.average = self._average()
+        self.average.restore(last)
         self.epoch, self.phase_start = last.meta["epoch"], last.meta["phase_start"]
         self.stopping.load_state_dict(last.meta["stopping"])
         self.history.best = {k: dict(v) for k, v in last.meta["best"].items()}
@@ -104,7 +113,7 @@ class _Loop:
             if over and not self._next_phase():
                 self.watch(record)
                 break
-            self.keep("last", take(self.task, self._position(), self.optimizer))
+            self.keep("last", take(self.task, self._position(), self.optimizer, self.average))
             self.watch(record)
         self._deliver()
 
@@ -127,12 +136,14 @@ class _Loop:
             self.optimizer.zero_grad(set_to_none=True)
             terms.total.backward()  # type: ignore[no-untyped-call]
             self.optimizer.step()
+            self.average.update()
         record: dict[str, Any] = {"epoch": self.epoch, **task.end_epoch()}
         record["terms"] = {name: value / len(self.batches) for name, value in sums.items()}
         record["train_seconds"] = time.perf_counter() - started
         self.epoch += 1
         if self.epoch % self.config.validate_every == 0:
-            record["valid"] = self._validate(record["stage"])
+            with self.average.applied():
+                record["valid"] = self._validate(record["stage"])
         record["seconds"] = time.perf_counter() - started
         return record
 
@@ -164,12 +175,14 @@ class _Loop:
         self.phase_start = self.epoch
         self.stopping = EarlyStopping(self.config.patience)
         self.optimizer = self._optimizer()
+        self.average = self._average()
         self.keep(f"start-{self.task.stage}", take(self.task, self._position()))
         return True
 
     def _deliver(self) -> None:
         if not self.best:
-            self._validate(self.task.stage)
+            with self.average.applied():
+                self._validate(self.task.stage)
         ready = [s for s, snapshot in self.best.items() if snapshot.meta["delivers"]]
         chosen = max(ready, key=lambda s: self.history.best[s][TARGET])
         restore_task(self.task, self.best[chosen])

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from magnet.train.average import WeightAverage
     from magnet.train.task import Task
 
 __all__ = ["Snapshot", "backbone_only", "optimizer_tensors", "restore_optimizer", "restore_task", "take"]
@@ -24,11 +25,18 @@ class Snapshot:
     meta: dict[str, Any]
 
 
-def take(task: Task, meta: dict[str, Any], optimizer: torch.optim.Optimizer | None = None) -> Snapshot:
-    """Copy a task's weights and progress, and an optimiser's moments if given."""
+def take(
+    task: Task,
+    meta: dict[str, Any],
+    optimizer: torch.optim.Optimizer | None = None,
+    average: WeightAverage | None = None,
+) -> Snapshot:
+    """Copy a task's weights and progress, and what else going on needs: moments and averages."""
     tensors = {_MODEL + name: t.detach().clone() for name, t in task.module.state_dict().items()}
     if optimizer is not None:
         tensors |= optimizer_tensors(optimizer)
+    if average is not None:
+        tensors |= average.tensors()
     return Snapshot(tensors, meta | {"task": task.progress()})
 
 

@@ -113,6 +113,26 @@ def test_an_interrupted_training_goes_on_to_the_same_bits(tiny, fitted, tmp_path
     assert same(magnet.load(folder).contents.state, model.contents.state)
 
 
+def test_an_interruption_keeps_the_average_of_weights(tiny, tmp_path) -> None:
+    config = quick(mixture=False, train={**QUICK["train"], "average": 0.9})
+    whole = magnet.Magnet(seed=5, **config).fit(tiny.dataset, progress=False)
+    plain = magnet.Magnet(seed=5, **quick(mixture=False)).fit(tiny.dataset, progress=False)
+    assert not same(whole.contents.state, plain.contents.state)
+    calls = []
+
+    def evaluator(state):
+        calls.append(1)
+        if len(calls) > 1:
+            raise KeyboardInterrupt
+        return evaluate(state, tiny.dataset, "valid")
+
+    cut = magnet.Magnet(seed=5, **config)
+    with pytest.raises(KeyboardInterrupt):
+        magnet.Trainer(cut, tiny.dataset, folder=tmp_path / "a", evaluator=evaluator, progress=False).fit()
+    magnet.Trainer(cut, tiny.dataset, folder=tmp_path / "a", resume=True, progress=False).fit()
+    assert same(cut.contents.state, whole.contents.state)
+
+
 def test_resuming_another_run_is_refused(tiny, fitted) -> None:
     _, folder = fitted
     other = magnet.Magnet(seed=5, **quick(dim=4))
@@ -154,6 +174,7 @@ def test_a_borrowed_backbone_gives_the_bits_of_an_own_one(tiny, fitted, tmp_path
         {"schedule": {"epochs": 4, "start": "together"}},
         {"schedule": {"epochs": 4, "freeze": False}},
         {"content": {"max_width": 16}},
+        {"train": {**QUICK["train"], "average": 0.9}},
     ],
 )
 def test_every_control_and_switch_changes_the_result(tiny, specialised, control: dict[str, Any]) -> None:
