@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import tomllib
 from pathlib import Path
@@ -82,7 +83,7 @@ def merge_settings(base: Mapping[str, Any], settings: Iterable[str]) -> dict[str
         >>> merge_settings({"dim": 64}, ["train.lr=0.01", "loss.kind=bpr"])
         {'dim': 64, 'train': {'lr': 0.01}, 'loss': {'kind': 'bpr'}}
     """
-    merged: dict[str, Any] = json.loads(json.dumps(base))
+    merged: dict[str, Any] = copy.deepcopy(dict(base))
     for setting in settings:
         key, equals, text = setting.partition("=")
         if not equals or not key:

@@ -9,7 +9,6 @@ import uuid
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
 
 from evaluation_data import make_dataset
 from magnet.baselines.ease import EASEConfig, fit_ease
@@ -17,43 +16,8 @@ from magnet.errors import RunError
 from magnet.nn.states import DotState, ItemItemState
 from magnet.train.events import EventLog
 from magnet.train.ids import decode_ids, encode_ids
-from magnet.train.run_folder import RunContents, RunDescription, RunFolder
-
-DESCRIPTION = RunDescription(
-    model="ease",
-    config={"regularization": 0.1 + 0.2},
-    content_hash="abc",
-    protocol="mmrec",
-    seed=7,
-    source={"path": "somewhere", "split": "split", "modalities": None},
-)
-
-
-def contents(**changes):
-    dataset = make_dataset(
-        train={0: {0, 3}, 1: {1}, 2: {0}}, valid={0: {1}, 2: {2}}, test={1: {0}}, n_users=3, n_items=4
-    )
-    values = {
-        "state": DotState(users=torch.randn(3, 2), items=torch.randn(4, 2)),
-        "user_ids": ["ann", 7, ("shop", 3)],
-        "item_ids": [True, 2.5, "", "日本"],
-        "titles": ["Tea", None, "Cup", "é"],
-        "train": dataset.train,
-        "valid": dataset.valid,
-        "metrics": {"valid/mmrec": {"recall@20": 0.1 + 0.2}},
-        "valid_users": np.array([0, 2], dtype=np.int32),
-        "valid_per_user": {"recall@20": np.array([1 / 3, 1.0])},
-        "facts": {"fired_by": "criterion", "weight": 0.1 + 0.2},
-        "content": {"image": torch.randn(4, 3).half()},
-        "events": [{"epoch": 0, "loss": 0.1 + 0.2}, {"epoch": 1, "loss": None}],
-    }
-    return RunContents(**values | changes)
-
-
-def finished(path, **changes):
-    run = RunFolder.create(path, DESCRIPTION)
-    run.finish(contents(**changes))
-    return run
+from magnet.train.run_folder import RunFolder
+from run_data import DESCRIPTION, contents, finished
 
 
 def test_a_finished_run_comes_back_whole(tmp_path):
@@ -251,98 +215,6 @@ def test_a_run_that_fails_while_finishing_again_counts_as_unfinished(tmp_path):
     with pytest.raises(RunError):
         run.finish(contents(item_ids=[None] * 4))
     assert not run.finished
-
-
-FILES = [
-    "config.json",
-    "content.safetensors",
-    "events.jsonl",
-    "facts.json",
-    "ids.json",
-    "metrics.json",
-    "seen.safetensors",
-    "state.json",
-    "state.safetensors",
-    "valid_per_user.safetensors",
-]
-
-
-def test_the_manifest_lists_every_file(tmp_path):
-    run = finished(tmp_path / "run")
-    assert sorted(file.name for file in run.path.iterdir()) == sorted([*FILES, "manifest.json"])
-    assert list(json.loads((run.path / "manifest.json").read_text())["files"]) == FILES
-
-
-@pytest.mark.parametrize("name", FILES[1:])
-def test_a_missing_or_damaged_file_is_named(tmp_path, name):
-    file = finished(tmp_path / "run").path / name
-    whole = file.read_bytes()
-    for damaged in (whole[:-3], whole[:-3] + bytes([whole[-3] ^ 1]) + whole[-2:], b""):
-        file.write_bytes(damaged)
-        with pytest.raises(RunError, match=rf"{name}: damaged, its content does not match"):
-            RunFolder.open(tmp_path / "run")
-    file.unlink()
-    with pytest.raises(RunError, match=f"{name}: missing; the run folder is damaged"):
-        RunFolder.open(tmp_path / "run")
-
-
-@pytest.mark.parametrize(
-    "text", ["", "{", "[]", "{}", '{"format_version": 1}', '{"format_version": 1, "files": {"../a": ""}}']
-)
-def test_a_damaged_manifest_is_named(tmp_path, text):
-    run = finished(tmp_path / "run")
-    (run.path / "manifest.json").write_text(text)
-    with pytest.raises(RunError, match=r"manifest\.json: damaged"):
-        RunFolder.open(tmp_path / "run")
-
-
-def test_a_newer_format_asks_for_an_upgrade(tmp_path):
-    run = finished(tmp_path / "run")
-    config = json.loads((run.path / "config.json").read_text())
-    (run.path / "config.json").write_text(json.dumps(config | {"format_version": 2}))
-    with pytest.raises(RunError, match=r"config\.json: written by a newer Magnet \(format 2.*upgrade"):
-        RunFolder.open(tmp_path / "run")
-
-
-def test_a_key_missing_from_the_configuration_is_named(tmp_path):
-    run = RunFolder.create(tmp_path / "run", DESCRIPTION)
-    config = json.loads((run.path / "config.json").read_text())
-    del config["seed"]
-    (run.path / "config.json").write_text(json.dumps(config))
-    with pytest.raises(RunError, match=r"config\.json: damaged, the key 'seed' is missing"):
-        RunFolder.open(tmp_path / "run", unfinished=True)
-
-
-def break_seen(path, name, value):
-    tensors = load_file(path / "seen.safetensors")
-    tensors[name] = torch.tensor(value, dtype=torch.int32)
-    save_file(tensors, path / "seen.safetensors")
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("train.indices", [0, 3, 1, 4]),
-        ("train.indices", [0, -1, 1, 0]),
-        ("train.indptr", [0, 2, 3]),
-        ("valid.indptr", [0, 2, 1, 2]),
-    ],
-)
-def test_seen_items_that_do_not_fit_the_ids_are_refused(tmp_path, name, value):
-    run = finished(tmp_path / "run")
-    break_seen(run.path, name, value)
-    with pytest.raises(
-        RunError, match=r"seen\.safetensors: damaged, it does not hold the (train|valid) interactions"
-    ):
-        run.load()
-
-
-@pytest.mark.parametrize("text", ["{}", '{"users": [null], "items": [], "titles": null}', '{"users": 3}'])
-def test_ids_that_are_none_are_refused(tmp_path, text):
-    run = finished(tmp_path / "run")
-    (run.path / "ids.json").write_text(text)
-    with pytest.raises(RunError, match=r"ids\.json: damaged"):
-        run.load()
 
 
 def test_later_metrics_are_added_and_other_files_are_nobodys_business(tmp_path):
