@@ -54,6 +54,7 @@ def propagate_mean(
     values: NDArray[np.float32],
     x: NDArray[np.float32],
     layers: int,
+    half: bool,
     out: NDArray[np.float32],
 ) -> None: ...
 def sample_negatives(

@@ -56,14 +56,32 @@ def test_the_bits_do_not_depend_on_threads_or_on_the_instruction_path(problem):
     matrix, symmetric, values, layers = problem
     graph = Graph.from_csr(matrix, symmetric)
     x = torch.from_numpy(values)
-    outs = []
+    outs: dict[torch.dtype, set[bytes]] = {torch.float32: set(), torch.bfloat16: set()}
     with pytest.MonkeyPatch.context() as patch:
         for path in ["portable", None]:
             if path is not None:
                 patch.setenv("MAGNET_SIMD", path)
             else:
                 patch.delenv("MAGNET_SIMD")
-            for threads in [1, 2, 5]:
+            for threads in [1, 2, 3, 7]:
                 _core.set_num_threads(threads)
-                outs.append(propagate_mean(graph, x, layers).numpy().tobytes())
-    assert len(set(outs)) == 1
+                for storage in outs:
+                    out = propagate_mean(graph, x, layers, storage=storage)
+                    outs[storage].add(out.numpy().tobytes())
+    assert [len(bits) for bits in outs.values()] == [1, 1]
+
+
+@given(problems())
+def test_bfloat16_storage_keeps_its_bound_in_values_and_gradients(problem):
+    matrix, symmetric, values, layers = problem
+    graph = Graph.from_csr(matrix, symmetric)
+    x = torch.from_numpy(values).requires_grad_()
+    out = propagate_mean(graph, x, layers, storage=torch.bfloat16)
+    weights = torch.randn(out.shape, generator=torch.Generator().manual_seed(0))
+    (out * weights).sum().backward()
+    for a, given_, got in [(matrix, values, out.detach()), (csr_array(matrix.T), weights.numpy(), x.grad)]:
+        off = np.abs(got.numpy() - oracles.propagate_mean(a, given_, layers))
+        room = oracles.propagate_mean(csr_array(abs(a)), np.abs(given_), layers)
+        assert (off <= ((1 + 2**-8) ** layers - 1) * room + 2e-5).all()
+        if layers > 0 and a.nnz > 20:
+            assert off.max() > 1e-6, "nothing was rounded"

@@ -70,7 +70,7 @@ def test_it_compiles_into_one_graph_with_gradients(matrix):
 def test_the_operators_keep_the_rules_of_torch(matrix):
     graph = Graph.from_csr(matrix, symmetric=False)
     x = torch.randn(30, 8, requires_grad=True)
-    for operator, rest in [(propagate._spmm, ()), (propagate._propagate, (2,))]:
+    for operator, rest in [(propagate._spmm, ()), (propagate._propagate, (2, False))]:
         torch.library.opcheck(operator, (*graph.forward, *graph.backward, x, *rest))
 
 
@@ -78,8 +78,9 @@ def test_the_way_of_other_devices_gives_the_same_product(matrix):
     graph = Graph.from_csr(matrix, symmetric=False)
     x = torch.randn(30, 8, generator=torch.Generator().manual_seed(1))
     torch.testing.assert_close(propagate._multiply_by_torch(*graph.forward, x), multiply(graph, x))
-    expected = propagate_mean(graph, x, 3)
-    torch.testing.assert_close(propagate._propagate_by_torch(*graph.forward, x, 3), expected)
+    for half, storage in [(False, torch.float32), (True, torch.bfloat16)]:
+        expected = propagate_mean(graph, x, 3, storage=storage)
+        torch.testing.assert_close(propagate._propagate_by_torch(*graph.forward, x, 3, half), expected)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
@@ -100,6 +101,8 @@ def test_what_does_not_fit_is_named(matrix):
         propagate_mean(graph, torch.ones(30, 4, dtype=torch.float64), 1)
     with pytest.raises(DataError, match="layers must be at least 0, got -1"):
         propagate_mean(graph, torch.ones(30, 4), -1)
+    with pytest.raises(DataError, match=r"bfloat16, got torch.float16"):
+        propagate_mean(graph, torch.ones(30, 4), 1, storage=torch.float16)
     with pytest.raises(DataError, match="square"):
         Graph.from_csr(csr_array(np.ones((2, 3), np.float32)), symmetric=True)
     with pytest.raises(DataError, match="square"):

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from magnet import _core
 from magnet.errors import DataError
+from magnet.nn.outputs import empty
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -96,7 +97,7 @@ def multiply(graph: Graph, x: Tensor) -> Tensor:
     return result
 
 
-def propagate_mean(graph: Graph, x: Tensor, layers: int) -> Tensor:
+def propagate_mean(graph: Graph, x: Tensor, layers: int, *, storage: torch.dtype = torch.float32) -> Tensor:
     r"""The mean over propagation layers, :math:`\frac{1}{L+1}\sum_{l=0}^{L} A^l x`, as one operation.
 
     LightGCN's readout (He et al., SIGIR 2020), computed by Horner's form ``h ← x + A·h`` without a stack of
@@ -106,19 +107,26 @@ def propagate_mean(graph: Graph, x: Tensor, layers: int) -> Tensor:
         graph: Square, ``(N, N)``.
         x: ``(N, D)``, float32 on the CPU.
         layers: L, at least 0.
+        storage: ``torch.bfloat16`` rounds what each layer reads to half the bytes, which pays on graphs of many
+            millions of edges. It is off by some 3e-3 of an output's size, and never by more than
+            :math:`((1 + 2^{-8})^L - 1) \cdot \frac{1}{L+1}\sum_l |A|^l |x|`; the gradient likewise.
 
     Returns:
-        ``(N, D)``.
+        ``(N, D)``, float32.
 
     Raises:
-        DataError: If the graph is not square, the shape or type does not fit, or ``layers`` is negative.
+        DataError: If the graph is not square, the shape or type does not fit, ``layers`` is negative, or ``storage``
+            is neither float32 nor bfloat16.
     """
     _check(graph, x)
     if graph.n_rows != graph.n_cols:
         raise DataError(f"propagation needs a square graph, got ({graph.n_rows}, {graph.n_cols})")
     if layers < 0:
         raise DataError(f"the number of layers must be at least 0, got {layers}")
-    result: Tensor = _propagate(*graph.forward, *graph.backward, x, layers)
+    if storage not in (torch.float32, torch.bfloat16):
+        raise DataError(f"expected storage torch.float32 or torch.bfloat16, got {storage}")
+    half = storage == torch.bfloat16
+    result: Tensor = _propagate(*graph.forward, *graph.backward, x, layers, half)
     return result
 
 
@@ -134,7 +142,7 @@ def _spmm(
 ) -> Tensor:
     if x.device.type != "cpu":
         return _multiply_by_torch(indptr, indices, values, x)
-    out = x.new_empty((indptr.shape[0] - 1, x.shape[1]))
+    out = empty((indptr.shape[0] - 1, x.shape[1]))
     _core.spmm(*_arrays(indptr, indices, values), x.detach().contiguous().numpy(), out.numpy())
     return out
 
@@ -162,13 +170,13 @@ def _propagate(
     t_values: Tensor,
     x: Tensor,
     layers: int,
+    half: bool,
 ) -> Tensor:
     if x.device.type != "cpu":
-        return _propagate_by_torch(indptr, indices, values, x, layers)
-    out = torch.empty(x.shape, dtype=x.dtype)
-    _core.propagate_mean(
-        *_arrays(indptr, indices, values), x.detach().contiguous().numpy(), layers, out.numpy()
-    )
+        return _propagate_by_torch(indptr, indices, values, x, layers, half)
+    out = empty(x.shape)
+    operand = x.detach().contiguous().numpy()
+    _core.propagate_mean(*_arrays(indptr, indices, values), operand, layers, half, out.numpy())
     return out
 
 
@@ -182,6 +190,7 @@ def _(
     t_values: Tensor,
     x: Tensor,
     layers: int,
+    half: bool,
 ) -> Tensor:
     return x.new_empty(x.shape)
 
@@ -198,7 +207,7 @@ def _spmm_backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
 
 def _propagate_backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     graph = ctx.saved_tensors
-    return (*(None,) * 6, _propagate(*graph[3:], *graph[:3], grad, *ctx.rest), None)
+    return (*(None,) * 6, _propagate(*graph[3:], *graph[:3], grad, *ctx.rest), None, None)
 
 
 _spmm.register_autograd(_spmm_backward, setup_context=_keep_graph)
@@ -216,11 +225,13 @@ def _multiply_by_torch(indptr: Tensor, indices: Tensor, values: Tensor, x: Tenso
     return torch.mm(_sparse(indptr, indices, values, x), x)
 
 
-def _propagate_by_torch(indptr: Tensor, indices: Tensor, values: Tensor, x: Tensor, layers: int) -> Tensor:
+def _propagate_by_torch(
+    indptr: Tensor, indices: Tensor, values: Tensor, x: Tensor, layers: int, half: bool
+) -> Tensor:
     matrix = _sparse(indptr, indices, values, x)
     h = x
     for _ in range(layers):
-        h = x + torch.mm(matrix, h)
+        h = x + torch.mm(matrix, h.bfloat16().float() if half else h)
     return h / (layers + 1)
 
 

@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 
 use super::arrays::{IndptrArray, indptr, slice, slice_mut};
 use super::gate::{run, to_python};
-use crate::kernels::propagate::{self, Matrix};
+use crate::kernels::propagate::{self, Matrix, Storage};
 use crate::kernels::simd::Path;
 
 #[pyfunction]
@@ -20,7 +20,7 @@ fn spmm(
     let [n_cols, width] = [dense.shape()[0], dense.shape()[1]];
     let matrix = matrix(py, &pointers, &indices, &values, n_cols)?;
     let (dense, out) = (slice(py, &dense, "dense")?, slice_mut(py, &mut out, "out")?);
-    run(py, |cancel| propagate::multiply(matrix, dense, None, 1.0, width, out, Path::choose()?, cancel))
+    run(py, |cancel| propagate::multiply(matrix, dense, width, out, Path::choose()?, cancel))
 }
 
 #[pyfunction]
@@ -31,12 +31,16 @@ fn propagate_mean(
     values: PyReadonlyArray1<'_, f32>,
     x: PyReadonlyArray2<'_, f32>,
     layers: usize,
+    half: bool,
     mut out: PyReadwriteArray2<'_, f32>,
 ) -> PyResult<()> {
     let [n_cols, width] = [x.shape()[0], x.shape()[1]];
     let matrix = matrix(py, &pointers, &indices, &values, n_cols)?;
     let (x, out) = (slice(py, &x, "x")?, slice_mut(py, &mut out, "out")?);
-    run(py, |cancel| propagate::propagate_mean(matrix, x, layers, width, out, Path::choose()?, cancel))
+    let storage = if half { Storage::Half } else { Storage::Whole };
+    run(py, |cancel| {
+        propagate::propagate_mean(matrix, x, layers, width, storage, out, Path::choose()?, cancel)
+    })
 }
 
 fn matrix<'a>(

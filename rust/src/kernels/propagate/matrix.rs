@@ -5,6 +5,8 @@ use crate::kernels::error::Error;
 
 /// Chunks per thread: enough to even out rows of unequal cost.
 const CHUNKS_PER_THREAD: usize = 16;
+/// The most multiply-adds in a chunk, unless one row has more: some tens of milliseconds, between looks for Ctrl-C.
+const CHUNK_WORK: usize = 1 << 26;
 
 /// A sparse matrix whose entries may stand in any order within a row.
 ///
@@ -57,12 +59,13 @@ impl<'a> Matrix<'a> {
     }
 
     /// Rows cut into chunks of about equal cost: the first row of each, then the number of rows.
-    pub(super) fn chunks(&self) -> Vec<usize> {
+    pub(super) fn chunks(&self, width: usize) -> Vec<usize> {
         let n_rows = self.n_rows();
-        let parts = (rayon::current_num_threads() * CHUNKS_PER_THREAD).clamp(1, n_rows.max(1));
         // A row costs about as much as two entries, whatever it holds.
         let cost = |row: usize| self.indptr.at(row) + 2 * row;
         let total = cost(n_rows);
+        let wanted = (rayon::current_num_threads() * CHUNKS_PER_THREAD).max(total * width / CHUNK_WORK);
+        let parts = wanted.clamp(1, n_rows.max(1));
         let mut cuts = Vec::with_capacity(parts + 1);
         cuts.push(0);
         for part in 1..parts {

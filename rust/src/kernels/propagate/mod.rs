@@ -4,8 +4,6 @@
 //! the result is the same for every number of threads and every instruction path. Bound by memory: per entry one row of
 //! the operand is read.
 
-use std::sync::{Mutex, PoisonError};
-
 use rayon::prelude::*;
 
 use super::cancel::Cancel;
@@ -14,25 +12,35 @@ use super::simd::Path;
 
 mod matrix;
 mod rows;
+mod scratch;
+mod storage;
 
 pub use matrix::Matrix;
 use rows::Rows;
+use scratch::Scratch;
+use storage::{Half, Stored};
 
-/// Scratch of the last call, for the next one: touching fresh memory costs as much as a product does.
-static SCRATCH: Mutex<Vec<f32>> = Mutex::new(Vec::new());
-/// The most numbers that are kept for it: 64 MiB.
-const KEEP: usize = 1 << 24;
+/// The most bytes that one kept work buffer may have.
+const KEEP: usize = 1 << 28;
+static WHOLE: Scratch<f32> = Scratch::new(KEEP / 4);
+static HALVES: Scratch<Half> = Scratch::new(KEEP / 2);
 
-/// Writes `scale · (plus + matrix · dense)` into `out`, all with rows of `width` numbers; without `plus`,
-/// `scale · matrix · dense`.
+/// What the operand of each product is stored as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Storage {
+    /// `f32`.
+    Whole,
+    /// bfloat16: half the bytes to read, each layer rounded to within 2⁻⁸ of its size.
+    Half,
+}
+
+/// Writes `matrix · dense` into `out`, both with rows of `width` numbers.
 ///
 /// # Errors
 /// [`Error::Invalid`] if a shape does not fit; [`Error::Cancelled`].
 pub fn multiply(
     matrix: Matrix<'_>,
     dense: &[f32],
-    plus: Option<&[f32]>,
-    scale: f32,
     width: usize,
     out: &mut [f32],
     path: Path,
@@ -49,30 +57,14 @@ pub fn multiply(
             out.len()
         )));
     }
-    if let Some(plus) = plus
-        && plus.len() != out.len()
-    {
-        return Err(Error::invalid(format!("cannot add {} numbers to {}", plus.len(), out.len())));
-    }
-    if width == 0 {
-        return Ok(());
-    }
-    let mut parts = Vec::new();
-    let mut rest = out;
-    for cut in matrix.chunks().windows(2) {
-        let (part, after) = rest.split_at_mut((cut[1] - cut[0]) * width);
-        rest = after;
-        parts.push((cut[0], part));
-    }
-    parts.into_par_iter().try_for_each(|(first, out)| {
-        cancel.check()?;
-        path.run(Rows { matrix, dense, plus, scale, width, first, out });
-        Ok(())
-    })
+    Product { matrix, plus: None, width, cuts: &matrix.chunks(width), path, cancel }.write(dense, 1.0, out)
 }
 
 /// Writes the mean over l = 0 … `layers` of `matrix^l · x` into `out`, by Horner's form: h ← x + A·h, `layers` times,
-/// then one division. Cost: `layers` products, one scratch array if `layers` > 1.
+/// then one division. Cost: `layers` products; at most two work buffers of the size of `x`.
+///
+/// With [`Storage::Half`] each h is rounded before it is multiplied. An output is then off by at most
+/// (1 + 2⁻⁸)^`layers` − 1 times the mean over l of |`matrix`|^l · |x|.
 ///
 /// # Errors
 /// [`Error::Invalid`] if the matrix is not square or a shape does not fit; [`Error::Cancelled`].
@@ -81,49 +73,97 @@ pub fn propagate_mean(
     x: &[f32],
     layers: usize,
     width: usize,
+    storage: Storage,
     out: &mut [f32],
     path: Path,
     cancel: &Cancel,
 ) -> Result<(), Error> {
-    if matrix.n_rows() != matrix.n_cols {
+    let n_rows = matrix.n_rows();
+    if n_rows != matrix.n_cols {
         return Err(Error::invalid(format!(
-            "propagation needs a square matrix, got ({}, {})",
-            matrix.n_rows(),
+            "propagation needs a square matrix, got ({n_rows}, {})",
             matrix.n_cols
         )));
     }
-    if x.len() != out.len() {
-        return Err(Error::invalid(format!("x has {} numbers, out {}", x.len(), out.len())));
+    if x.len() != n_rows * width || out.len() != x.len() {
+        return Err(Error::invalid(format!(
+            "{n_rows} rows of {width} need {} numbers, got {} in and {} out",
+            n_rows * width,
+            x.len(),
+            out.len()
+        )));
     }
     if layers == 0 {
         out.copy_from_slice(x);
         return Ok(());
     }
+    let product = Product { matrix, plus: Some(x), width, cuts: &matrix.chunks(width), path, cancel };
     let last = 1.0 / (layers + 1) as f32;
-    let mut kept = Vec::new();
-    if layers > 1 {
-        kept = std::mem::take(&mut *SCRATCH.lock().unwrap_or_else(PoisonError::into_inner));
-        if kept.len() < x.len() {
-            kept.resize(x.len(), 0.0);
+    match storage {
+        Storage::Whole if layers == 1 => product.write(x, last, out),
+        Storage::Whole => WHOLE.with(x.len(), |scratch| {
+            // The layers alternate between the two arrays so that the last one writes to `out`.
+            let (mut from, mut to) = if layers % 2 == 0 { (scratch, out) } else { (out, scratch) };
+            product.write(x, 1.0, from)?;
+            for layer in 2..=layers {
+                product.write(from, if layer == layers { last } else { 1.0 }, to)?;
+                std::mem::swap(&mut from, &mut to);
+            }
+            Ok(())
+        }),
+        Storage::Half => HALVES.with(x.len(), |a| {
+            HALVES.with(if layers > 1 { x.len() } else { 0 }, |b| {
+                let (mut from, mut to) = (a, b);
+                from.par_iter_mut()
+                    .zip(x)
+                    .with_min_len(1 << 14)
+                    .for_each(|(half, &x)| *half = Half::round(x));
+                for _ in 1..layers {
+                    product.write(from, 1.0, to)?;
+                    std::mem::swap(&mut from, &mut to);
+                }
+                product.write(from, last, out)
+            })
+        }),
+    }
+}
+
+/// What all layers have in common.
+struct Product<'a> {
+    matrix: Matrix<'a>,
+    plus: Option<&'a [f32]>,
+    width: usize,
+    cuts: &'a [usize],
+    path: Path,
+    cancel: &'a Cancel,
+}
+
+impl Product<'_> {
+    /// Writes `scale · (plus + matrix · dense)` into `out`.
+    fn write<From: Stored, To: Stored>(
+        &self,
+        dense: &[From],
+        scale: f32,
+        out: &mut [To],
+    ) -> Result<(), Error> {
+        let Self { matrix, plus, width, .. } = *self;
+        if width == 0 {
+            return Ok(());
         }
+        let mut rest = out;
+        let parts = self.cuts.windows(2).map(|cut| {
+            let (part, after) = std::mem::take(&mut rest).split_at_mut((cut[1] - cut[0]) * width);
+            rest = after;
+            (cut[0], part)
+        });
+        // One chunk after the other, to whichever thread is free: rows that stand together read about the same rows of
+        // the operand (all users those of items), which the threads then share in their cache.
+        parts.collect::<Vec<_>>().into_iter().par_bridge().try_for_each(|(first, out)| {
+            self.cancel.check()?;
+            self.path.run(Rows { matrix, dense, plus, scale, width, first, out });
+            Ok(())
+        })
     }
-    let scratch = kept.get_mut(..x.len()).unwrap_or_default();
-    for layer in 0..layers {
-        let scale = if layer + 1 == layers { last } else { 1.0 };
-        // The layers alternate between the two arrays so that the last one writes to `out`.
-        let to_out = (layers - layer) % 2 == 1;
-        let (from, to): (&[f32], &mut [f32]) = match (layer, to_out) {
-            (0, true) => (x, &mut *out),
-            (0, false) => (x, &mut *scratch),
-            (_, true) => (&*scratch, &mut *out),
-            (_, false) => (&*out, &mut *scratch),
-        };
-        multiply(matrix, from, Some(x), scale, width, to, path, cancel)?;
-    }
-    if layers > 1 && kept.len() <= KEEP {
-        *SCRATCH.lock().unwrap_or_else(PoisonError::into_inner) = kept;
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -162,7 +202,8 @@ mod tests {
                 let mut outs = Vec::new();
                 for path in [Path::Portable, Path::Avx2] {
                     let mut out = vec![f32::NAN; n * width];
-                    propagate_mean(matrix, &x, layers, width, &mut out, path, &Cancel::new()).unwrap();
+                    propagate_mean(matrix, &x, layers, width, Storage::Whole, &mut out, path, &Cancel::new())
+                        .unwrap();
                     outs.push(out);
                 }
                 assert_eq!(outs[0], outs[1], "the paths differ");
@@ -196,8 +237,11 @@ mod tests {
         assert!(Matrix::new(Indptr::Narrow(&[]), &[], &[], 3).is_err(), "no pointers");
         let matrix = Matrix::new(Indptr::Narrow(&[0, 1]), &[2], &[1.0], 3).unwrap();
         let (mut out, cancel) = ([0.0; 2], Cancel::new());
-        assert!(multiply(matrix, &[0.0; 6], None, 1.0, 2, &mut out, Path::Portable, &cancel).is_ok());
-        assert!(multiply(matrix, &[0.0; 5], None, 1.0, 2, &mut out, Path::Portable, &cancel).is_err());
-        assert!(propagate_mean(matrix, &[0.0; 2], 1, 2, &mut out, Path::Portable, &cancel).is_err());
+        assert!(multiply(matrix, &[0.0; 6], 2, &mut out, Path::Portable, &cancel).is_ok());
+        assert!(multiply(matrix, &[0.0; 5], 2, &mut out, Path::Portable, &cancel).is_err());
+        assert!(
+            propagate_mean(matrix, &[0.0; 2], 1, 2, Storage::Whole, &mut out, Path::Portable, &cancel)
+                .is_err()
+        );
     }
 }

@@ -1,23 +1,24 @@
 //! Rows of a product: the inner loops.
 
 use super::Matrix;
+use super::storage::Stored;
 use crate::kernels::lanes::{Lanes, WIDTH, Work};
 
 /// How many entries ahead the operand's rows are asked for.
-const AHEAD: usize = 12;
+const AHEAD: usize = 24;
 
-/// Some rows of a product.
-pub(super) struct Rows<'a, 'b> {
+/// Some rows of a product: `scale · (plus + matrix · dense)`.
+pub(super) struct Rows<'a, 'b, From, To> {
     pub matrix: Matrix<'a>,
-    pub dense: &'a [f32],
+    pub dense: &'a [From],
     pub plus: Option<&'a [f32]>,
     pub scale: f32,
     pub width: usize,
     pub first: usize,
-    pub out: &'b mut [f32],
+    pub out: &'b mut [To],
 }
 
-impl Work for Rows<'_, '_> {
+impl<From: Stored, To: Stored> Work for Rows<'_, '_, From, To> {
     type Output = ();
 
     #[inline(always)]
@@ -37,47 +38,47 @@ impl Work for Rows<'_, '_> {
             let plus = plus.map(|plus| &plus[(first + offset) * width..][..width]);
             let mut column = 0;
             while width - column >= 8 * WIDTH {
-                row.columns::<L, 8>(lanes, plus, column, out);
+                row.columns::<L, To, 8>(lanes, plus, column, out);
                 column += 8 * WIDTH;
             }
             if width - column >= 4 * WIDTH {
-                row.columns::<L, 4>(lanes, plus, column, out);
+                row.columns::<L, To, 4>(lanes, plus, column, out);
                 column += 4 * WIDTH;
             }
             while width - column >= WIDTH {
-                row.columns::<L, 1>(lanes, plus, column, out);
+                row.columns::<L, To, 1>(lanes, plus, column, out);
                 column += WIDTH;
             }
             for (column, out) in out.iter_mut().enumerate().skip(column) {
                 let mut sum = plus.map_or(0.0, |plus| plus[column]);
                 for (&col, &value) in row.indices.iter().zip(row.values) {
-                    sum = value.mul_add(dense[col as usize * width + column], sum);
+                    sum = value.mul_add(dense[col as usize * width + column].widen(), sum);
                 }
-                *out = sum * scale;
+                *out = To::round(sum * scale);
             }
         }
     }
 }
 
 /// One row of the sparse matrix and what it is multiplied with.
-struct Row<'a> {
+struct Row<'a, From> {
     indices: &'a [i32],
     soon: &'a [i32],
     values: &'a [f32],
-    dense: &'a [f32],
+    dense: &'a [From],
     width: usize,
     scale: f32,
 }
 
-impl Row<'_> {
+impl<From: Stored> Row<'_, From> {
     /// `N` vectors of the output row, from `column` on, held in registers throughout.
     #[inline(always)]
-    fn columns<L: Lanes, const N: usize>(
+    fn columns<L: Lanes, To: Stored, const N: usize>(
         &self,
         lanes: L,
         plus: Option<&[f32]>,
         column: usize,
-        out: &mut [f32],
+        out: &mut [To],
     ) {
         let span = N * WIDTH;
         let mut sums = [lanes.splat(0.0); N];
@@ -90,20 +91,20 @@ impl Row<'_> {
         for (entry, (&col, &value)) in self.indices.iter().zip(self.values).enumerate() {
             if let Some(&next) = self.soon.get(entry) {
                 let ahead = &self.dense[next as usize * self.width + column..][..span];
-                for line in ahead.chunks(16) {
+                for line in ahead.chunks(64 / size_of::<From>()) {
                     lanes.prefetch(&line[0]);
                 }
             }
             let value = lanes.splat(value);
             let (from, _) = self.dense[col as usize * self.width + column..][..span].as_chunks::<WIDTH>();
             for (sum, from) in sums.iter_mut().zip(from) {
-                *sum = lanes.fma(value, lanes.load(from), *sum);
+                *sum = lanes.fma(value, From::load(lanes, from), *sum);
             }
         }
         let scale = lanes.splat(self.scale);
         let (out, _) = out[column..column + span].as_chunks_mut::<WIDTH>();
         for (sum, out) in sums.iter().zip(out) {
-            lanes.store(lanes.mul(*sum, scale), out);
+            To::store(lanes, lanes.mul(*sum, scale), out);
         }
     }
 }

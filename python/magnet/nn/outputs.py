@@ -1,0 +1,59 @@
+"""Memory for the outputs of large operators, used again once nobody holds the tensor that had it.
+
+torch gives large blocks back to the system at once, so that each step would pay anew for the pages of its outputs: as
+much as for filling them.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections import deque
+from math import prod
+
+import numpy as np
+import torch
+from torch import Tensor
+
+__all__ = ["empty"]
+
+_LINE = 16  # float32 in a cache line: rows that begin on one touch no line more than they must
+_SMALL = 1 << 18  # below this many numbers the allocator keeps the pages itself
+_KEPT_BYTES = 1 << 28
+_KEPT_BUFFERS = 8
+
+# Free buffers, the latest last. Its methods are single steps under the GIL: outputs may die in any thread.
+_free: deque[np.ndarray[tuple[int], np.dtype[np.float32]]] = deque()
+
+
+def empty(shape: tuple[int, ...]) -> Tensor:
+    """An uninitialised float32 tensor on the CPU, contiguous, at the start of a cache line."""
+    size = prod(shape)
+    if size < _SMALL:
+        return torch.empty(shape, dtype=torch.float32)
+    buffer = _take(size + _LINE)
+    shift = -buffer.ctypes.data // buffer.itemsize % _LINE
+    # The tensor, its views and the graph of autograd keep this array, and nothing else does.
+    array = buffer[shift : shift + size]
+    weakref.finalize(array, _give, buffer).atexit = False
+    return torch.from_numpy(array).view(shape)
+
+
+def _take(size: int) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+    for _ in range(len(_free)):
+        try:
+            buffer = _free.pop()
+        except IndexError:  # another thread took the last one
+            break
+        if size <= buffer.size <= 2 * size:
+            return buffer
+        _free.appendleft(buffer)
+    return np.empty(size, np.float32)
+
+
+def _give(buffer: np.ndarray[tuple[int], np.dtype[np.float32]]) -> None:
+    _free.append(buffer)
+    try:
+        while len(_free) > _KEPT_BUFFERS or sum(kept.nbytes for kept in tuple(_free)) > _KEPT_BYTES:
+            _free.popleft()
+    except IndexError:  # another thread emptied it
+        pass

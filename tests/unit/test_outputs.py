@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import gc
+import threading
+
+import numpy as np
+import pytest
+import torch
+from scipy.sparse import eye_array
+
+from magnet.nn import outputs
+from magnet.nn.propagate import Graph, propagate_mean
+
+
+@pytest.fixture(autouse=True)
+def _none_free():
+    gc.collect()
+    outputs._free.clear()
+
+
+def _places() -> set[int]:
+    return {-(-buffer.ctypes.data // 64) * 64 for buffer in outputs._free}
+
+
+def test_memory_is_used_again_only_when_nobody_holds_it():
+    first = outputs.empty((3000, 100))
+    place = first.data_ptr()
+    assert (first.shape, first.dtype, first.is_contiguous()) == ((3000, 100), torch.float32, True)
+    assert place % 64 == 0
+    row = first[7]
+    seen = row.numpy()
+    del first, row
+    assert outputs.empty((3000, 100)).data_ptr() != place, "a NumPy view of a row still holds it"
+    del seen
+    assert place in _places()
+    again = outputs.empty((3000, 90))
+    assert again.data_ptr() == place
+
+
+def test_small_or_far_too_large_memory_is_not_used_and_not_all_is_kept():
+    assert outputs.empty((4, 4)).shape == (4, 4)
+    assert not outputs._free
+    held = [outputs.empty((1000, 1000)) for _ in range(12)]
+    del held
+    assert len(outputs._free) == 8
+    before = _places()
+    assert outputs.empty((300_000,)).data_ptr() not in before
+    assert outputs.empty((70_000_000,)).data_ptr() not in before
+    assert sum(buffer.nbytes for buffer in outputs._free) <= 1 << 28
+
+
+def test_outputs_that_autograd_keeps_are_not_overwritten():
+    n = 5000
+    graph = Graph.from_csr(eye_array(n, format="csr", dtype=np.float32), symmetric=True)
+    x = torch.ones(n, 64, requires_grad=True)
+    y = propagate_mean(graph, x, 2)
+    loss = (y * y).sum()  # keeps y
+    del y
+    for _ in range(3):
+        propagate_mean(graph, torch.zeros(n, 64), 2)
+    loss.backward()
+    assert torch.equal(x.grad, torch.full((n, 64), 2.0))
+    # Steps that drop the gradient use the same two buffers over and over.
+    places = set()
+    for _ in range(5):
+        x.grad = None
+        y = propagate_mean(graph, x, 2)
+        places.add(y.data_ptr())
+        y.sum().backward()
+        places.add(x.grad.data_ptr())
+    assert len(places) <= 4
+
+
+def test_outputs_may_die_in_any_thread():
+    def work():
+        for _ in range(200):
+            held = [outputs.empty((300, 1000)) for _ in range(3)]
+            held[0].fill_(1)
+            assert float(held[0][299, 999]) == 1
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(outputs._free) <= 8
