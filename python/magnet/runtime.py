@@ -1,4 +1,9 @@
-"""Threads and versions of this process."""
+"""Threads and versions of this process.
+
+torch's threads (libgomp's) spin for a while after each of torch's operations and then keep Magnet's, or another
+process's, off the CPU. With ``OMP_WAIT_POLICY=PASSIVE`` in the environment before torch is imported they sleep instead;
+the command ``magnet`` sets it unless ``OMP_WAIT_POLICY`` or ``GOMP_SPINCOUNT`` is set.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +17,10 @@ import torch
 from magnet import _core
 from magnet.errors import ConfigError
 
-__all__ = ["num_threads", "set_num_threads", "versions"]
+__all__ = ["follow_torch", "num_threads", "set_num_threads", "versions"]
+
+# Whether somebody named a number of threads for Magnet; otherwise it has as many as torch.
+_chosen = False
 
 
 def set_num_threads(threads: int) -> None:
@@ -23,8 +31,16 @@ def set_num_threads(threads: int) -> None:
     """
     if threads < 1:
         raise ConfigError(f"the number of threads must be at least 1, got {threads}")
+    global _chosen
+    _chosen = True
     _core.set_num_threads(threads)
     torch.set_num_threads(threads)
+
+
+def follow_torch() -> None:
+    """Take over the number of threads that torch has now, unless one was named for Magnet."""
+    if not _chosen and torch.get_num_threads() != _core.num_threads():
+        _core.set_num_threads(torch.get_num_threads())
 
 
 def num_threads() -> int:
@@ -32,12 +48,12 @@ def num_threads() -> int:
     return _core.num_threads()
 
 
-def _threads_at_start() -> int:
+def _threads_at_start() -> int | None:
     text = os.environ.get("MAGNET_NUM_THREADS")
     if text is None:
         if "LOCAL_WORLD_SIZE" in os.environ and "OMP_NUM_THREADS" not in os.environ:
             return max(1, (os.cpu_count() or 1) // max(1, int(os.environ["LOCAL_WORLD_SIZE"])))
-        return torch.get_num_threads()
+        return None
     if not text.isdigit() or int(text) < 1:
         raise ConfigError(f"MAGNET_NUM_THREADS must be a whole number of at least 1, got {text!r}")
     return int(text)
@@ -54,4 +70,7 @@ def versions() -> dict[str, str]:
     }
 
 
-_core.set_num_threads(_threads_at_start())
+if (_at_start := _threads_at_start()) is not None:
+    _chosen = True
+    _core.set_num_threads(_at_start)
+follow_torch()

@@ -8,15 +8,16 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
 import oracles_ranking as oracles
-from magnet import _core
+from magnet import runtime
 from magnet.nn.propagate import Graph, multiply, propagate_mean
 
 
 @pytest.fixture(autouse=True)
 def _keep_threads():
-    threads = _core.num_threads()
+    threads, chosen = runtime.num_threads(), runtime._chosen
     yield
-    _core.set_num_threads(threads)
+    runtime.set_num_threads(threads)
+    runtime._chosen = chosen
 
 
 @st.composite
@@ -64,7 +65,7 @@ def test_the_bits_do_not_depend_on_threads_or_on_the_instruction_path(problem):
             else:
                 patch.delenv("MAGNET_SIMD")
             for threads in [1, 2, 3, 7]:
-                _core.set_num_threads(threads)
+                runtime.set_num_threads(threads)
                 for storage in outs:
                     out = propagate_mean(graph, x, layers, storage=storage)
                     outs[storage].add(out.numpy().tobytes())

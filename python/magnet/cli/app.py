@@ -1,6 +1,7 @@
 """The verbs put together, and what becomes of an error: one message and an exit code."""
 
 import errno
+import os
 import sys
 import warnings
 from typing import Annotated, Any
@@ -88,6 +89,8 @@ def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
 def main() -> None:
     """Run the command line of this process and exit."""
     warnings.showwarning = _warn
+    if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & os.environ.keys():
+        os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # before torch is imported: see magnet.runtime
     try:
         app(prog_name="magnet")
     except KeyboardInterrupt:  # before or after the verb itself

@@ -1,7 +1,7 @@
 """Propagation over a graph: sparse times dense, and the mean over layers, with gradients.
 
-On the CPU the products run in Rust, on the caller's memory. On any other device the same functions use
-torch.sparse.
+On the CPU the products run in Rust, on the caller's memory and with as many threads as torch has, unless a number was
+set for Magnet. On any other device the same functions use torch.sparse.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from torch import Tensor
 from magnet import _core
 from magnet.errors import DataError
 from magnet.nn.outputs import empty
+from magnet.runtime import follow_torch
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -142,6 +143,7 @@ def _spmm(
 ) -> Tensor:
     if x.device.type != "cpu":
         return _multiply_by_torch(indptr, indices, values, x)
+    follow_torch()
     out = empty((indptr.shape[0] - 1, x.shape[1]))
     _core.spmm(*_arrays(indptr, indices, values), x.detach().contiguous().numpy(), out.numpy())
     return out
@@ -174,6 +176,7 @@ def _propagate(
 ) -> Tensor:
     if x.device.type != "cpu":
         return _propagate_by_torch(indptr, indices, values, x, layers, half)
+    follow_torch()
     out = empty(x.shape)
     operand = x.detach().contiguous().numpy()
     _core.propagate_mean(*_arrays(indptr, indices, values), operand, layers, half, out.numpy())
