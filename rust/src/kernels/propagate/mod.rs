@@ -103,7 +103,7 @@ pub fn propagate_mean(
         Storage::Whole if layers == 1 => product.write(x, last, out),
         Storage::Whole => WHOLE.with(x.len(), |scratch| {
             // The layers alternate between the two arrays so that the last one writes to `out`.
-            let (mut from, mut to) = if layers % 2 == 0 { (scratch, out) } else { (out, scratch) };
+            let (mut from, mut to) = if layers.is_multiple_of(2) { (scratch, out) } else { (out, scratch) };
             product.write(x, 1.0, from)?;
             for layer in 2..=layers {
                 product.write(from, if layer == layers { last } else { 1.0 }, to)?;
