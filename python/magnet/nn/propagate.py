@@ -108,8 +108,8 @@ def propagate_mean(graph: Graph, x: Tensor, layers: int, *, storage: torch.dtype
         graph: Square, ``(N, N)``.
         x: ``(N, D)``, float32 on the CPU.
         layers: L, at least 0.
-        storage: ``torch.bfloat16`` rounds what each layer reads to half the bytes, which pays on graphs of many
-            millions of edges. It is off by some 3e-3 of an output's size, and never by more than
+        storage: ``torch.bfloat16`` rounds what each layer reads to half the bytes, for graphs whose rows do not fit
+            the caches. It is off by some 5e-3 of an output's size, and never by more than
             :math:`((1 + 2^{-8})^L - 1) \cdot \frac{1}{L+1}\sum_l |A|^l |x|`; the gradient likewise.
 
     Returns:
