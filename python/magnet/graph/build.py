@@ -86,7 +86,9 @@ def interactions(users: NDArray[np.int32], items: NDArray[np.int32], shape: tupl
         >>> interactions(users, items, (2, 3)).toarray().tolist()
         [[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
     """
-    pairs = [np.ascontiguousarray(indices, dtype=np.int32) for indices in (users, items)]
+    wide = users.dtype == items.dtype == np.int64
+    dtype = np.int64 if wide else np.int32
+    pairs = [np.ascontiguousarray(indices, dtype=dtype) for indices in (users, items)]
     return from_rust(_core.interactions(pairs[0], pairs[1], *shape), shape)
 
 

@@ -2,13 +2,18 @@
 
 use rayon::prelude::*;
 
+use super::buckets::split;
 use super::cancel::Cancel;
-use super::csr::{Csr, OwnedCsr};
+use super::csr::{Csr, OwnedCsr, indptr_from_counts};
 use super::error::Error;
-use super::sparse::{merge_max, transpose};
+use super::pages::zeroed;
+use super::sparse::merge_max;
+use super::transpose::{row_chunks, transpose, transpose_into};
 
 /// Rows handled between two looks at the cancel flag.
-const STEP: usize = 1024;
+const ROWS: usize = 1024;
+/// Entries handled between two looks.
+const STEP: usize = 1 << 15;
 
 /// `D^-1/2 A D^-1/2` of the graph whose edges are the entries of `weights` `(U, I)`: users are nodes `0..U`, items
 /// `U..U + I`.
@@ -26,23 +31,45 @@ pub fn bipartite(weights: Csr<'_>, cancel: &Cancel) -> Result<OwnedCsr, Error> {
         )));
     }
     check_weights(weights)?;
-    let by_item = transpose(weights, cancel)?;
-    let by_item_view = by_item.view(n_users);
-    let mut scale = scales(weights);
-    scale.extend(scales(by_item_view));
     let n_edges = weights.pattern.n_entries();
-    let mut graph = OwnedCsr {
-        indptr: (0..=n_users).map(|user| weights.pattern.start(user) as i64).collect(),
-        indices: Vec::with_capacity(2 * n_edges),
-        values: Vec::with_capacity(2 * n_edges),
-    };
-    graph.indptr.extend(by_item.indptr[1..].iter().map(|&end| end + n_edges as i64));
-    graph.indices.extend(weights.pattern.indices().iter().map(|&item| item + n_users as i32));
-    graph.indices.extend(&by_item.indices);
-    graph.values.extend(weights.values);
-    graph.values.extend(&by_item.values);
-    apply(&mut graph, &scale, cancel)?;
-    Ok(graph)
+    let (mut indices, mut values) = (zeroed::<i32>(2 * n_edges), zeroed::<f32>(2 * n_edges));
+    let (own_indices, item_indices) = indices.split_at_mut(n_edges);
+    let (own_values, item_values) = values.split_at_mut(n_edges);
+    let user_scales = scales(weights);
+    let by_item = transpose_into(
+        weights,
+        item_indices,
+        item_values,
+        |values| scale(values),
+        |scale, users, values| {
+            for (&user, value) in users.iter().zip(values) {
+                *value = normalised(*value, scale, user_scales[user as usize]);
+            }
+        },
+        cancel,
+    )?;
+    let chunks = row_chunks(weights.pattern, STEP);
+    let lens =
+        || chunks.iter().map(|rows| weights.pattern.start(rows.end) - weights.pattern.start(rows.start));
+    let parts = split(own_indices, lens()).into_par_iter().zip(split(own_values, lens()));
+    parts.zip(&chunks).try_for_each(|((indices, values), rows)| {
+        cancel.check()?;
+        let mut at = 0;
+        for user in rows.clone() {
+            let scale = user_scales[user];
+            let (items, weights) = weights.row(user);
+            let places = indices[at..].iter_mut().zip(&mut values[at..]);
+            for ((index, value), (&item, &weight)) in places.zip(items.iter().zip(weights)) {
+                *index = item + n_users as i32;
+                *value = normalised(weight, scale, by_item.scales[item as usize]);
+            }
+            at += items.len();
+        }
+        Ok(())
+    })?;
+    let counts = (0..n_users).map(|user| weights.pattern.range(user).len());
+    let counts: Vec<usize> = counts.chain(by_item.counts).collect();
+    Ok(OwnedCsr { indptr: indptr_from_counts(counts.into_iter()), indices, values })
 }
 
 /// The similarity that is propagated over: negatives dropped, `max(S, Sᵀ)`, then `D^-1/2 S D^-1/2`.
@@ -69,9 +96,9 @@ pub fn similarity(neighbours: Csr<'_>, cancel: &Cancel) -> Result<OwnedCsr, Erro
     let mirrored = mirrored.view(n);
     let rows: Vec<_> = (0..n)
         .into_par_iter()
-        .with_min_len(STEP)
+        .with_min_len(ROWS)
         .map(|row| {
-            if row % STEP == 0 {
+            if row % ROWS == 0 {
                 cancel.check()?;
             }
             let (columns, values) = merge_max(neighbours.row(row), mirrored.row(row));
@@ -85,7 +112,11 @@ pub fn similarity(neighbours: Csr<'_>, cancel: &Cancel) -> Result<OwnedCsr, Erro
 }
 
 fn check_weights(weights: Csr<'_>) -> Result<(), Error> {
-    match weights.values.iter().position(|&weight| !(0.0..f32::INFINITY).contains(&weight)) {
+    let bad = |weight: &f32| !(0.0..f32::INFINITY).contains(weight);
+    // Without a way out the loop is done in vectors.
+    let any =
+        weights.values.par_chunks(STEP).any(|part| part.iter().fold(false, |any, weight| any | bad(weight)));
+    match any.then(|| weights.values.iter().position(bad)).flatten() {
         Some(entry) => Err(Error::invalid(format!(
             "edge weights must be finite and not negative; entry {entry} is {}",
             weights.values[entry]
@@ -94,25 +125,37 @@ fn check_weights(weights: Csr<'_>) -> Result<(), Error> {
     }
 }
 
-/// The degree of each row, summed in float64 in the order of the entries.
+/// The scale of each row.
 fn scales(matrix: Csr<'_>) -> Vec<f64> {
-    let degree = |row| matrix.row(row).1.iter().map(|&value| f64::from(value)).sum();
-    (0..matrix.pattern.n_rows()).into_par_iter().with_min_len(STEP).map(degree).collect()
+    (0..matrix.pattern.n_rows())
+        .into_par_iter()
+        .with_min_len(ROWS)
+        .map(|row| scale(matrix.row(row).1))
+        .collect()
 }
 
-/// Divides every entry by the root of the product of its two degrees, which is the same in either order.
-fn apply(graph: &mut OwnedCsr, degrees: &[f64], cancel: &Cancel) -> Result<(), Error> {
+/// One over the root of a degree, which is summed in float64 in the order of the entries; 0 for nodes without weight.
+fn scale(weights: &[f32]) -> f64 {
+    let degree: f64 = weights.iter().map(|&weight| f64::from(weight)).sum();
+    if degree > 0.0 { 1.0 / degree.sqrt() } else { 0.0 }
+}
+
+/// A weight times the scales of both ends: the same bits in either order.
+#[inline]
+fn normalised(weight: f32, scale: f64, other: f64) -> f32 {
+    (f64::from(weight) * (scale * other)) as f32
+}
+
+/// Normalises a symmetric matrix in place.
+fn apply(graph: &mut OwnedCsr, scales: &[f64], cancel: &Cancel) -> Result<(), Error> {
     let rows = graph.rows_mut();
-    rows.into_par_iter().zip(degrees).with_min_len(STEP).enumerate().try_for_each(
-        |(row, ((columns, values), &degree))| {
-            if row % STEP == 0 {
+    rows.into_par_iter().zip(scales).with_min_len(ROWS).enumerate().try_for_each(
+        |(row, ((columns, values), &scale))| {
+            if row % ROWS == 0 {
                 cancel.check()?;
             }
             for (&column, value) in columns.iter().zip(values) {
-                let product = degree * degrees[column as usize];
-                if product > 0.0 {
-                    *value = (f64::from(*value) / product.sqrt()) as f32;
-                }
+                *value = normalised(*value, scale, scales[column as usize]);
             }
             Ok(())
         },

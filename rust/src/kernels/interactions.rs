@@ -1,22 +1,46 @@
 //! Pairs of users and items as a sparse matrix.
 
+use rayon::prelude::*;
+
+use super::buckets::{Buckets, Ranges, Records, chunk_len, split};
 use super::cancel::Cancel;
 use super::csr::{OwnedCsr, indptr_from_counts};
 use super::error::Error;
+use super::pages::{Plain, zeroed};
 
-/// Pairs handled between two looks at the cancel flag.
+/// Bits that one counting pass sorts by: the counters stay in the first cache.
+const DIGIT: u32 = 10;
+/// Records handled between two looks at the cancel flag.
 const STEP: usize = 1 << 20;
+
+/// An index as callers have it.
+pub trait Index: Copy + Sync {
+    /// Its value, if an index can have it at all.
+    fn value(self) -> i64;
+}
+
+impl Index for i32 {
+    fn value(self) -> i64 {
+        self.into()
+    }
+}
+
+impl Index for i64 {
+    fn value(self) -> i64 {
+        self
+    }
+}
 
 /// The matrix with a one for every pair; repeated pairs count once.
 ///
-/// Two counting sorts, by item and then by user, so that items ascend within a user without any comparison. Cost and
-/// memory are linear in the number of pairs, users and items.
+/// Pairs are grouped by ranges of users and every group is sorted, within the second cache, by counting: the item's
+/// digits first, the user's last. Nothing is compared; cost and memory are linear in pairs, users and items.
 ///
 /// # Errors
 /// [`Error::Invalid`] if the two lengths differ or an index is out of range (the first such pair is named).
-pub fn interactions(
-    users: &[i32],
-    items: &[i32],
+pub fn interactions<I: Index>(
+    users: &[I],
+    items: &[I],
     n_users: usize,
     n_items: usize,
     cancel: &Cancel,
@@ -28,77 +52,202 @@ pub fn interactions(
             items.len()
         )));
     }
-    let n_of_user = counts(users, n_users, "user", cancel)?;
-    let n_of_item = counts(items, n_items, "item", cancel)?;
-    let mut next: Vec<usize> = starts(&n_of_item);
-    let mut users_by_item = vec![0i32; users.len()];
-    for (users, items) in users.chunks(STEP).zip(items.chunks(STEP)) {
-        cancel.check()?;
-        for (&user, &item) in users.iter().zip(items) {
-            users_by_item[next[item as usize]] = user;
-            next[item as usize] += 1;
-        }
+    check(users, n_users, "user", cancel)?;
+    check(items, n_items, "item", cancel)?;
+    let ranges = Ranges::new(users.len(), n_users);
+    let item_bits = n_items.next_power_of_two().trailing_zeros();
+    if ranges.shift + item_bits <= u32::BITS {
+        sorted::<I, u32>(users, items, n_users, ranges, item_bits, cancel)
+    } else {
+        sorted::<I, u64>(users, items, n_users, ranges, item_bits, cancel)
     }
-    let first: Vec<usize> = starts(&n_of_user);
-    let mut next = first.clone();
-    let mut indices = vec![0i32; users.len()];
-    let mut rest = users_by_item.as_slice();
-    for (item, &n) in n_of_item.iter().enumerate() {
-        if item % 1024 == 0 {
-            cancel.check()?;
-        }
-        let (of_item, others) = rest.split_at(n);
-        rest = others;
-        for &user in of_item {
-            let (from, to) = (first[user as usize], next[user as usize]);
-            // Items come in order, so a repeated pair finds itself at the end of the row.
-            if to == from || indices[to - 1] != item as i32 {
-                indices[to] = item as i32;
-                next[user as usize] += 1;
-            }
-        }
-    }
-    let indptr = indptr_from_counts(first.iter().zip(&next).map(|(from, to)| to - from));
-    let mut end = 0;
-    for (&from, &to) in first.iter().zip(&next) {
-        indices.copy_within(from..to, end);
-        end += to - from;
-    }
-    indices.truncate(end);
-    Ok(OwnedCsr { indptr, values: vec![1.0; indices.len()], indices })
 }
 
-fn counts(indices: &[i32], n: usize, name: &str, cancel: &Cancel) -> Result<Vec<usize>, Error> {
-    let mut counts = vec![0usize; n];
-    for (step, part) in indices.chunks(STEP).enumerate() {
+fn check<I: Index>(indices: &[I], n: usize, name: &str, cancel: &Cancel) -> Result<(), Error> {
+    let bad = |index: &I| index.value() as u64 >= n as u64;
+    // Without a way out the loop is done in vectors.
+    let any = indices.par_chunks(STEP / 16).map(|part| {
         cancel.check()?;
-        for (at, &index) in part.iter().enumerate() {
-            match usize::try_from(index).ok().and_then(|index| counts.get_mut(index)) {
-                Some(count) => *count += 1,
-                None => {
-                    let pair = step * STEP + at;
-                    return Err(Error::invalid(format!("pair {pair}: {name} {index} is outside 0..{n}")));
+        Ok(part.iter().fold(false, |any, index| any | bad(index)))
+    });
+    if !any.try_reduce(|| false, |a, b| Ok(a | b))? {
+        return Ok(());
+    }
+    let pair = indices.iter().position(bad).unwrap_or_default();
+    Err(Error::invalid(format!("pair {pair}: {name} {} is outside 0..{n}", indices[pair].value())))
+}
+
+/// A user, counted from the first of its range, and an item in one number: `user << item_bits | item`.
+trait Key: Plain {
+    fn new(key: u64) -> Self;
+    fn bits(self) -> u64;
+}
+
+impl Key for u32 {
+    fn new(key: u64) -> Self {
+        key as u32
+    }
+    fn bits(self) -> u64 {
+        self.into()
+    }
+}
+
+impl Key for u64 {
+    fn new(key: u64) -> Self {
+        key
+    }
+    fn bits(self) -> u64 {
+        self
+    }
+}
+
+struct Pairs<'a, I, K> {
+    users: &'a [I],
+    items: &'a [I],
+    chunk: usize,
+    mask: u64,
+    item_bits: u32,
+    key: std::marker::PhantomData<fn() -> K>,
+}
+
+impl<I: Index, K: Key> Records for Pairs<'_, I, K> {
+    type Record = K;
+
+    #[inline]
+    fn each(&self, chunk: usize, mut visit: impl FnMut(u32, K)) {
+        let range = chunk * self.chunk..((chunk + 1) * self.chunk).min(self.users.len());
+        for (user, item) in self.users[range.clone()].iter().zip(&self.items[range]) {
+            let (user, item) = (user.value() as u64, item.value() as u64);
+            visit(user as u32, K::new((user & self.mask) << self.item_bits | item));
+        }
+    }
+}
+
+fn sorted<I: Index, K: Key>(
+    users: &[I],
+    items: &[I],
+    n_users: usize,
+    ranges: Ranges,
+    item_bits: u32,
+    cancel: &Cancel,
+) -> Result<OwnedCsr, Error> {
+    let n = users.len();
+    let chunk = chunk_len(n);
+    let mask = ranges.width() as u64 - 1;
+    let pairs = Pairs::<I, K> { users, items, chunk, mask, item_bits, key: std::marker::PhantomData };
+    let bounds = (0..=n.div_ceil(chunk)).map(|at| (at * chunk).min(n)).collect();
+    let buckets = Buckets::new(&pairs, bounds, ranges, cancel)?;
+    let lens = buckets.lens();
+    let mut indices = zeroed::<i32>(n);
+    let mut counts = vec![0usize; n_users];
+    let kept: Vec<usize> = split(&mut indices, lens.iter().copied())
+        .into_par_iter()
+        .zip(counts.par_chunks_mut(ranges.width()))
+        .enumerate()
+        .map_init(Sorter::<K>::default, |sorter, (bucket, (indices, counts))| {
+            let keys =
+                sorter.sort(buckets.segments(bucket), indices.len(), ranges.shift + item_bits, cancel)?;
+            Ok(unique(keys, item_bits, indices, counts))
+        })
+        .collect::<Result<_, Error>>()?;
+    drop(buckets);
+    let (mut from, mut end) = (0, 0);
+    for (len, kept) in lens.into_iter().zip(kept) {
+        if from > end {
+            indices.copy_within(from..from + kept, end);
+        }
+        (from, end) = (from + len, end + kept);
+    }
+    indices.truncate(end);
+    let mut values = zeroed::<f32>(end);
+    values.par_chunks_mut(STEP / 16).for_each(|part| part.fill(1.0));
+    Ok(OwnedCsr { indptr: indptr_from_counts(counts.into_iter()), indices, values })
+}
+
+/// Sorts the keys of one bucket after another in the same two arrays.
+#[derive(Default)]
+struct Sorter<K> {
+    keys: Vec<K>,
+    other: Vec<K>,
+    counts: Vec<u32>,
+}
+
+impl<K: Key> Sorter<K> {
+    /// The `n` keys of these segments, ascending; only their lowest `bits` are looked at.
+    fn sort<'a>(
+        &mut self,
+        segments: impl Iterator<Item = &'a [K]> + Clone,
+        n: usize,
+        bits: u32,
+        cancel: &Cancel,
+    ) -> Result<&[K], Error>
+    where
+        K: 'a,
+    {
+        let passes = bits.div_ceil(DIGIT).max(1);
+        let digit_bits = bits.div_ceil(passes);
+        let mask = (1u64 << digit_bits) - 1;
+        if self.keys.len() < n {
+            self.keys = vec![K::default(); n];
+            self.other = vec![K::default(); n];
+        }
+        self.counts.clear();
+        self.counts.resize((passes as usize) << digit_bits, 0);
+        for part in segments.clone().flat_map(|segment| segment.chunks(STEP)) {
+            cancel.check()?;
+            for key in part {
+                for (pass, counts) in self.counts.chunks_exact_mut(1 << digit_bits).enumerate() {
+                    counts[(key.bits() >> (pass as u32 * digit_bits) & mask) as usize] += 1;
                 }
             }
         }
+        for (pass, counts) in self.counts.chunks_exact_mut(1 << digit_bits).enumerate() {
+            let mut total = 0;
+            for count in counts.iter_mut() {
+                (*count, total) = (total, total + *count);
+            }
+            let shift = pass as u32 * digit_bits;
+            let to = &mut self.other[..n];
+            let mut scatter = |part: &[K]| {
+                cancel.check()?;
+                for &key in part {
+                    let place = &mut counts[(key.bits() >> shift & mask) as usize];
+                    to[*place as usize] = key;
+                    *place += 1;
+                }
+                Ok(())
+            };
+            if pass == 0 {
+                segments.clone().flat_map(|segment| segment.chunks(STEP)).try_for_each(&mut scatter)?;
+            } else {
+                self.keys[..n].chunks(STEP).try_for_each(&mut scatter)?;
+            }
+            std::mem::swap(&mut self.keys, &mut self.other);
+        }
+        Ok(&self.keys[..n])
     }
-    Ok(counts)
 }
 
-/// Where each group starts.
-fn starts(counts: &[usize]) -> Vec<usize> {
-    counts
-        .iter()
-        .scan(0, |total, &count| {
-            let start = *total;
-            *total += count;
-            Some(start)
-        })
-        .collect()
+/// Writes the items of ascending keys without repeats, counts them for each user, and says how many there are.
+fn unique<K: Key>(keys: &[K], item_bits: u32, indices: &mut [i32], counts: &mut [usize]) -> usize {
+    let mask = (1u64 << item_bits) - 1;
+    let mut kept = 0;
+    let mut before = u64::MAX;
+    for key in keys {
+        let key = key.bits();
+        // Written in any case: the next one takes the same place after a repeat.
+        indices[kept] = (key & mask) as i32;
+        let fresh = usize::from(key != before);
+        counts[(key >> item_bits) as usize] += fresh;
+        kept += fresh;
+        before = key;
+    }
+    kept
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::rng::Stream;
     use super::*;
 
     #[test]
@@ -116,5 +265,33 @@ mod tests {
             assert!(error.to_string().starts_with("pair 1: "), "{error}");
         }
         assert!(interactions(&[0], &[], 2, 2, &Cancel::new()).is_err());
+        assert!(interactions(&[0i64, 1 << 32], &[0, 0], 2, 2, &Cancel::new()).is_err());
+    }
+
+    #[test]
+    fn many_pairs_equal_a_sorted_set_in_either_width() {
+        let stream = Stream::new(3, 0);
+        // Many chunks and buckets; keys of 32 bits, and of more.
+        for (n, n_users, n_items) in
+            [(60_000, 500, 300), (60_000, 40_000, 1 << 30), (0, 3, 3), (9, 1 << 20, 1)]
+        {
+            let draw = |at: usize, of: usize| (stream.open_unit(at as u64).powi(3) * of as f64) as i64;
+            let users: Vec<i64> = (0..n).map(|at| draw(2 * at, n_users)).collect();
+            let items: Vec<i64> = (0..n)
+                .map(|at| draw(2 * at + 1, n_items) % 1000 * (n_items as i64 / 1000).max(1))
+                .map(|item| item % n_items as i64)
+                .collect();
+            let found = interactions(&users, &items, n_users, n_items, &Cancel::new()).unwrap();
+            let set: std::collections::BTreeSet<_> = users.iter().zip(&items).collect();
+            assert!(set.iter().map(|(_, item)| **item).eq(found.indices.iter().map(|&item| i64::from(item))));
+            for (user, pointers) in found.indptr.windows(2).enumerate().take(2000) {
+                let of_user = set.range((&(user as i64), &0)..(&(user as i64 + 1), &0)).count();
+                assert_eq!(pointers[1] - pointers[0], of_user as i64);
+            }
+            let narrow = |wide: &[i64]| wide.iter().map(|&index| index as i32).collect::<Vec<_>>();
+            let again =
+                interactions(&narrow(&users), &narrow(&items), n_users, n_items, &Cancel::new()).unwrap();
+            assert_eq!(found, again);
+        }
     }
 }

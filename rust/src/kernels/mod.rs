@@ -2,6 +2,7 @@
 //! number of threads.
 
 pub mod adjacency;
+mod buckets;
 pub mod cancel;
 pub mod csr;
 pub mod edge_dropout;
@@ -9,6 +10,7 @@ pub mod error;
 pub mod interactions;
 pub mod knn;
 pub mod lanes;
+mod pages;
 pub mod propagate;
 pub mod pseudo_edges;
 pub mod rank;
@@ -18,3 +20,4 @@ pub mod shared_users;
 pub mod simd;
 pub mod sparse;
 pub mod topk;
+pub mod transpose;

@@ -5,8 +5,9 @@ use rayon::prelude::*;
 use super::cancel::Cancel;
 use super::csr::{Csr, OwnedCsr};
 use super::error::Error;
-use super::sparse::{merge_max, transpose};
+use super::sparse::merge_max;
 use super::topk::{Scored, TopK};
+use super::transpose::transpose;
 
 /// Rows of a product that one task handles.
 const STEP: usize = 64;

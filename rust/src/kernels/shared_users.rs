@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use super::cancel::Cancel;
 use super::csr::{Csr, Pattern};
 use super::error::Error;
-use super::sparse::transpose;
+use super::transpose::transpose;
 
 /// Items handled between two looks at the cancel flag.
 const STEP: usize = 64;

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::cancel::Cancel;
-use super::csr::{Csr, OwnedCsr, Pattern, indptr_from_counts};
+use super::csr::{Csr, OwnedCsr, Pattern};
 use super::error::Error;
 
 /// Rows handled between two looks at the cancel flag.
@@ -16,31 +16,6 @@ pub fn column_counts(pattern: Pattern<'_>) -> Vec<usize> {
         counts[column as usize] += 1;
     }
     counts
-}
-
-/// The transpose, by counting: cost linear in rows, columns and entries.
-///
-/// # Errors
-/// [`Error::Cancelled`] when asked to stop.
-pub fn transpose(matrix: Csr<'_>, cancel: &Cancel) -> Result<OwnedCsr, Error> {
-    let pattern = matrix.pattern;
-    let indptr = indptr_from_counts(column_counts(pattern).into_iter());
-    let mut next = indptr.clone();
-    let mut indices = vec![0i32; pattern.n_entries()];
-    let mut values = vec![0f32; pattern.n_entries()];
-    for row in 0..pattern.n_rows() {
-        if row % STEP == 0 {
-            cancel.check()?;
-        }
-        let (columns, row_values) = matrix.row(row);
-        for (&column, &value) in columns.iter().zip(row_values) {
-            let place = &mut next[column as usize];
-            indices[*place as usize] = row as i32;
-            values[*place as usize] = value;
-            *place += 1;
-        }
-    }
-    Ok(OwnedCsr { indptr, indices, values })
 }
 
 /// The entries of both matrices; where both have one, the larger value.
@@ -98,14 +73,6 @@ mod tests {
 
     fn matrix() -> OwnedCsr {
         OwnedCsr { indptr: vec![0, 2, 2, 3], indices: vec![0, 2, 1], values: vec![1.0, 2.0, 3.0] }
-    }
-
-    #[test]
-    fn a_transpose_turns_rows_into_columns() {
-        let found = transpose(matrix().view(3), &Cancel::new()).unwrap();
-        assert_eq!(found.indptr, [0, 1, 2, 3]);
-        assert_eq!(found.indices, [0, 2, 0]);
-        assert_eq!(found.values, [1.0, 3.0, 2.0]);
     }
 
     #[test]

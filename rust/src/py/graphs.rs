@@ -5,9 +5,10 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
 use super::arrays::{IndptrArray, csr, give_csr, pattern, slice};
-use super::gate::run;
+use super::gate::{run, to_python};
 use crate::kernels::csr::Csr;
 use crate::kernels::edge_dropout::{self, Weighting};
+use crate::kernels::error::Error;
 use crate::kernels::rng::Stream;
 use crate::kernels::{
     adjacency, interactions as pairs, pseudo_edges as pseudo, shared_users as shared, sparse,
@@ -31,16 +32,33 @@ impl Matrix<'_> {
 
 type Triple<'py> = PyResult<Bound<'py, PyTuple>>;
 
+/// Indices of either width.
+#[derive(FromPyObject)]
+enum Numbers<'py> {
+    Narrow(PyReadonlyArray1<'py, i32>),
+    Wide(PyReadonlyArray1<'py, i64>),
+}
+
 #[pyfunction]
 fn interactions<'py>(
     py: Python<'py>,
-    users: Indices<'py>,
-    items: Indices<'py>,
+    users: Numbers<'py>,
+    items: Numbers<'py>,
     n_users: usize,
     n_items: usize,
 ) -> Triple<'py> {
-    let (users, items) = (slice(py, &users, "users")?, slice(py, &items, "items")?);
-    give_csr(py, run(py, |cancel| pairs::interactions(users, items, n_users, n_items, cancel))?)
+    let matrix = match (&users, &items) {
+        (Numbers::Narrow(users), Numbers::Narrow(items)) => {
+            let (users, items) = (slice(py, users, "users")?, slice(py, items, "items")?);
+            run(py, |cancel| pairs::interactions(users, items, n_users, n_items, cancel))?
+        }
+        (Numbers::Wide(users), Numbers::Wide(items)) => {
+            let (users, items) = (slice(py, users, "users")?, slice(py, items, "items")?);
+            run(py, |cancel| pairs::interactions(users, items, n_users, n_items, cancel))?
+        }
+        _ => return Err(to_python(py, Error::invalid("users and items must be of one index type"))),
+    };
+    give_csr(py, matrix)
 }
 
 #[pyfunction]
