@@ -40,12 +40,8 @@ pub fn bipartite(weights: Csr<'_>, cancel: &Cancel) -> Result<OwnedCsr, Error> {
         weights,
         item_indices,
         item_values,
-        |values| scale(values),
-        |scale, users, values| {
-            for (&user, value) in users.iter().zip(values) {
-                *value = normalised(*value, scale, user_scales[user as usize]);
-            }
-        },
+        scale,
+        |weight, scale, user| normalised(weight, scale, user_scales[user]),
         cancel,
     )?;
     let chunks = row_chunks(weights.pattern, STEP);
@@ -125,18 +121,14 @@ fn check_weights(weights: Csr<'_>) -> Result<(), Error> {
     }
 }
 
-/// The scale of each row.
+/// The scale of each row; a degree is summed in float64 in the order of the entries.
 fn scales(matrix: Csr<'_>) -> Vec<f64> {
-    (0..matrix.pattern.n_rows())
-        .into_par_iter()
-        .with_min_len(ROWS)
-        .map(|row| scale(matrix.row(row).1))
-        .collect()
+    let degree = |row| matrix.row(row).1.iter().map(|&weight| f64::from(weight)).sum();
+    (0..matrix.pattern.n_rows()).into_par_iter().with_min_len(ROWS).map(|row| scale(degree(row))).collect()
 }
 
-/// One over the root of a degree, which is summed in float64 in the order of the entries; 0 for nodes without weight.
-fn scale(weights: &[f32]) -> f64 {
-    let degree: f64 = weights.iter().map(|&weight| f64::from(weight)).sum();
+/// One over the root of a degree; 0 for nodes without weight.
+fn scale(degree: f64) -> f64 {
     if degree > 0.0 { 1.0 / degree.sqrt() } else { 0.0 }
 }
 

@@ -2,6 +2,9 @@
 
 use super::error::Error;
 
+/// Columns that are checked at a time: their number fits the lanes of a vector.
+const STEP: usize = 1 << 16;
+
 /// Row pointers of either width: SciPy and torch hand out int32 while it suffices.
 #[derive(Debug, Clone, Copy)]
 pub enum Indptr<'a> {
@@ -54,20 +57,60 @@ impl<'a> Pattern<'a> {
         if len == 0 {
             return Err(Error::invalid("indptr is empty; a matrix of n rows has n + 1 pointers"));
         }
-        let signed = |row: usize| match indptr {
-            Indptr::Narrow(p) => i64::from(p[row]),
-            Indptr::Wide(p) => p[row],
-        };
-        if signed(0) != 0 || signed(len - 1) != indices.len() as i64 {
+        let pattern = Self { indptr, indices, n_cols };
+        let (first, last) = (pattern.signed(0), pattern.signed(len - 1));
+        if first != 0 || last != indices.len() as i64 {
             return Err(Error::invalid(format!(
                 "indptr must go from 0 to the number of entries, {}; it goes from {} to {}",
                 indices.len(),
-                signed(0),
-                signed(len - 1)
+                first,
+                last
             )));
         }
-        for row in 0..len - 1 {
-            let (from, to) = (signed(row), signed(row + 1));
+        if !pattern.is_sound() {
+            pattern.find_fault()?;
+        }
+        Ok(pattern)
+    }
+
+    /// Whether pointers and columns keep the rules, in loops without a way out, which are done in vectors: where a
+    /// column does not exceed the one before it, a row must begin.
+    fn is_sound(&self) -> bool {
+        let indices = self.indices;
+        // A negative column is a large one.
+        let n_cols = self.n_cols.min(1 << 31) as u32;
+        let outside = indices.iter().fold(false, |any, &col| any | (col as u32 >= n_cols));
+        let descends = |pair: &[i32]| pair[1] <= pair[0];
+        let descents: usize = indices
+            .chunks(STEP)
+            .map(|part| part.windows(2).map(|pair| u32::from(descends(pair))).sum::<u32>() as usize)
+            .sum();
+        let between = (1..indices.len().div_ceil(STEP)).filter(|at| descends(&indices[at * STEP - 1..][..2]));
+        let mut before = 0;
+        let mut at_starts = 0;
+        let ordered = (0..=self.n_rows()).all(|row| {
+            let start = self.signed(row);
+            let fits = before <= start && start <= indices.len() as i64;
+            let begins = fits && before < start && 0 < before;
+            at_starts += usize::from(begins && descends(&indices[before as usize - 1..][..2]));
+            before = start;
+            fits
+        });
+        !outside && ordered && descents + between.count() == at_starts
+    }
+
+    fn signed(&self, row: usize) -> i64 {
+        match self.indptr {
+            Indptr::Narrow(p) => i64::from(p[row]),
+            Indptr::Wide(p) => p[row],
+        }
+    }
+
+    /// Names the first row that breaks a rule.
+    fn find_fault(&self) -> Result<(), Error> {
+        let (indices, n_cols) = (self.indices, self.n_cols);
+        for row in 0..self.n_rows() {
+            let (from, to) = (self.signed(row), self.signed(row + 1));
             if from > to || to > indices.len() as i64 {
                 return Err(Error::invalid(format!(
                     "indptr must not descend: row {row} goes from {from} to {to}"
@@ -83,7 +126,7 @@ impl<'a> Pattern<'a> {
                 before = i64::from(col);
             }
         }
-        Ok(Self { indptr, indices, n_cols })
+        Ok(())
     }
 
     /// Number of rows.
@@ -234,5 +277,30 @@ mod tests {
         assert!(Pattern::new(Indptr::Narrow(&[0, 2, 3]), &indices, 2).is_err(), "column out of range");
         assert!(Pattern::new(Indptr::Narrow(&[0, 5, 3]), &indices, 3).is_err(), "pointer past the end");
         assert!(Pattern::new(Indptr::Narrow(&[0, 1]), &[-1], 3).is_err(), "negative column");
+        assert!(Pattern::new(Indptr::Narrow(&[0, 1, 0, 3]), &indices, 3).is_err(), "pointers go back");
+    }
+
+    #[test]
+    fn the_quick_check_finds_what_the_slow_one_names() {
+        let stream = crate::kernels::rng::Stream::new(6, 0);
+        let mut refused = 0;
+        for case in 0..20_000u64 {
+            let draw = |at: u64, of: u64| (stream.bits64(case * 32 + at) % of) as i32;
+            let indices: Vec<i32> = (0..draw(0, 6)).map(|at| draw(1 + at as u64, 7) - 1).collect();
+            let mut indptr: Vec<i32> = (0..draw(10, 4)).map(|at| draw(11 + at as u64, 6)).collect();
+            indptr.insert(0, 0);
+            indptr.push(indices.len() as i32);
+            let pattern = Pattern { indptr: Indptr::Narrow(&indptr), indices: &indices, n_cols: 5 };
+            assert_eq!(pattern.is_sound(), pattern.find_fault().is_ok(), "{indptr:?} {indices:?}");
+            refused += usize::from(!pattern.is_sound());
+        }
+        assert!((1000..19_000).contains(&refused), "{refused}");
+        // Longer than one step, with a fault across the cut.
+        let mut long: Vec<i32> = (0..STEP as i32 + 5).collect();
+        let whole = [0, long.len() as i64];
+        let sound = |indices: &[i32]| Pattern::new(Indptr::Wide(&whole), indices, 1 << 20).is_ok();
+        assert!(sound(&long));
+        long[STEP] = STEP as i32 - 1;
+        assert!(!sound(&long));
     }
 }

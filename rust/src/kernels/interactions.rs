@@ -191,40 +191,34 @@ impl<K: Key> Sorter<K> {
             self.keys = vec![K::default(); n];
             self.other = vec![K::default(); n];
         }
-        self.counts.clear();
-        self.counts.resize((passes as usize) << digit_bits, 0);
-        for part in segments.clone().flat_map(|segment| segment.chunks(STEP)) {
-            cancel.check()?;
-            for key in part {
-                for (pass, counts) in self.counts.chunks_exact_mut(1 << digit_bits).enumerate() {
-                    counts[(key.bits() >> (pass as u32 * digit_bits) & mask) as usize] += 1;
-                }
+        let (mut keys, mut other) = (&mut self.keys[..n], &mut self.other[..n]);
+        for pass in 0..passes {
+            let shift = pass * digit_bits;
+            let digit = |key: K| (key.bits() >> shift & mask) as usize;
+            let first = segments.clone().filter(|_| pass == 0).map(|part| -> &[K] { part });
+            let parts = first.chain((pass > 0).then_some(&*keys));
+            let parts = parts.flat_map(|part| part.chunks(STEP));
+            self.counts.clear();
+            self.counts.resize(1 << digit_bits, 0);
+            for part in parts.clone() {
+                cancel.check()?;
+                part.iter().for_each(|&key| self.counts[digit(key)] += 1);
             }
-        }
-        for (pass, counts) in self.counts.chunks_exact_mut(1 << digit_bits).enumerate() {
             let mut total = 0;
-            for count in counts.iter_mut() {
+            for count in &mut self.counts {
                 (*count, total) = (total, total + *count);
             }
-            let shift = pass as u32 * digit_bits;
-            let to = &mut self.other[..n];
-            let mut scatter = |part: &[K]| {
+            for part in parts {
                 cancel.check()?;
                 for &key in part {
-                    let place = &mut counts[(key.bits() >> shift & mask) as usize];
-                    to[*place as usize] = key;
+                    let place = &mut self.counts[digit(key)];
+                    other[*place as usize] = key;
                     *place += 1;
                 }
-                Ok(())
-            };
-            if pass == 0 {
-                segments.clone().flat_map(|segment| segment.chunks(STEP)).try_for_each(&mut scatter)?;
-            } else {
-                self.keys[..n].chunks(STEP).try_for_each(&mut scatter)?;
             }
-            std::mem::swap(&mut self.keys, &mut self.other);
+            std::mem::swap(&mut keys, &mut other);
         }
-        Ok(&self.keys[..n])
+        Ok(keys)
     }
 }
 

@@ -17,7 +17,7 @@ use super::pages::zeroed;
 pub fn transpose(matrix: Csr<'_>, cancel: &Cancel) -> Result<OwnedCsr, Error> {
     let n_entries = matrix.pattern.n_entries();
     let (mut indices, mut values) = (zeroed(n_entries), zeroed(n_entries));
-    let columns = transpose_into(matrix, &mut indices, &mut values, |_| 0.0, |_, _, _| {}, cancel)?;
+    let columns = transpose_into(matrix, &mut indices, &mut values, |_| 0.0, |value, _, _| value, cancel)?;
     Ok(OwnedCsr { indptr: indptr_from_counts(columns.counts.into_iter()), indices, values })
 }
 
@@ -25,20 +25,20 @@ pub fn transpose(matrix: Csr<'_>, cancel: &Cancel) -> Result<OwnedCsr, Error> {
 pub(super) struct Columns {
     /// Its entries.
     pub(super) counts: Vec<usize>,
-    /// What `scale` gave for its values.
+    /// What `scale` gave for it.
     pub(super) scales: Vec<f64>,
 }
 
 /// Writes the transpose into arrays of as many entries.
 ///
-/// While a column is in the cache `scale(values)` is asked for, and then `finish(scale, rows, values)` may change the
-/// values. Columns are finished in any order.
+/// Column by column, `scale` makes a number of the sum of the values (float64, in the order of the rows), and then
+/// `place(value, scale, row)` says what is written. Rows come in runs that lie close together.
 pub(super) fn transpose_into(
     matrix: Csr<'_>,
     indices: &mut [i32],
     values: &mut [f32],
-    scale: impl Fn(&[f32]) -> f64 + Sync,
-    finish: impl Fn(f64, &[i32], &mut [f32]) + Sync,
+    scale: impl Fn(f64) -> f64 + Sync,
+    place: impl Fn(f32, f64, usize) -> f32 + Sync,
     cancel: &Cancel,
 ) -> Result<Columns, Error> {
     let (n_entries, n_cols) = (matrix.pattern.n_entries(), matrix.pattern.n_cols());
@@ -58,9 +58,11 @@ pub(super) fn transpose_into(
             cancel.check()?;
             let base = bucket << ranges.shift;
             let segments = buckets.segments(bucket);
-            for [column, _, _] in segments.clone().flatten() {
-                counts[*column as usize - base] += 1;
+            for &[column, _, value] in segments.clone().flatten() {
+                counts[column as usize - base] += 1;
+                scales[column as usize - base] += f64::from(f32::from_bits(value));
             }
+            scales.iter_mut().for_each(|sum| *sum = scale(*sum));
             next.clear();
             next.extend(counts.iter().scan(0usize, |total, count| {
                 *total += count;
@@ -69,18 +71,11 @@ pub(super) fn transpose_into(
             for segment in segments {
                 cancel.check()?;
                 for &[column, row, value] in segment {
-                    let place = &mut next[column as usize - base];
-                    indices[*place] = row as i32;
-                    values[*place] = f32::from_bits(value);
-                    *place += 1;
+                    let own = column as usize - base;
+                    indices[next[own]] = row as i32;
+                    values[next[own]] = place(f32::from_bits(value), scales[own], row as usize);
+                    next[own] += 1;
                 }
-            }
-            let mut start = 0;
-            for (&mut count, place) in counts.iter_mut().zip(scales) {
-                let own = start..start + count;
-                *place = scale(&values[own.clone()]);
-                finish(*place, &indices[own.clone()], &mut values[own]);
-                start += count;
             }
             Ok(())
         },
