@@ -34,6 +34,18 @@ def interactions(users, items, shape):
     return matrix
 
 
+def k_core(taken, per_user, per_item):
+    """Cut again and again until nothing changes."""
+    dense = taken.toarray() != 0
+    users, items = (np.ones(n, dtype=bool) for n in dense.shape)
+    while True:
+        left = dense & users[:, None] & items
+        smaller = users & (left.sum(1) >= per_user), items & (left.sum(0) >= per_item)
+        if (smaller[0] == users).all() and (smaller[1] == items).all():
+            return smaller
+        users, items = smaller
+
+
 def normalised(dense):
     """``D^-1/2 A D^-1/2``; rows and columns without weight stay zero."""
     dense = dense.astype(np.float64)

@@ -8,6 +8,7 @@ from scipy.sparse import csr_array
 import oracles_graph as oracles
 from graph_data import matrices, same_bits
 from magnet import _core, graph
+from magnet.errors import DataError
 from magnet.seeds import derive
 
 
@@ -28,11 +29,44 @@ def on_any_threads(build):
     return found[0]
 
 
-@given(pairs=st.lists(st.tuples(st.integers(0, 6), st.integers(0, 4)), max_size=60))
-def test_interactions(pairs):
-    users, items = np.array(pairs, dtype=np.int32).reshape(-1, 2).T
+@given(
+    pairs=st.lists(st.tuples(st.integers(0, 6), st.integers(0, 4)), max_size=60),
+    dtype=st.sampled_from([np.int32, np.int64]),
+)
+def test_interactions(pairs, dtype):
+    users, items = np.array(pairs, dtype=dtype).reshape(-1, 2).T
     found = on_any_threads(lambda: graph.interactions(users, items, (7, 5)))
     assert same_bits(found, oracles.interactions(users, items, (7, 5)))
+
+
+def test_many_interactions_are_sorted_transposed_and_normalised():
+    # Many chunks, many buckets, repeats, and popular users and items.
+    rng = np.random.default_rng(0)
+    shape = (30_000, 9000)
+    users, items = ((rng.random(300_000) ** 3 * n).astype(np.int64) for n in shape)
+    found = on_any_threads(lambda: graph.interactions(users, items, shape))
+    expected = oracles.interactions(users, items, shape)
+    assert found.nnz < len(users)
+    assert same_bits(found, expected)
+    adjacency = on_any_threads(lambda: graph.bipartite(found))
+    assert same_bits(adjacency, adjacency.T.tocsr())
+    user, item = expected.tocoo().coords
+    degrees = [np.bincount(side).astype(np.float64) for side in (user, item)]
+    assert_allclose(adjacency.data[: found.nnz], 1 / np.sqrt(degrees[0][user] * degrees[1][item]), rtol=2e-7)
+    assert_array_equal(adjacency.indices[: found.nnz], expected.indices + shape[0])
+
+
+@given(taken=matrices(), per_user=st.integers(0, 4), per_item=st.integers(0, 4))
+def test_k_core(taken, per_user, per_item):
+    users, items = graph.k_core(taken, per_user, per_item)
+    expected = oracles.k_core(taken, per_user, per_item)
+    assert_array_equal(users, expected[0])
+    assert_array_equal(items, expected[1])
+
+
+def test_a_negative_core_is_refused():
+    with pytest.raises(DataError, match="at least 0"):
+        graph.k_core(csr_array((2, 2), dtype=np.float32), -1, 2)
 
 
 @given(weights=matrices())

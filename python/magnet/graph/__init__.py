@@ -13,6 +13,7 @@ from magnet.graph.build import (
     union_max,
 )
 from magnet.graph.cache import cached_knn
+from magnet.graph.core import k_core
 
 __all__ = [
     "bipartite",
@@ -20,6 +21,7 @@ __all__ = [
     "combine",
     "drop_edges",
     "interactions",
+    "k_core",
     "knn_graph",
     "lift",
     "lift_weights",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -70,11 +70,13 @@ def knn_graph(
     return from_rust(_core.knn(values, checked_present(present, n_rows), k), (n_rows, n_rows))
 
 
-def interactions(users: NDArray[np.int32], items: NDArray[np.int32], shape: tuple[int, int]) -> csr_array:
+def interactions(
+    users: NDArray[np.integer[Any]], items: NDArray[np.integer[Any]], shape: tuple[int, int]
+) -> csr_array:
     """Put pairs into a matrix of ones; repeated pairs count once.
 
     Args:
-        users: User of each pair, ``(N,)``.
+        users: User of each pair, ``(N,)``; int32 or int64 like ``items`` is not copied.
         items: Item of each pair, ``(N,)``.
         shape: Numbers of users and items.
 

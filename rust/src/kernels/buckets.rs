@@ -82,11 +82,12 @@ impl<T: Plain> Buckets<T> {
                 cancel.check()?;
                 // Counted one place further on, the sums are where the next bucket begins.
                 source.each(chunk, |key, _| cuts[(key >> shift) as usize + 1] += 1);
-                let mut next = vec![0u32; n_buckets];
-                for bucket in 0..n_buckets {
-                    next[bucket] = cuts[bucket];
-                    cuts[bucket + 1] += cuts[bucket];
+                let mut total = 0;
+                for cut in &mut *cuts {
+                    total += *cut;
+                    *cut = total;
                 }
+                let mut next = cuts[..n_buckets].to_vec();
                 source.each(chunk, |key, record| {
                     let place = &mut next[(key >> shift) as usize];
                     part[*place as usize] = record;

@@ -147,6 +147,12 @@ impl<'a> Pattern<'a> {
         self.indices.len()
     }
 
+    /// The row pointers.
+    #[inline]
+    pub fn indptr(&self) -> Indptr<'a> {
+        self.indptr
+    }
+
     /// First entry of `row`; `row == n_rows` gives the number of entries.
     #[inline]
     pub fn start(&self, row: usize) -> usize {

@@ -2,14 +2,19 @@
 
 use rayon::prelude::*;
 
+use super::buckets::split;
 use super::cancel::Cancel;
 use super::csr::{Csr, OwnedCsr, indptr_from_counts};
 use super::error::Error;
+use super::pages::zeroed;
 use super::rng::Stream;
 use super::sparse::column_counts;
+use super::transpose::row_chunks;
 
-/// Rows handled between two looks at the cancel flag.
-const STEP: usize = 1024;
+/// Edges handled between two looks at the cancel flag.
+const STEP: usize = 1 << 14;
+/// Keys that are counted into one table.
+const COUNTED: usize = 1 << 18;
 
 /// With what probability an edge is kept, relative to the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,56 +45,85 @@ pub fn drop_edges(
         return Err(Error::invalid(format!("cannot keep {n_kept} of {} edges", pattern.n_entries())));
     }
     let column_roots: Vec<f64> = column_counts(pattern).into_iter().map(|n| (n as f64).sqrt()).collect();
-    let mut keys = vec![0f64; pattern.n_entries()];
-    let mut rows = Vec::with_capacity(pattern.n_rows());
-    let mut rest = keys.as_mut_slice();
-    for row in 0..pattern.n_rows() {
-        let (own, others) = std::mem::take(&mut rest).split_at_mut(pattern.range(row).len());
-        rows.push(own);
-        rest = others;
-    }
-    rows.into_par_iter().with_min_len(STEP).enumerate().try_for_each(|(row, keys)| {
-        if row % STEP == 0 {
-            cancel.check()?;
-        }
-        let row_root = (keys.len() as f64).sqrt();
-        for ((key, entry), &column) in keys.iter_mut().zip(pattern.range(row)).zip(pattern.row(row)) {
-            let exponential = -stream.open_unit(entry as u64).ln();
-            *key = match weighting {
-                Weighting::Uniform => exponential,
-                Weighting::Degree => exponential * (row_root * column_roots[column as usize]),
-            };
+    let chunks = row_chunks(pattern, STEP);
+    let lens = chunks.iter().map(|rows| pattern.start(rows.end) - pattern.start(rows.start));
+    let mut keys = zeroed::<f64>(pattern.n_entries());
+    split(&mut keys, lens).into_par_iter().zip(&chunks).try_for_each(|(keys, rows)| {
+        cancel.check()?;
+        let first = pattern.start(rows.start);
+        for row in rows.clone() {
+            let row_root = (pattern.range(row).len() as f64).sqrt();
+            for (entry, &column) in pattern.range(row).zip(pattern.row(row)) {
+                let exponential = -stream.open_unit(entry as u64).ln();
+                keys[entry - first] = match weighting {
+                    Weighting::Uniform => exponential,
+                    Weighting::Degree => exponential * (row_root * column_roots[column as usize]),
+                };
+            }
         }
         Ok(())
     })?;
-    let kept = smallest(&keys, n_kept);
+    let limit = Limit::of_smallest(&keys, n_kept, cancel)?;
+    let kept = |row: usize| pattern.range(row).filter(|&entry| limit.admits(entry, keys[entry]));
+    let counts: Vec<usize> = (0..pattern.n_rows()).into_par_iter().map(|row| kept(row).count()).collect();
     cancel.check()?;
-    let indptr = indptr_from_counts(
-        (0..pattern.n_rows()).map(|row| kept[pattern.range(row)].iter().filter(|&&kept| kept).count()),
-    );
-    let chosen = || kept.iter().enumerate().filter(|(_, kept)| **kept).map(|(entry, _)| entry);
-    Ok(OwnedCsr {
-        indptr,
-        indices: chosen().map(|entry| pattern.indices()[entry]).collect(),
-        values: chosen().map(|entry| edges.values[entry]).collect(),
-    })
+    let (mut indices, mut values) = (zeroed::<i32>(n_kept), zeroed::<f32>(n_kept));
+    let lens = || chunks.iter().map(|rows| counts[rows.clone()].iter().sum());
+    let parts = split(&mut indices, lens()).into_par_iter().zip(split(&mut values, lens()));
+    parts.zip(&chunks).for_each(|((indices, values), rows)| {
+        let places = indices.iter_mut().zip(values);
+        for ((index, value), entry) in places.zip(rows.clone().flat_map(kept)) {
+            (*index, *value) = (pattern.indices()[entry], edges.values[entry]);
+        }
+    });
+    Ok(OwnedCsr { indptr: indptr_from_counts(counts.into_iter()), indices, values })
 }
 
-/// Marks the `n` smallest keys; of equal keys the first.
-fn smallest(keys: &[f64], n: usize) -> Vec<bool> {
-    if n == 0 || n == keys.len() {
-        return vec![n > 0; keys.len()];
+/// What divides the smallest keys from the others; of equal keys the first are smaller.
+#[derive(Debug)]
+struct Limit {
+    key: f64,
+    last: usize,
+}
+
+impl Limit {
+    /// The limit of the `n` smallest of keys that are not negative.
+    ///
+    /// Such numbers are ordered as their bits are: their highest bits are counted, and only what falls together with the
+    /// limit is looked at further.
+    fn of_smallest(keys: &[f64], n: usize, cancel: &Cancel) -> Result<Self, Error> {
+        if n == 0 {
+            return Ok(Self { key: -1.0, last: 0 });
+        }
+        let group = |key: f64| (key.to_bits() >> 48) as usize;
+        let counted = keys.par_chunks(COUNTED).map(|part| {
+            cancel.check()?;
+            let mut counts = vec![0usize; 1 << 16];
+            part.iter().for_each(|&key| counts[group(key)] += 1);
+            Ok(counts)
+        });
+        let counts = counted.try_reduce_with(|mut a, b| {
+            a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
+            Ok(a)
+        });
+        let (mut below, mut own) = (0, 0);
+        for (at, count) in counts.transpose()?.unwrap_or_default().into_iter().enumerate() {
+            own = at;
+            if below + count >= n {
+                break;
+            }
+            below += count;
+        }
+        let mut close: Vec<f64> = keys.par_iter().copied().filter(|&key| group(key) == own).collect();
+        let (less, &mut key, _) = close.select_nth_unstable_by(n - below - 1, f64::total_cmp);
+        let equals = n - below - less.iter().filter(|&&other| other < key).count();
+        let last = keys.iter().enumerate().filter(|&(_, &other)| other == key).nth(equals - 1);
+        Ok(Self { key, last: last.map_or(0, |(entry, _)| entry) })
     }
-    let mut sorted = keys.to_vec();
-    let (below, &mut limit, _) = sorted.select_nth_unstable_by(n - 1, f64::total_cmp);
-    let mut equals = n - below.iter().filter(|&&key| key < limit).count();
-    keys.iter()
-        .map(|&key| {
-            let equal = key == limit && equals > 0;
-            equals -= usize::from(equal);
-            key < limit || equal
-        })
-        .collect()
+
+    fn admits(&self, entry: usize, key: f64) -> bool {
+        key < self.key || key == self.key && entry <= self.last
+    }
 }
 
 #[cfg(test)]
@@ -116,9 +150,14 @@ mod tests {
 
     #[test]
     fn of_equal_keys_the_first_are_taken() {
+        let smallest = |keys: &[f64], n| -> Vec<bool> {
+            let limit = Limit::of_smallest(keys, n, &Cancel::new()).unwrap();
+            keys.iter().enumerate().map(|(entry, &key)| limit.admits(entry, key)).collect()
+        };
         assert_eq!(smallest(&[2.0, 1.0, 1.0, 1.0, 0.0], 3), [false, true, true, false, true]);
         assert_eq!(smallest(&[1.0, 2.0], 0), [false, false]);
         assert_eq!(smallest(&[1.0, 2.0], 2), [true, true]);
+        assert_eq!(smallest(&[1.0, 1.0 + f64::EPSILON, 1.0, f64::INFINITY], 3), [true, true, true, false]);
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub mod csr;
 pub mod edge_dropout;
 pub mod error;
 pub mod interactions;
+pub mod k_core;
 pub mod knn;
 pub mod lanes;
 mod pages;

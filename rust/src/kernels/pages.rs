@@ -9,6 +9,7 @@ impl Plain for i32 {}
 impl Plain for u32 {}
 impl Plain for u64 {}
 impl Plain for f32 {}
+impl Plain for f64 {}
 impl Plain for [u32; 3] {}
 
 /// `len` zeros, fresh from the system if there are many: untouched until written, on huge pages where there are some.

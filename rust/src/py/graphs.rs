@@ -1,6 +1,6 @@
 //! Binds the kernels that make and change sparse matrices. A matrix comes as its three arrays and its width.
 
-use numpy::PyReadonlyArray1;
+use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
@@ -11,7 +11,7 @@ use crate::kernels::edge_dropout::{self, Weighting};
 use crate::kernels::error::Error;
 use crate::kernels::rng::Stream;
 use crate::kernels::{
-    adjacency, interactions as pairs, pseudo_edges as pseudo, shared_users as shared, sparse,
+    adjacency, interactions as pairs, k_core as core, pseudo_edges as pseudo, shared_users as shared, sparse,
 };
 
 type Indices<'py> = PyReadonlyArray1<'py, i32>;
@@ -108,6 +108,18 @@ fn drop_edges<'py>(
 }
 
 #[pyfunction]
+fn k_core<'py>(
+    py: Python<'py>,
+    taken: Matrix<'py>,
+    per_user: usize,
+    per_item: usize,
+) -> PyResult<(Bound<'py, PyArray1<bool>>, Bound<'py, PyArray1<bool>>)> {
+    let taken = taken.view(py)?;
+    let (users, items) = run(py, |cancel| core::k_core(taken, per_user, per_item, cancel))?;
+    Ok((users.into_pyarray(py), items.into_pyarray(py)))
+}
+
+#[pyfunction]
 fn shared_users<'py>(py: Python<'py>, taken: Matrix<'py>, edges: Matrix<'py>) -> PyResult<u64> {
     let taken = taken.view(py)?;
     let edges = pattern(py, &edges.0, &edges.1, edges.3)?;
@@ -121,5 +133,6 @@ pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(union_max, module)?)?;
     module.add_function(wrap_pyfunction!(pseudo_edges, module)?)?;
     module.add_function(wrap_pyfunction!(drop_edges, module)?)?;
+    module.add_function(wrap_pyfunction!(k_core, module)?)?;
     module.add_function(wrap_pyfunction!(shared_users, module)?)
 }

@@ -1,6 +1,7 @@
 //! Drawing with given weights in constant time (Walker's alias method, built by Vose's algorithm).
 
 use crate::kernels::error::Error;
+use crate::kernels::lanes::Lanes;
 
 /// A table from which index i is drawn with probability `weights[i] / Σ weights`.
 #[derive(Debug, Clone)]
@@ -51,6 +52,12 @@ impl Alias {
             }
         }
         Ok(Self(columns))
+    }
+
+    /// Asks for the memory that [`Self::draw`] will read.
+    #[inline(always)]
+    pub(super) fn prefetch<L: Lanes>(&self, lanes: L, bits: u64) {
+        lanes.prefetch(&self.0[(u128::from(bits) * self.0.len() as u128 >> 64) as usize]);
     }
 
     /// The index that these 64 random bits stand for.

@@ -3,30 +3,32 @@
 //! The draw at position `p` is a function of the stream and `p` alone, so a batch may be cut into blocks and run in any
 //! order on any number of threads without changing an item. A draw is tried a few times and rejected if it was seen;
 //! after that it is made from the list of what the user has not seen. Both have the same distribution, so their mixture
-//! has it too, and it always ends. Cost: O(log n_u) a draw, O(I) for the rare user who has seen nearly everything.
+//! has it too, and it always ends. A filter clears most draws at once. Cost: O(1) a draw, O(log n_u) for a suspect, O(I) for the rare user who has seen nearly everything.
 
 use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
 
 use super::cancel::Cancel;
-use super::csr::Pattern;
+use super::csr::{Indptr, Pattern};
 use super::error::Error;
 use super::lanes::{Lanes, Work};
 use super::rng::Stream;
 use super::simd::Path;
 
 mod alias;
+mod filter;
 mod membership;
 mod source;
 
+use filter::Filter;
 pub use membership::membership;
 pub use source::Source;
 
 /// Draws before the exact choice; each position owns `TRIES + 1` numbers of the stream.
 const TRIES: u64 = 31;
-/// How many draws ahead a history is asked for.
-const AHEAD: usize = 16;
+/// Draws that are in flight together: enough to hide the memory, few enough for the first cache.
+const STRIP: usize = 64;
 /// Draws per parallel step.
 const BLOCK: usize = 2048;
 /// How many users a complaint names.
@@ -57,12 +59,16 @@ pub fn sample(
             out.len()
         )));
     }
+    // Worth building only if there are about as many questions as answers to enter.
+    let worth = users.len() >= seen.n_entries() / 8;
+    let filter = worth.then(|| Filter::new(seen, cancel)).transpose()?;
+    let filter = filter.as_ref();
     let stuck = Mutex::new(Vec::new());
     let blocks = users.par_chunks(BLOCK).zip(out.par_chunks_mut(BLOCK)).enumerate();
     blocks.try_for_each(|(block, (users, out))| {
         cancel.check()?;
         let first = first.wrapping_add((block * BLOCK) as u64);
-        let none_left = path.run(Draws { seen, users, source, stream, first, out });
+        let none_left = path.run(Draws { seen, filter, users, source, stream, first, out });
         if !none_left.is_empty() {
             stuck.lock().unwrap_or_else(PoisonError::into_inner).extend(none_left);
         }
@@ -81,6 +87,7 @@ pub fn sample(
 /// A block of draws; gives the users for whom there is nothing to draw.
 struct Draws<'a> {
     seen: Pattern<'a>,
+    filter: Option<&'a Filter>,
     users: &'a [i32],
     source: &'a Source<'a>,
     stream: Stream,
@@ -91,27 +98,58 @@ struct Draws<'a> {
 impl Work for Draws<'_> {
     type Output = Vec<i32>;
 
+    /// Users come in any order, so that nothing about them is in the cache: a strip of draws is taken through each step
+    /// together, and asks for the memory of the next step while it does this one.
     #[inline(always)]
     fn run<L: Lanes>(self, lanes: L) -> Vec<i32> {
-        let Self { seen, users, source, stream, first, out } = self;
+        let Self { seen, filter, users, source, stream, first, out } = self;
         let mut none_left = Vec::new();
-        for (offset, (&user, out)) in users.iter().zip(out).enumerate() {
-            // Users come in any order, so that their histories are seldom in the cache.
-            if let Some(&later) = users.get(offset + AHEAD)
-                && let Some(history) = seen.indices().get(seen.range(later as usize).start)
-            {
-                lanes.prefetch(history);
+        let counter = |at: usize| first.wrapping_add(at as u64).wrapping_mul(TRIES + 1);
+        let (mut bits, mut suspects) = ([0u64; STRIP], [0usize; STRIP]);
+        let nothing = u64::MAX;
+        let mut asked = [(&nothing, 0u64); STRIP];
+        for (strip, (own, out)) in users.chunks(STRIP).zip(out.chunks_mut(STRIP)).enumerate() {
+            let start = strip * STRIP;
+            for &user in &users[(start + STRIP).min(users.len())..(start + 2 * STRIP).min(users.len())] {
+                match seen.indptr() {
+                    Indptr::Narrow(pointers) => lanes.prefetch(&pointers[user as usize]),
+                    Indptr::Wide(pointers) => lanes.prefetch(&pointers[user as usize]),
+                }
             }
-            let seen = seen.row(user as usize);
-            let counter = first.wrapping_add(offset as u64).wrapping_mul(TRIES + 1);
-            let mut tries =
-                (0..TRIES).map(|attempt| source.draw(stream.bits64(counter.wrapping_add(attempt))));
-            let found = tries
-                .find(|item| !contains(seen, *item))
-                .or_else(|| source.choose_unseen(seen, stream.open_unit(counter.wrapping_add(TRIES))));
-            match found {
-                Some(item) => *out = item,
-                None => none_left.push(user),
+            for (at, bits) in bits[..own.len()].iter_mut().enumerate() {
+                *bits = stream.bits64(counter(start + at));
+                source.prefetch(lanes, *bits);
+            }
+            for (at, (&user, out)) in own.iter().zip(&mut *out).enumerate() {
+                *out = source.draw(bits[at]);
+                if let Some(filter) = filter {
+                    asked[at] = filter.place(&seen.range(user as usize), user as usize, *out);
+                    lanes.prefetch(asked[at].0);
+                }
+            }
+            let mut n_suspects = 0;
+            for (at, &user) in own.iter().enumerate() {
+                let (word, bits) = asked[at];
+                suspects[n_suspects] = at;
+                if word & bits == bits {
+                    n_suspects += 1;
+                    let range = seen.range(user as usize);
+                    if let Some(middle) = seen.indices().get(range.start.midpoint(range.end)) {
+                        lanes.prefetch(middle);
+                    }
+                }
+            }
+            for &at in &suspects[..n_suspects] {
+                let seen = seen.row(own[at] as usize);
+                let counter = counter(start + at);
+                let found = (0..TRIES)
+                    .map(|attempt| source.draw(stream.bits64(counter.wrapping_add(attempt))))
+                    .find(|item| !contains(seen, *item))
+                    .or_else(|| source.choose_unseen(seen, stream.open_unit(counter.wrapping_add(TRIES))));
+                match found {
+                    Some(item) => out[at] = item,
+                    None => none_left.push(own[at]),
+                }
             }
         }
         none_left
@@ -126,14 +164,14 @@ pub fn sample_shared(source: &Source<'_>, stream: Stream, first: u64, out: &mut 
 }
 
 fn check_users(seen: Pattern<'_>, users: &[i32]) -> Result<(), Error> {
-    match users.iter().position(|&user| user < 0 || user as usize >= seen.n_rows()) {
-        Some(at) => Err(Error::invalid(format!(
-            "user {} at position {at} is outside 0..{}",
-            users[at],
-            seen.n_rows()
-        ))),
-        None => Ok(()),
+    // A negative user is a large one; without a way out the loop is done in vectors.
+    let n_users = seen.n_rows().min(1 << 31) as u32;
+    let bad = |user: &i32| *user as u32 >= n_users;
+    if !users.iter().fold(false, |any, user| any | bad(user)) {
+        return Ok(());
     }
+    let at = users.iter().position(bad).unwrap_or_default();
+    Err(Error::invalid(format!("user {} at position {at} is outside 0..{}", users[at], seen.n_rows())))
 }
 
 /// Whether an ascending list holds `item`; the halving has no branch to mispredict.
@@ -152,7 +190,6 @@ fn contains(list: &[i32], item: i32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::csr::Indptr;
 
     #[test]
     fn contains_equals_a_linear_search() {

@@ -2,6 +2,7 @@
 
 use super::alias::Alias;
 use crate::kernels::error::Error;
+use crate::kernels::lanes::Lanes;
 
 /// Which items may be drawn, and how often.
 #[derive(Debug)]
@@ -58,6 +59,14 @@ impl<'a> Source<'a> {
             None => ((u128::from(bits) * self.len() as u128) >> 64) as usize,
         };
         self.item(slot)
+    }
+
+    /// Asks for the memory that [`Self::draw`] will read.
+    #[inline(always)]
+    pub(super) fn prefetch<L: Lanes>(&self, lanes: L, bits: u64) {
+        if let Some((_, alias)) = &self.weighted {
+            alias.prefetch(lanes, bits);
+        }
     }
 
     /// The unseen item that `unit`, in (0, 1), stands for; none if there is no unseen item of positive weight.
