@@ -30,6 +30,7 @@ impl Matrix<'_> {
     }
 }
 
+type Flags<'py> = Bound<'py, PyArray1<bool>>;
 type Triple<'py> = PyResult<Bound<'py, PyTuple>>;
 
 /// Indices of either width.
@@ -113,7 +114,7 @@ fn k_core<'py>(
     taken: Matrix<'py>,
     per_user: usize,
     per_item: usize,
-) -> PyResult<(Bound<'py, PyArray1<bool>>, Bound<'py, PyArray1<bool>>)> {
+) -> PyResult<(Flags<'py>, Flags<'py>)> {
     let taken = taken.view(py)?;
     let (users, items) = run(py, |cancel| core::k_core(taken, per_user, per_item, cancel))?;
     Ok((users.into_pyarray(py), items.into_pyarray(py)))

@@ -57,7 +57,7 @@ impl Alias {
     /// Asks for the memory that [`Self::draw`] will read.
     #[inline(always)]
     pub(super) fn prefetch<L: Lanes>(&self, lanes: L, bits: u64) {
-        lanes.prefetch(&self.0[(u128::from(bits) * self.0.len() as u128 >> 64) as usize]);
+        lanes.prefetch(&self.0[((u128::from(bits) * self.0.len() as u128) >> 64) as usize]);
     }
 
     /// The index that these 64 random bits stand for.

@@ -140,11 +140,19 @@ impl Work for Draws<'_> {
                 }
             }
             for &at in &suspects[..n_suspects] {
-                let seen = seen.row(own[at] as usize);
+                let user = own[at] as usize;
+                let (range, seen) = (seen.range(user), seen.row(user));
                 let counter = counter(start + at);
+                let unseen = |item: i32| {
+                    let cleared = filter.is_some_and(|filter| {
+                        let (word, bits) = filter.place(&range, user, item);
+                        word & bits != bits
+                    });
+                    cleared || !contains(seen, item)
+                };
                 let found = (0..TRIES)
                     .map(|attempt| source.draw(stream.bits64(counter.wrapping_add(attempt))))
-                    .find(|item| !contains(seen, *item))
+                    .find(|item| unseen(*item))
                     .or_else(|| source.choose_unseen(seen, stream.open_unit(counter.wrapping_add(TRIES))));
                 match found {
                     Some(item) => out[at] = item,
