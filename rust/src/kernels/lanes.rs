@@ -30,6 +30,10 @@ pub trait Lanes: Copy {
     fn abs(self, a: Self::V) -> Self::V;
     /// Bit j is set where a_j > b_j; never for NaN.
     fn above(self, a: Self::V, b: Self::V) -> u32;
+    /// a where x > y, 0 elsewhere and where either is NaN.
+    fn keep(self, a: Self::V, x: Self::V, y: Self::V) -> Self::V;
+    /// 2^a for whole numbers a from -126 to 127.
+    fn pow2(self, a: Self::V) -> Self::V;
     /// A hint that memory around `at` will be read.
     fn prefetch<T>(self, at: &T);
 }
@@ -114,15 +118,26 @@ impl Lanes for Portable {
     }
 
     #[inline(always)]
+    fn keep(self, a: Self::V, x: Self::V, y: Self::V) -> Self::V {
+        std::array::from_fn(|j| if x[j] > y[j] { a[j] } else { 0.0 })
+    }
+
+    #[inline(always)]
+    fn pow2(self, a: Self::V) -> Self::V {
+        a.map(|a| f32::from_bits(((a as i32 + 127) as u32) << 23))
+    }
+
+    #[inline(always)]
     fn prefetch<T>(self, _: &T) {}
 }
 
 #[cfg(target_arch = "x86_64")]
 mod avx2 {
     use std::arch::x86_64::{
-        __m256, _CMP_GT_OQ, _MM_HINT_T0, _mm_prefetch, _mm256_add_ps, _mm256_andnot_ps, _mm256_cmp_ps,
-        _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_max_ps, _mm256_movemask_ps, _mm256_mul_ps, _mm256_set1_ps,
-        _mm256_storeu_ps,
+        __m256, _CMP_GT_OQ, _MM_HINT_T0, _mm_prefetch, _mm256_add_epi32, _mm256_add_ps, _mm256_and_ps,
+        _mm256_andnot_ps, _mm256_castsi256_ps, _mm256_cmp_ps, _mm256_cvtps_epi32, _mm256_fmadd_ps,
+        _mm256_loadu_ps, _mm256_max_ps, _mm256_movemask_ps, _mm256_mul_ps, _mm256_set1_epi32, _mm256_set1_ps,
+        _mm256_slli_epi32, _mm256_storeu_ps,
     };
 
     use super::{Lanes, WIDTH, Work};
@@ -195,6 +210,21 @@ mod avx2 {
         }
 
         #[inline(always)]
+        fn keep(self, a: __m256, x: __m256, y: __m256) -> __m256 {
+            // SAFETY: see `splat`.
+            unsafe { _mm256_and_ps(a, _mm256_cmp_ps::<_CMP_GT_OQ>(x, y)) }
+        }
+
+        #[inline(always)]
+        fn pow2(self, a: __m256) -> __m256 {
+            // SAFETY: see `splat`.
+            unsafe {
+                let exponents = _mm256_add_epi32(_mm256_cvtps_epi32(a), _mm256_set1_epi32(127));
+                _mm256_castsi256_ps(_mm256_slli_epi32::<23>(exponents))
+            }
+        }
+
+        #[inline(always)]
         fn prefetch<T>(self, at: &T) {
             // SAFETY: see `splat`; a hint reads nothing.
             unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(at).cast()) }
@@ -220,9 +250,16 @@ mod tests {
             for window in groups.windows(3) {
                 let [a, b, c] = [lanes.load(&window[0]), lanes.load(&window[1]), lanes.load(&window[2])];
                 let one = lanes.splat(window[0][0]);
-                for v in
-                    [lanes.fma(a, b, c), lanes.mul(a, b), lanes.add(a, one), lanes.max(a, b), lanes.abs(c)]
-                {
+                let whole = lanes.load(&window[0].map(|x| ((x.to_bits() % 254) as f32) - 126.0));
+                for v in [
+                    lanes.fma(a, b, c),
+                    lanes.mul(a, b),
+                    lanes.add(a, one),
+                    lanes.max(a, b),
+                    lanes.abs(c),
+                    lanes.keep(a, b, c),
+                    lanes.pow2(whole),
+                ] {
                     let mut out = [0.0; WIDTH];
                     lanes.store(v, &mut out);
                     // Which NaN an operation gives is nobody's business.

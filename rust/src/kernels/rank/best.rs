@@ -1,53 +1,121 @@
-//! The best items of one user, met in ascending order.
+//! The best unseen items of one user, offered in any order.
 
 use super::NO_ITEM;
-use crate::kernels::topk::{Scored, TopK};
 
-/// Keeps the best unseen items. Candidates must come with ascending items, which makes the mask one pass.
+/// Keeps up to twice the wanted number and halves itself when full: a few cheap steps a candidate where a heap takes
+/// a logarithm.
 pub(super) struct Best<'a> {
     seen: &'a [i32],
-    top: TopK<f32>,
-    /// What a score must exceed to enter: a tie with the worst kept loses, since its item is higher.
-    threshold: f32,
+    k: usize,
+    kept: Vec<u64>,
 }
 
 impl<'a> Best<'a> {
     pub(super) fn new(k: usize, seen: &'a [i32]) -> Self {
-        Self { seen, top: TopK::new(k), threshold: f32::NEG_INFINITY }
+        Self { seen, k, kept: Vec::with_capacity(2 * k) }
     }
 
-    #[inline]
-    pub(super) fn threshold(&self) -> f32 {
-        self.threshold
+    /// Whether `item` is masked.
+    #[inline(always)]
+    pub(super) fn is_seen(&self, item: i32) -> bool {
+        self.seen.binary_search(&item).is_ok()
     }
 
-    /// Whether `item` is masked; not asked again for lower ones.
-    #[inline]
-    pub(super) fn is_seen(&mut self, item: i32) -> bool {
-        while let [first, rest @ ..] = self.seen
-            && *first < item
-        {
-            self.seen = rest;
+    /// Takes an unseen item whose score is above `bar`; raises `bar` once k better ones are known.
+    ///
+    /// A bar starts at -∞, and stays below the worst score kept: an equal one enters if its item is lower.
+    #[inline(always)]
+    pub(super) fn push(&mut self, score: f32, item: i32, bar: &mut f32) {
+        self.kept.push(place(score, item));
+        if self.kept.len() == 2 * self.k {
+            *bar = self.halve();
         }
-        self.seen.first() == Some(&item)
     }
 
-    #[inline]
-    pub(super) fn push(&mut self, score: f32, item: i32) {
-        if score > self.threshold {
-            self.top.push(Scored { score, id: item });
-            if let Some(worst) = self.top.worst() {
-                self.threshold = worst.score;
-            }
-        }
+    #[inline(never)]
+    fn halve(&mut self) -> f32 {
+        let (_, worst, _) = self.kept.select_nth_unstable(self.k - 1);
+        let bar = score(*worst).next_down();
+        self.kept.truncate(self.k);
+        bar
     }
 
     /// Writes the kept items, best first, and fills up.
     pub(super) fn finish(mut self, items: &mut [i32], scores: &mut [f32]) {
+        if self.kept.len() > self.k {
+            self.halve();
+        }
+        self.kept.sort_unstable();
         items.fill(NO_ITEM);
         scores.fill(f32::NEG_INFINITY);
-        for ((item, score), kept) in items.iter_mut().zip(scores).zip(self.top.drain_sorted()) {
-            (*item, *score) = (kept.id, kept.score);
+        for ((item, out), &kept) in items.iter_mut().zip(scores).zip(&self.kept) {
+            (*item, *out) = (kept as i32, score(kept));
+        }
+    }
+}
+
+/// A number that is the smaller, the better: by score, then by item. Both zeros are one score.
+#[inline(always)]
+fn place(score: f32, item: i32) -> u64 {
+    let bits = (score + 0.0).to_bits();
+    // Without the sign, floats of one sign are ordered as their bits are.
+    let descending = if bits >> 31 == 0 { !bits ^ 1 << 31 } else { bits };
+    u64::from(descending) << 32 | u64::from(item as u32)
+}
+
+/// The score in a number of [`place`].
+#[inline(always)]
+fn score(place: u64) -> f32 {
+    let descending = (place >> 32) as u32;
+    f32::from_bits(if descending >> 31 == 0 { !descending ^ 1 << 31 } else { descending })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::rng::Stream;
+
+    #[test]
+    fn places_are_ordered_by_score_and_then_by_item() {
+        let scores = [f32::INFINITY, f32::MAX, 1.5, 1e-45, 0.0, -1e-45, -1.5, f32::MIN];
+        for pair in scores.windows(2) {
+            assert!(place(pair[0], 9) < place(pair[1], 3), "{pair:?}");
+            assert!(place(pair[0], 3) < place(pair[0], 9), "{pair:?}");
+        }
+        assert_eq!(place(-0.0, 4), place(0.0, 4));
+        for value in scores {
+            assert_eq!(score(place(value, 7)).to_bits(), value.to_bits());
+        }
+    }
+
+    #[test]
+    fn equals_sorting_everything_in_any_order() {
+        let stream = Stream::new(3, 0);
+        for n in [0usize, 1, 5, 40, 400] {
+            for k in [1usize, 3, 10, 500] {
+                let all: Vec<(f32, i32)> = (0..n)
+                    .map(|i| ((stream.bits32((n * 1000 + i) as u64) % 7) as f32 - 3.0, i as i32))
+                    .collect();
+                let seen: Vec<i32> = (0..n as i32).step_by(4).collect();
+                let mut sorted: Vec<_> = all.iter().filter(|c| c.1 % 4 != 0).copied().collect();
+                sorted.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+                sorted.resize(k.max(sorted.len()), (f32::NEG_INFINITY, NO_ITEM));
+                for step in [1usize, 3, 7] {
+                    let mut best = Best::new(k.min(n), &seen);
+                    let mut bar = f32::NEG_INFINITY;
+                    for start in 0..step {
+                        for &(score, item) in all.iter().skip(start).step_by(step) {
+                            if score > bar && !best.is_seen(item) {
+                                best.push(score, item, &mut bar);
+                            }
+                        }
+                    }
+                    let (mut items, mut scores) = (vec![0; k], vec![0.0; k]);
+                    best.finish(&mut items, &mut scores);
+                    let found: Vec<_> = scores.into_iter().zip(items).collect();
+                    assert_eq!(found, sorted[..k], "n {n} k {k} step {step}");
+                }
+            }
         }
     }
 }

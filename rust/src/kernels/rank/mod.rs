@@ -4,7 +4,12 @@
 //! so the result does not depend on threads, on how users are batched, or on the instruction path. Items whose score
 //! is NaN or -∞ are never ranked. Memory: O(B · k), and one packed copy of the item towers.
 
+mod beside;
 mod best;
+mod dot;
+mod mixture;
+mod order;
+mod pack;
 mod pairs;
 mod router;
 mod scores;

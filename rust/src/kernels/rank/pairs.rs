@@ -2,9 +2,10 @@
 
 use rayon::prelude::*;
 
+use super::beside::{self, GROUPS};
 use super::check_users;
-use super::router::{GROUPS, mix, wishes};
-use super::towers::{Towers, key_size, pack_keys};
+use super::router::mix;
+use super::towers::Towers;
 use crate::kernels::cancel::Cancel;
 use crate::kernels::error::Error;
 use crate::kernels::lanes::{Lanes, WIDTH, Work};
@@ -74,8 +75,8 @@ impl Work for Pairs<'_> {
     fn run<L: Lanes>(self, lanes: L) {
         let towers = self.towers;
         let width = towers.width;
-        let mut wish = [[0.0; WIDTH]; GROUPS];
-        let size = towers.experts.map_or(0, |experts| key_size(experts.n, experts.rank));
+        let (mut wishes, mut values) = ([[[0.0; WIDTH]; GROUPS]], [[0.0; WIDTH]; GROUPS]);
+        let size = towers.experts.map_or(0, |experts| beside::size(experts.n, experts.rank));
         let groups = towers.experts.map_or(0, |experts| experts.n.div_ceil(WIDTH));
         let mut user_keys = vec![0.0; size];
         let mut item_keys = vec![0.0; size];
@@ -85,24 +86,25 @@ impl Work for Pairs<'_> {
                 dot(&towers.users[user * width..][..width], &towers.items[item * width..][..width], 1.0);
             if let Some(experts) = towers.experts {
                 let (n, rank) = (experts.n, experts.rank);
-                pack_keys(&experts.user_keys[user * n * rank..][..n * rank], n, rank, &mut user_keys);
-                pack_keys(&experts.item_keys[item * n * rank..][..n * rank], n, rank, &mut item_keys);
-                wishes(lanes, &user_keys, &item_keys, n, rank, &mut wish[..groups]);
+                beside::lay_out(&experts.user_keys[user * n * rank..][..n * rank], n, rank, &mut user_keys);
+                beside::lay_out(&experts.item_keys[item * n * rank..][..n * rank], n, rank, &mut item_keys);
+                beside::products(lanes, [&user_keys], &item_keys, n, f32::NEG_INFINITY, &mut wishes);
                 if let Some(wanted) = self.wanted.chunks_exact_mut(n).nth(at) {
-                    wanted.copy_from_slice(&wish.as_flattened()[..n]);
+                    wanted.copy_from_slice(&wishes.as_flattened().as_flattened()[..n]);
                 }
                 if experts.weight != 0.0 {
-                    let value = |expert: usize| {
-                        dot(
+                    for (expert, value) in values.as_flattened_mut()[..n].iter_mut().enumerate() {
+                        *value = dot(
                             &experts.user_towers[(user * n + expert) * width..][..width],
                             &experts.item_towers[(item * n + expert) * width..][..width],
                             experts.weight,
-                        )
-                    };
-                    score += mix(lanes, &wish[..groups], n, value, experts.top);
+                        );
+                    }
+                    score += mix(lanes, &wishes[0][..groups], &values[..groups], n, experts.top);
                 }
             }
-            *out = score;
+            // Both zeros are one score.
+            *out = score + 0.0;
         }
     }
 }

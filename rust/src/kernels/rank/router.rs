@@ -1,38 +1,10 @@
 //! Which experts a pair gets, and what they make of it together.
 
+use super::beside::GROUPS;
 use crate::kernels::lanes::{Lanes, WIDTH};
 
 /// The most experts that a mixture can have.
 pub const MAX_EXPERTS: usize = GROUPS * WIDTH;
-/// Vectors that hold a number for each of so many experts.
-pub(super) const GROUPS: usize = 8;
-
-/// The router's wish for every expert of a pair, lanes over experts, from keys laid out by `pack_keys`; -∞ in the
-/// places beyond the `n` experts.
-#[inline(always)]
-pub(super) fn wishes<L: Lanes>(
-    lanes: L,
-    user: &[f32],
-    item: &[f32],
-    n: usize,
-    rank: usize,
-    out: &mut [[f32; WIDTH]],
-) {
-    for (group, out) in out.iter_mut().enumerate() {
-        let mut sum = lanes.splat(0.0);
-        let mut at = group * WIDTH;
-        for _ in 0..rank {
-            // Beyond the last expert this reads into the next row: what comes of it is overwritten below.
-            let (Some(user), Some(item)) = (user[at..].first_chunk(), item[at..].first_chunk()) else {
-                break;
-            };
-            sum = lanes.fma(lanes.load(user), lanes.load(item), sum);
-            at += n;
-        }
-        lanes.store(sum, out);
-    }
-    out.as_flattened_mut()[n..].fill(f32::NEG_INFINITY);
-}
 
 /// Σ p_e s_e / Σ p_e over the `top` experts of the highest wish, lower experts first among equals; p is the softmax
 /// of the wishes. An expert with a wish of -∞ (or NaN) is off; if all are, the result is 0.
@@ -40,68 +12,87 @@ pub(super) fn wishes<L: Lanes>(
 pub(super) fn mix<L: Lanes>(
     lanes: L,
     wishes: &[[f32; WIDTH]],
+    values: &[[f32; WIDTH]],
     n: usize,
-    values: impl Fn(usize) -> f32,
     top: usize,
 ) -> f32 {
-    let wish = |expert: usize| wishes[expert / WIDTH][expert % WIDTH];
     let mut on = 0u64;
+    let mut highest = lanes.splat(f32::NEG_INFINITY);
     for (group, wishes) in wishes.iter().enumerate() {
-        let above = lanes.above(lanes.load(wishes), lanes.splat(f32::NEG_INFINITY));
-        on |= u64::from(above) << (group * WIDTH);
+        let wishes = lanes.load(wishes);
+        on |= u64::from(lanes.above(wishes, lanes.splat(f32::NEG_INFINITY))) << (group * WIDTH);
+        highest = lanes.max(wishes, highest);
     }
-    let mut chosen = on;
-    if on.count_ones() as usize > top {
-        // Counting who stands before whom, instead of sorting: no branch depends on the wishes.
-        chosen = 0;
-        for expert in 0..n {
-            let own = lanes.splat(wish(expert));
-            let (mut higher, mut lower) = (0u64, 0u64);
-            for (group, wishes) in wishes.iter().enumerate() {
-                let others = lanes.load(wishes);
-                higher |= u64::from(lanes.above(others, own)) << (group * WIDTH);
-                lower |= u64::from(lanes.above(own, others)) << (group * WIDTH);
-            }
-            let equal_and_earlier = !(higher | lower) & ((1 << expert) - 1);
-            let before = (on & (higher | equal_and_earlier)).count_ones() as usize;
-            chosen |= (on >> expert & u64::from(before < top)) << expert;
-        }
+    if on == 0 {
+        return 0.0;
     }
-    let mut highest = f32::NEG_INFINITY;
+    let mut chosen = if on.count_ones() as usize > top { most_wanted(lanes, wishes, n, on, top) } else { on };
+    // The highest wish of all is always among the chosen.
+    let highest = lanes.splat(-largest(lanes, highest));
+    let mut p = [[0.0; WIDTH]; GROUPS];
+    for (p, wishes) in p.iter_mut().zip(wishes) {
+        lanes.store(exp(lanes, lanes.add(lanes.load(wishes), highest)), p);
+    }
+    let (p, values) = (p.as_flattened(), values.as_flattened());
     let (mut value, mut weight) = (0.0f32, 0.0f32);
-    let mut rest = chosen;
-    while rest != 0 {
-        highest = highest.max(wish(rest.trailing_zeros() as usize));
-        rest &= rest - 1;
-    }
     while chosen != 0 {
         let expert = chosen.trailing_zeros() as usize;
         chosen &= chosen - 1;
-        let p = exp(wish(expert) - highest);
-        value = p.mul_add(values(expert), value);
-        weight += p;
+        value = p[expert].mul_add(values[expert], value);
+        weight += p[expert];
     }
-    if weight > 0.0 { value / weight } else { 0.0 }
+    value / weight
 }
 
-/// e^x for x ≤ 0, to about one unit in the last place; 0 below -87. The same bits everywhere, unlike libm's.
+/// Bits of the `top` highest of the wishes that are on.
 #[inline(always)]
-pub(super) fn exp(x: f32) -> f32 {
+fn most_wanted<L: Lanes>(lanes: L, wishes: &[[f32; WIDTH]], n: usize, on: u64, top: usize) -> u64 {
+    // Counting who stands before whom, instead of sorting: no branch depends on the wishes.
+    let mut chosen = 0;
+    for expert in 0..n {
+        let own = lanes.splat(wishes[expert / WIDTH][expert % WIDTH]);
+        let (mut higher, mut lower) = (0u64, 0u64);
+        for (group, wishes) in wishes.iter().enumerate() {
+            let others = lanes.load(wishes);
+            higher |= u64::from(lanes.above(others, own)) << (group * WIDTH);
+            lower |= u64::from(lanes.above(own, others)) << (group * WIDTH);
+        }
+        let equal_and_earlier = !(higher | lower) & ((1 << expert) - 1);
+        let before = (on & (higher | equal_and_earlier)).count_ones() as usize;
+        chosen |= (on >> expert & u64::from(before < top)) << expert;
+    }
+    chosen
+}
+
+/// The largest of eight numbers.
+#[inline(always)]
+pub(super) fn largest<L: Lanes>(lanes: L, v: L::V) -> f32 {
+    let mut out = [0.0; WIDTH];
+    lanes.store(v, &mut out);
+    let [a, b, c, d, e, f, g, h] = out;
+    ((a.max(b)).max(c.max(d))).max((e.max(f)).max(g.max(h)))
+}
+
+/// e^x for x ≤ 0, to about one unit in the last place; 0 below -87 and for NaN. The same bits everywhere, unlike
+/// libm's.
+#[inline(always)]
+pub(super) fn exp<L: Lanes>(lanes: L, x: L::V) -> L::V {
+    const LOWEST: f32 = -87.0;
     // 1.5 · 2^23: adding it rounds to a whole number.
     const ROUND: f32 = 12_582_912.0;
     // ln 2 in two parts, the first with few enough bits that its products are exact.
     const LN2_HIGH: f32 = 355.0 / 512.0;
     const LN2_LOW: f32 = -2.121_944_4e-4;
-    if x < -87.0 {
-        return 0.0;
-    }
-    let n = x.mul_add(std::f32::consts::LOG2_E, ROUND) - ROUND;
-    let r = n.mul_add(-LN2_LOW, n.mul_add(-LN2_HIGH, x));
-    let mut sum = 1.0 / 5040.0;
+    let clamped = lanes.max(x, lanes.splat(LOWEST));
+    let n = lanes.fma(clamped, lanes.splat(std::f32::consts::LOG2_E), lanes.splat(ROUND));
+    let n = lanes.add(n, lanes.splat(-ROUND));
+    let r = lanes.fma(n, lanes.splat(-LN2_HIGH), clamped);
+    let r = lanes.fma(n, lanes.splat(-LN2_LOW), r);
+    let mut sum = lanes.splat(1.0 / 5040.0);
     for factor in [1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0] {
-        sum = r.mul_add(sum, factor);
+        sum = lanes.fma(r, sum, lanes.splat(factor));
     }
-    sum * f32::from_bits(((n as i32 + 127) << 23) as u32)
+    lanes.keep(lanes.mul(sum, lanes.pow2(n)), x, lanes.splat(LOWEST.next_down()))
 }
 
 #[cfg(test)]
@@ -111,13 +102,16 @@ mod tests {
 
     #[test]
     fn exp_is_accurate() {
+        let exp = |x: f32| exp(Portable, [x; WIDTH])[0];
         for step in 0..=87_000 {
             let x = -(step as f32) / 1000.0;
             let exact = f64::from(x).exp();
             assert!((f64::from(exp(x)) / exact - 1.0).abs() < 1.5e-7, "{x}");
         }
         assert_eq!(exp(0.0), 1.0);
-        assert_eq!(exp(-88.0), 0.0);
+        for nothing in [-88.0, f32::NEG_INFINITY, f32::NAN] {
+            assert_eq!(exp(nothing), 0.0);
+        }
     }
 
     /// Wishes as `wishes` leaves them.
@@ -131,7 +125,9 @@ mod tests {
     fn the_mix_takes_the_wanted_experts() {
         let off = f32::NEG_INFINITY;
         let mix = |wishes: &[f32], top: usize| {
-            mix(Portable, &lay_out(wishes), wishes.len(), |expert| [1.0, 10.0, 100.0][expert.min(2)], top)
+            let values: Vec<f32> =
+                (0..wishes.len()).map(|expert| [1.0, 10.0, 100.0][expert.min(2)]).collect();
+            mix(Portable, &lay_out(wishes), &lay_out(&values), wishes.len(), top)
         };
         assert_eq!(mix(&[off, off, off], 3), 0.0);
         assert_eq!(mix(&[off, 5.0, off], 3), 10.0);

@@ -40,7 +40,8 @@ pub fn rank_scores(
         cancel.check()?;
         let seen = seen.map_or(&[][..], |seen| seen.row(users[row] as usize));
         let scores = &scores[row * n_items..][..n_items];
-        path.run(Scan { scores, best: Best::new(k.min(n_items), seen) }).finish(items, out);
+        let best = Best::new(k.min(n_items), seen);
+        path.run(Scan { scores, best, bar: f32::NEG_INFINITY }).finish(items, out);
         Ok(())
     })
 }
@@ -48,6 +49,7 @@ pub fn rank_scores(
 struct Scan<'a> {
     scores: &'a [f32],
     best: Best<'a>,
+    bar: f32,
 }
 
 impl<'a> Work for Scan<'a> {
@@ -57,7 +59,7 @@ impl<'a> Work for Scan<'a> {
     fn run<L: Lanes>(mut self, lanes: L) -> Best<'a> {
         let (groups, rest) = self.scores.as_chunks::<WIDTH>();
         for (group, scores) in groups.iter().enumerate() {
-            let mut bits = lanes.above(lanes.load(scores), lanes.splat(self.best.threshold()));
+            let mut bits = lanes.above(lanes.load(scores), lanes.splat(self.bar));
             while bits != 0 {
                 let lane = bits.trailing_zeros() as usize;
                 bits &= bits - 1;
@@ -74,8 +76,8 @@ impl<'a> Work for Scan<'a> {
 impl Scan<'_> {
     #[inline(always)]
     fn offer(&mut self, score: f32, item: usize) {
-        if score > self.best.threshold() && !self.best.is_seen(item as i32) {
-            self.best.push(score, item as i32);
+        if score > self.bar && !self.best.is_seen(item as i32) {
+            self.best.push(score, item as i32, &mut self.bar);
         }
     }
 }

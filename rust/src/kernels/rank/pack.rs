@@ -1,0 +1,180 @@
+//! Users and items as the walk reads them.
+
+use std::sync::OnceLock;
+
+use rayon::prelude::*;
+
+use super::beside;
+use super::tile::{PANEL, USERS};
+use super::towers::{Experts, Towers};
+
+/// Lays rows of `width` numbers out side by side: lane j of `out` is row j.
+fn side_by_side<'a, const N: usize>(rows: impl Iterator<Item = &'a [f32]>, out: &mut [[f32; N]]) {
+    for (lane, row) in rows.enumerate() {
+        for (out, &value) in out.iter_mut().zip(row) {
+            out[lane] = value;
+        }
+    }
+}
+
+/// The items of a catalogue, in the order of the walk.
+pub(super) struct PackedItems<'a> {
+    /// Which item stands in which place.
+    pub order: &'a [i32],
+    /// Panel after panel, `width` rows of one number per item; zeros beyond the last item.
+    pub base: Vec<[f32; PANEL]>,
+}
+
+impl<'a> PackedItems<'a> {
+    pub(super) fn new(towers: &Towers<'_>, order: &'a [i32]) -> Self {
+        let width = towers.width;
+        let mut base = vec![[0.0; PANEL]; order.len().div_ceil(PANEL) * width];
+        base.par_chunks_mut(width).zip(order.par_chunks(PANEL)).for_each(|(out, items)| {
+            side_by_side(items.iter().map(|&item| row(towers.items, item, width)), out);
+        });
+        Self { order, base }
+    }
+}
+
+/// What the experts know of the items.
+pub(super) struct PackedExperts {
+    /// Item after item, experts beside each other: what a single pair needs.
+    pub towers: Vec<f32>,
+    /// The same of the keys.
+    pub keys: Vec<f32>,
+    /// A bound of the length of an item's towers, place by place; zeros beyond the last.
+    pub lengths: Vec<[f32; PANEL]>,
+    /// Expert after expert, `width` rows of one number per item: what many pairs of a panel need; made when first
+    /// asked for, since most panels never are.
+    panels: Vec<OnceLock<Box<[[f32; PANEL]]>>>,
+}
+
+impl PackedExperts {
+    pub(super) fn new(experts: &Experts<'_>, width: usize, order: &[i32]) -> Self {
+        let (n, rank) = (experts.n, experts.rank);
+        let n_panels = order.len().div_ceil(PANEL);
+        let (tower_size, key_size) = (beside::size(n, width), beside::size(n, rank));
+        let mut towers = vec![0.0; order.len() * tower_size];
+        let mut keys = vec![0.0; order.len() * key_size];
+        let mut lengths = vec![[0.0; PANEL]; n_panels];
+        towers
+            .par_chunks_mut(tower_size)
+            .zip(keys.par_chunks_mut(key_size))
+            .zip(lengths.as_flattened_mut().par_iter_mut())
+            .zip(order)
+            .for_each(|(((towers, keys), length), &item)| {
+                let from = row(experts.item_towers, item, n * width);
+                beside::lay_out(from, n, width, towers);
+                beside::lay_out(row(experts.item_keys, item, n * rank), n, rank, keys);
+                *length = longest(from, width);
+            });
+        Self { towers, keys, lengths, panels: (0..n_panels).map(|_| OnceLock::new()).collect() }
+    }
+
+    /// The experts of a panel's items.
+    pub(super) fn panel(
+        &self,
+        experts: &Experts<'_>,
+        width: usize,
+        order: &[i32],
+        panel: usize,
+    ) -> &[[f32; PANEL]] {
+        self.panels[panel].get_or_init(|| {
+            let size = experts.n * width;
+            let items = &order[panel * PANEL..];
+            let mut out = vec![[0.0; PANEL]; size];
+            side_by_side(
+                items.iter().take(PANEL).map(|&item| row(experts.item_towers, item, size)),
+                &mut out,
+            );
+            out.into_boxed_slice()
+        })
+    }
+}
+
+/// Some users, filled up with zeros to whole tiles.
+pub(super) struct PackedUsers {
+    /// Tile after tile, `width` rows of one number per user.
+    pub base: Vec<[f32; USERS]>,
+    /// The same of each expert, one after the other, the weight of the mixture multiplied in.
+    pub experts: Vec<[f32; USERS]>,
+    /// User after user, experts beside each other, the weight of the mixture multiplied in.
+    pub towers: Vec<f32>,
+    /// The same of the keys.
+    pub keys: Vec<f32>,
+    /// A bound of the length of a user's weighted towers.
+    pub lengths: Vec<f32>,
+}
+
+impl PackedUsers {
+    pub(super) fn new(towers: &Towers<'_>, users: &[i32]) -> Self {
+        let width = towers.width;
+        let n_tiles = users.len().div_ceil(USERS);
+        let mut base = vec![[0.0; USERS]; n_tiles * width];
+        for (out, users) in base.chunks_exact_mut(width).zip(users.chunks(USERS)) {
+            side_by_side(users.iter().map(|&user| row(towers.users, user, width)), out);
+        }
+        let mut packed =
+            Self { base, experts: Vec::new(), towers: Vec::new(), keys: Vec::new(), lengths: Vec::new() };
+        let Some(experts) = towers.active() else { return packed };
+        let (n, rank, weight) = (experts.n, experts.rank, experts.weight);
+        let (tower_size, key_size) = (beside::size(n, width), beside::size(n, rank));
+        let weighted: Vec<f32> = users
+            .iter()
+            .flat_map(|&user| row(experts.user_towers, user, n * width))
+            .map(|value| weight * value)
+            .collect();
+        packed.experts = vec![[0.0; USERS]; n * n_tiles * width];
+        packed.towers = vec![0.0; users.len() * tower_size];
+        packed.keys = vec![0.0; users.len() * key_size];
+        for (at, (&user, own)) in users.iter().zip(weighted.chunks_exact(n * width)).enumerate() {
+            for (expert, own) in own.chunks_exact(width).enumerate() {
+                let tile = &mut packed.experts[(expert * n_tiles + at / USERS) * width..][..width];
+                for (out, &value) in tile.iter_mut().zip(own) {
+                    out[at % USERS] = value;
+                }
+            }
+            beside::lay_out(own, n, width, &mut packed.towers[at * tower_size..][..tower_size]);
+            let keys = row(experts.user_keys, user, n * rank);
+            beside::lay_out(keys, n, rank, &mut packed.keys[at * key_size..][..key_size]);
+            packed.lengths.push(longest(own, width));
+        }
+        packed
+    }
+}
+
+fn row(values: &[f32], at: i32, width: usize) -> &[f32] {
+    &values[at as usize * width..][..width]
+}
+
+/// A number that no row of `towers` is longer than.
+///
+/// The product of a user's and an item's bounds what any mix of their experts can be in floats, by Cauchy and Schwarz:
+/// each bound allows for the rounding of the chain (`width` steps of at most 2^-24), of the mix (at most 64 experts)
+/// and of itself, and the least length for what vanishes below the smallest float.
+fn longest(towers: &[f32], width: usize) -> f32 {
+    let squares = towers
+        .chunks_exact(width)
+        .map(|tower| tower.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>())
+        // What is no number may belong to an expert that is off: it must not hide the others.
+        .fold(
+            0.0,
+            |longest: f64, squares| if squares.is_nan() { f64::INFINITY } else { longest.max(squares) },
+        );
+    let slack = 1.0 + (width as f64 + 512.0) * f64::from(f32::EPSILON);
+    ((squares.sqrt() * slack) as f32).next_up().max(1e-15)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_length_bounds_and_survives_what_is_no_number() {
+        assert!(longest(&[3.0, 4.0, 0.0, 1.0], 2) > 5.0);
+        assert!(longest(&[3.0, 4.0, 0.0, 1.0], 2) < 5.001);
+        assert!(longest(&[0.0], 1) > 0.0);
+        assert_eq!(longest(&[1.0, f32::NAN, 2.0], 1), f32::INFINITY);
+        assert_eq!(longest(&[1.0, f32::INFINITY], 1), f32::INFINITY);
+    }
+}
