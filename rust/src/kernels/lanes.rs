@@ -22,6 +22,8 @@ pub trait Lanes: Copy {
     fn fma(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// a · b.
     fn mul(self, a: Self::V, b: Self::V) -> Self::V;
+    /// a / b.
+    fn div(self, a: Self::V, b: Self::V) -> Self::V;
     /// a + b.
     fn add(self, a: Self::V, b: Self::V) -> Self::V;
     /// The greater one, `b` where neither is.
@@ -98,6 +100,11 @@ impl Lanes for Portable {
     }
 
     #[inline(always)]
+    fn div(self, a: Self::V, b: Self::V) -> Self::V {
+        std::array::from_fn(|j| a[j] / b[j])
+    }
+
+    #[inline(always)]
     fn add(self, a: Self::V, b: Self::V) -> Self::V {
         std::array::from_fn(|j| a[j] + b[j])
     }
@@ -135,9 +142,9 @@ impl Lanes for Portable {
 mod avx2 {
     use std::arch::x86_64::{
         __m256, _CMP_GT_OQ, _MM_HINT_T0, _mm_prefetch, _mm256_add_epi32, _mm256_add_ps, _mm256_and_ps,
-        _mm256_andnot_ps, _mm256_castsi256_ps, _mm256_cmp_ps, _mm256_cvtps_epi32, _mm256_fmadd_ps,
-        _mm256_loadu_ps, _mm256_max_ps, _mm256_movemask_ps, _mm256_mul_ps, _mm256_set1_epi32, _mm256_set1_ps,
-        _mm256_slli_epi32, _mm256_storeu_ps,
+        _mm256_andnot_ps, _mm256_castsi256_ps, _mm256_cmp_ps, _mm256_cvtps_epi32, _mm256_div_ps,
+        _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_max_ps, _mm256_movemask_ps, _mm256_mul_ps,
+        _mm256_set1_epi32, _mm256_set1_ps, _mm256_slli_epi32, _mm256_storeu_ps,
     };
 
     use super::{Lanes, WIDTH, Work};
@@ -183,6 +190,12 @@ mod avx2 {
         fn mul(self, a: __m256, b: __m256) -> __m256 {
             // SAFETY: see `splat`.
             unsafe { _mm256_mul_ps(a, b) }
+        }
+
+        #[inline(always)]
+        fn div(self, a: __m256, b: __m256) -> __m256 {
+            // SAFETY: see `splat`.
+            unsafe { _mm256_div_ps(a, b) }
         }
 
         #[inline(always)]
@@ -254,6 +267,7 @@ mod tests {
                 for v in [
                     lanes.fma(a, b, c),
                     lanes.mul(a, b),
+                    lanes.div(a, b),
                     lanes.add(a, one),
                     lanes.max(a, b),
                     lanes.abs(c),

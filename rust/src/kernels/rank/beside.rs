@@ -25,55 +25,57 @@ pub(super) fn lay_out(from: &[f32], n: usize, rows: usize, out: &mut [f32]) {
     }
 }
 
-/// The dot product that each expert makes of each of `users` and `item`, all laid out by [`lay_out`], and `beyond` in
-/// the places beyond the `n` experts.
+/// The dot product that each expert makes of each of `users` and its item, all laid out by [`lay_out`], and 0 in the
+/// places beyond the `n` experts. The users share the item if there is only one.
 ///
 /// Each is one chain of fused multiply-adds, first row to last, as in a tile.
 #[inline(always)]
-pub(super) fn products<L: Lanes, const N: usize>(
+pub(super) fn products<L: Lanes, const N: usize, const M: usize>(
     lanes: L,
     users: [&[f32]; N],
-    item: &[f32],
+    items: [&[f32]; M],
     n: usize,
-    beyond: f32,
     out: &mut [PerExpert; N],
 ) {
     let groups = n.div_ceil(WIDTH);
     let mut group = 0;
     while group < groups {
         if group + 1 < groups {
-            some_groups::<L, N, 2>(lanes, users, item, n, group, out);
+            some_groups::<L, N, M, 2>(lanes, users, items, n, group, out);
         } else {
-            some_groups::<L, N, 1>(lanes, users, item, n, group, out);
+            some_groups::<L, N, M, 1>(lanes, users, items, n, group, out);
         }
         group += 2;
     }
     for out in out {
-        out.as_flattened_mut()[n..groups * WIDTH].fill(beyond);
+        out.as_flattened_mut()[n..groups * WIDTH].fill(0.0);
     }
 }
 
 #[inline(always)]
-fn some_groups<L: Lanes, const N: usize, const G: usize>(
+fn some_groups<L: Lanes, const N: usize, const M: usize, const G: usize>(
     lanes: L,
     users: [&[f32]; N],
-    item: &[f32],
+    items: [&[f32]; M],
     n: usize,
     group: usize,
     out: &mut [PerExpert; N],
 ) {
     let take = G * WIDTH;
     // One length for all, so that one comparison a row is enough.
-    let item = &item[group * WIDTH..];
-    let users = users.map(|user| &user[group * WIDTH..][..item.len()]);
+    let length = items[0].len() - group * WIDTH;
+    let (mut items, mut users) = (items, users);
+    for row in items.iter_mut().chain(&mut users) {
+        *row = &row[group * WIDTH..][..length];
+    }
     let mut sums = [[lanes.splat(0.0); G]; N];
     let mut at = 0;
     // Beyond the last expert this reads into the next row: what comes of it is overwritten.
-    while at + take <= item.len() {
-        let (row, _) = item[at..at + take].as_chunks::<WIDTH>();
-        for (sums, user) in sums.iter_mut().zip(users) {
+    while at + take <= length {
+        for (pair, (sums, user)) in sums.iter_mut().zip(users).enumerate() {
+            let (item, _) = items[pair % M][at..at + take].as_chunks::<WIDTH>();
             let (user, _) = user[at..at + take].as_chunks::<WIDTH>();
-            for (sum, (user, item)) in sums.iter_mut().zip(user.iter().zip(row)) {
+            for (sum, (user, item)) in sums.iter_mut().zip(user.iter().zip(item)) {
                 *sum = lanes.fma(lanes.load(user), lanes.load(item), *sum);
             }
         }

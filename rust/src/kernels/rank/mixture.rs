@@ -8,7 +8,7 @@
 use super::beside::{self, GROUPS, PerExpert, TOGETHER};
 use super::best::Best;
 use super::pack::{PackedExperts, PackedItems, PackedUsers};
-use super::router::{largest, mix};
+use super::router::{MAX_EXPERTS, largest, mix};
 use super::tile::{PANEL, Tile, USERS, above, dots};
 use super::towers::Experts;
 use super::walk::{BLOCK, valid};
@@ -32,7 +32,29 @@ pub(super) struct Mixture<'a, 'b> {
     pub users: &'b PackedUsers,
     pub bars: Vec<f32>,
     pub best: Vec<Best<'a>>,
+    pub waiting: Waiting,
     pub cancel: &'b Cancel,
+}
+
+/// Pairs that wait for the router, which weighs eight of them at a time.
+pub(super) struct Waiting {
+    pairs: [Pair; WIDTH],
+    /// What each expert says of them.
+    values: [[f32; WIDTH]; MAX_EXPERTS],
+    len: usize,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Pair {
+    user: usize,
+    place: usize,
+    base: f32,
+}
+
+impl Waiting {
+    pub(super) fn new() -> Self {
+        Self { pairs: [Pair::default(); WIDTH], values: [[0.0; WIDTH]; MAX_EXPERTS], len: 0 }
+    }
 }
 
 /// A panel of items as it is worked on.
@@ -78,6 +100,9 @@ impl<'a> Work for Mixture<'a, '_> {
                 self.some(lanes, &panel);
             }
         }
+        if self.waiting.len > 0 {
+            self.weigh(lanes);
+        }
         Ok(self.best)
     }
 }
@@ -86,7 +111,7 @@ impl Mixture<'_, '_> {
     /// Settles a panel most of whose pairs are left.
     #[inline(always)]
     fn all<L: Lanes>(&mut self, lanes: L, panel: &Panel<'_>, values: &mut [Tile]) {
-        let (width, n) = (self.width, self.experts.n);
+        let width = self.width;
         let rows = self.packed.panel(&self.experts, width, self.items.order, panel.index);
         let n_tiles = panel.base.len();
         for (expert, rows) in rows.chunks_exact(width).enumerate() {
@@ -95,19 +120,17 @@ impl Mixture<'_, '_> {
                 dots(lanes, users, rows, out);
             }
         }
-        let mut own: PerExpert = [[0.0; WIDTH]; GROUPS];
         for (user, &left) in panel.left.iter().enumerate() {
             let (tile, row) = (user / USERS, user % USERS);
-            let experts = values.chunks_exact(n_tiles).map(|values| &values[tile][row]);
-            let bound = highest(lanes, &panel.base[tile][row], experts.clone());
+            let bound = highest(lanes, &panel.base[tile][row], values, n_tiles, user);
             let mut bits = left & above(lanes, &bound, self.bars[user]);
             while bits != 0 {
                 let lane = bits.trailing_zeros() as usize;
                 bits &= bits - 1;
-                for (own, values) in own.as_flattened_mut()[..n].iter_mut().zip(experts.clone()) {
-                    *own = values[lane];
+                for (expert, values) in values.chunks_exact(n_tiles).enumerate() {
+                    self.waiting.values[expert][self.waiting.len] = values[tile][row][lane];
                 }
-                self.settle(lanes, panel, user, lane, &own);
+                self.await_router(lanes, panel, user, lane);
             }
         }
     }
@@ -133,11 +156,12 @@ impl Mixture<'_, '_> {
         for lane in 0..PANEL {
             for users in asking[lane][..counts[lane]].chunks(TOGETHER) {
                 let item = &self.packed.towers[(panel.index * PANEL + lane) * size..][..size];
-                let towers = std::array::from_fn(|at| {
+                let mut towers = [&[][..]; TOGETHER];
+                for (at, towers) in towers.iter_mut().enumerate() {
                     let user = usize::from(users[at.min(users.len() - 1)]);
-                    &self.users.towers[user * size..][..size]
-                });
-                beside::products(lanes, towers, item, n, 0.0, &mut values);
+                    *towers = &self.users.towers[user * size..][..size];
+                }
+                beside::products(lanes, towers, [item], n, &mut values);
                 for (&user, values) in users.iter().zip(&values) {
                     let user = usize::from(user);
                     let mut high = lanes.splat(0.0);
@@ -149,46 +173,60 @@ impl Mixture<'_, '_> {
                     }
                     let bound = largest(lanes, far).mul_add(SLACK, largest(lanes, high));
                     if panel.base[user / USERS][user % USERS][lane] + bound > self.bars[user] {
-                        self.settle(lanes, panel, user, lane, values);
+                        for (own, &value) in self.waiting.values.iter_mut().zip(&values.as_flattened()[..n]) {
+                            own[self.waiting.len] = value;
+                        }
+                        self.await_router(lanes, panel, user, lane);
                     }
                 }
             }
         }
     }
 
-    /// Scores and offers one pair of which the experts' values are known.
+    /// Lets a pair wait for the router, unless it is masked; its values stand in the next free place already.
     #[inline(always)]
-    fn settle<L: Lanes>(
-        &mut self,
-        lanes: L,
-        panel: &Panel<'_>,
-        user: usize,
-        lane: usize,
-        values: &PerExpert,
-    ) {
+    fn await_router<L: Lanes>(&mut self, lanes: L, panel: &Panel<'_>, user: usize, lane: usize) {
         let place = panel.index * PANEL + lane;
-        let item = self.items.order[place];
-        if self.best[user].is_seen(item) {
+        if self.best[user].is_seen(self.items.order[place]) {
             return;
         }
-        let Experts { n, rank, top, .. } = self.experts;
-        let groups = n.div_ceil(WIDTH);
-        let size = beside::size(n, rank);
-        let keys = [&self.users.keys[user * size..][..size]];
-        let mut wishes: [PerExpert; 1] = [[[0.0; WIDTH]; GROUPS]];
-        beside::products(
-            lanes,
-            keys,
-            &self.packed.keys[place * size..][..size],
-            n,
-            f32::NEG_INFINITY,
-            &mut wishes,
-        );
-        let mix = mix(lanes, &wishes[0][..groups], &values[..groups], n, top);
-        let score = panel.base[user / USERS][user % USERS][lane] + mix;
-        if score > self.bars[user] {
-            self.best[user].push(score, item, &mut self.bars[user]);
+        let waiting = &mut self.waiting;
+        waiting.pairs[waiting.len] = Pair { user, place, base: panel.base[user / USERS][user % USERS][lane] };
+        waiting.len += 1;
+        if waiting.len == WIDTH {
+            self.weigh(lanes);
         }
+    }
+
+    /// Scores and offers the pairs that wait.
+    #[inline(always)]
+    fn weigh<L: Lanes>(&mut self, lanes: L) {
+        let Experts { n, rank, top, .. } = self.experts;
+        let size = beside::size(n, rank);
+        let mut wishes = [[0.0; WIDTH]; MAX_EXPERTS];
+        let mut own: [PerExpert; TOGETHER] = [[[0.0; WIDTH]; GROUPS]; TOGETHER];
+        for (half, pairs) in self.waiting.pairs.as_chunks::<TOGETHER>().0.iter().enumerate() {
+            let (mut users, mut items) = ([&[][..]; TOGETHER], [&[][..]; TOGETHER]);
+            for (pair, (user, item)) in pairs.iter().zip(users.iter_mut().zip(&mut items)) {
+                *user = &self.users.keys[pair.user * size..][..size];
+                *item = &self.packed.keys[pair.place * size..][..size];
+            }
+            beside::products(lanes, users, items, n, &mut own);
+            for (at, own) in own.iter().enumerate() {
+                for (wishes, &wish) in wishes.iter_mut().zip(&own.as_flattened()[..n]) {
+                    wishes[half * TOGETHER + at] = wish;
+                }
+            }
+        }
+        let mixed = mix(lanes, &wishes[..n], &self.waiting.values[..n], top);
+        for (pair, mixed) in self.waiting.pairs.iter().zip(mixed).take(self.waiting.len) {
+            let score = pair.base + mixed;
+            if score > self.bars[pair.user] {
+                let item = self.items.order[pair.place];
+                self.best[pair.user].push(score, item, &mut self.bars[pair.user]);
+            }
+        }
+        self.waiting.len = 0;
     }
 }
 
@@ -205,12 +243,14 @@ fn bounds<L: Lanes>(lanes: L, base: &[f32; PANEL], lengths: &[f32; PANEL], lengt
     out
 }
 
-/// What the scores cannot exceed, by the greatest of the experts' values.
+/// What the scores of a user cannot exceed, by the greatest of the experts' values.
 #[inline(always)]
-fn highest<'v, L: Lanes>(
+fn highest<L: Lanes>(
     lanes: L,
     base: &[f32; PANEL],
-    experts: impl Iterator<Item = &'v [f32; PANEL]> + Clone,
+    values: &[Tile],
+    n_tiles: usize,
+    user: usize,
 ) -> [f32; PANEL] {
     let mut out = *base;
     let (halves, _) = out.as_chunks_mut::<WIDTH>();
@@ -218,8 +258,8 @@ fn highest<'v, L: Lanes>(
         // No expert at all leaves 0.
         let mut high = lanes.splat(0.0);
         let mut far = lanes.splat(0.0);
-        for values in experts.clone() {
-            let (values, _) = values.as_chunks::<WIDTH>();
+        for values in values.chunks_exact(n_tiles) {
+            let (values, _) = values[user / USERS][user % USERS].as_chunks::<WIDTH>();
             let value = lanes.load(&values[half]);
             high = lanes.max(value, high);
             far = lanes.max(lanes.abs(value), far);

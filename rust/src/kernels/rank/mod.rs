@@ -2,7 +2,8 @@
 //!
 //! Higher scores first, then lower items. A score of one pair is always made by the same operations in the same order,
 //! so the result does not depend on threads, on how users are batched, or on the instruction path. Items whose score
-//! is NaN or -∞ are never ranked. Memory: O(B · k), and one packed copy of the item towers.
+//! is NaN or -∞ are never ranked. Memory: O(B · k), and a packed copy of the item towers, or two
+//! where the bounds spare nothing.
 
 mod beside;
 mod best;

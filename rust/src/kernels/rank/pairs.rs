@@ -4,8 +4,8 @@ use rayon::prelude::*;
 
 use super::beside::{self, GROUPS};
 use super::check_users;
-use super::router::mix;
-use super::towers::Towers;
+use super::router::{MAX_EXPERTS, mix};
+use super::towers::{Experts, Towers};
 use crate::kernels::cancel::Cancel;
 use crate::kernels::error::Error;
 use crate::kernels::lanes::{Lanes, WIDTH, Work};
@@ -75,38 +75,48 @@ impl Work for Pairs<'_> {
     fn run<L: Lanes>(self, lanes: L) {
         let towers = self.towers;
         let width = towers.width;
-        let (mut wishes, mut values) = ([[[0.0; WIDTH]; GROUPS]], [[0.0; WIDTH]; GROUPS]);
-        let size = towers.experts.map_or(0, |experts| beside::size(experts.n, experts.rank));
-        let groups = towers.experts.map_or(0, |experts| experts.n.div_ceil(WIDTH));
-        let mut user_keys = vec![0.0; size];
-        let mut item_keys = vec![0.0; size];
-        for (at, out) in self.out.iter_mut().enumerate() {
-            let (user, item) = (self.users[at] as usize, self.items[at] as usize);
-            let mut score =
-                dot(&towers.users[user * width..][..width], &towers.items[item * width..][..width], 1.0);
-            if let Some(experts) = towers.experts {
-                let (n, rank) = (experts.n, experts.rank);
-                beside::lay_out(&experts.user_keys[user * n * rank..][..n * rank], n, rank, &mut user_keys);
-                beside::lay_out(&experts.item_keys[item * n * rank..][..n * rank], n, rank, &mut item_keys);
-                beside::products(lanes, [&user_keys], &item_keys, n, f32::NEG_INFINITY, &mut wishes);
-                if let Some(wanted) = self.wanted.chunks_exact_mut(n).nth(at) {
-                    wanted.copy_from_slice(&wishes.as_flattened().as_flattened()[..n]);
+        let Some(experts) = towers.experts else {
+            for ((&user, &item), out) in self.users.iter().zip(self.items).zip(self.out) {
+                *out = base(towers, user, item) + 0.0;
+            }
+            return;
+        };
+        let Experts { n, rank, weight, top, .. } = experts;
+        let mut keys = [vec![0.0; beside::size(n, rank)], vec![0.0; beside::size(n, rank)]];
+        let mut wishes = [[[0.0; WIDTH]; GROUPS]];
+        // (experts, pairs), eight pairs at a time
+        let (mut wanted, mut values) = ([[0.0; WIDTH]; MAX_EXPERTS], [[0.0; WIDTH]; MAX_EXPERTS]);
+        let pairs = self.users.chunks(WIDTH).zip(self.items.chunks(WIDTH));
+        for (block, ((users, items), out)) in pairs.zip(self.out.chunks_mut(WIDTH)).enumerate() {
+            for (lane, (&user, &item)) in users.iter().zip(items).enumerate() {
+                let (user, item) = (user as usize, item as usize);
+                beside::lay_out(&experts.user_keys[user * n * rank..][..n * rank], n, rank, &mut keys[0]);
+                beside::lay_out(&experts.item_keys[item * n * rank..][..n * rank], n, rank, &mut keys[1]);
+                beside::products(lanes, [&keys[0]], [&keys[1]], n, &mut wishes);
+                let wishes = &wishes.as_flattened().as_flattened()[..n];
+                if let Some(wanted) = self.wanted.chunks_exact_mut(n).nth(block * WIDTH + lane) {
+                    wanted.copy_from_slice(wishes);
                 }
-                if experts.weight != 0.0 {
-                    for (expert, value) in values.as_flattened_mut()[..n].iter_mut().enumerate() {
-                        *value = dot(
-                            &experts.user_towers[(user * n + expert) * width..][..width],
-                            &experts.item_towers[(item * n + expert) * width..][..width],
-                            experts.weight,
-                        );
-                    }
-                    score += mix(lanes, &wishes[0][..groups], &values[..groups], n, experts.top);
+                for (expert, &wish) in wishes.iter().enumerate() {
+                    let user = &experts.user_towers[(user * n + expert) * width..][..width];
+                    let item = &experts.item_towers[(item * n + expert) * width..][..width];
+                    (wanted[expert][lane], values[expert][lane]) = (wish, dot(user, item, weight));
                 }
             }
-            // Both zeros are one score.
-            *out = score + 0.0;
+            let mixed =
+                if weight == 0.0 { [0.0; WIDTH] } else { mix(lanes, &wanted[..n], &values[..n], top) };
+            for (((&user, &item), out), mixed) in users.iter().zip(items).zip(out).zip(mixed) {
+                *out = base(towers, user, item) + mixed + 0.0;
+            }
         }
     }
+}
+
+/// ⟨user, item⟩ in the order of the ranking.
+#[inline(always)]
+fn base(towers: &Towers<'_>, user: i32, item: i32) -> f32 {
+    let width = towers.width;
+    dot(&towers.users[user as usize * width..][..width], &towers.items[item as usize * width..][..width], 1.0)
 }
 
 /// ⟨weight · a, b⟩ in the order of the ranking.

@@ -6,62 +6,58 @@ use crate::kernels::lanes::{Lanes, WIDTH};
 /// The most experts that a mixture can have.
 pub const MAX_EXPERTS: usize = GROUPS * WIDTH;
 
-/// Σ p_e s_e / Σ p_e over the `top` experts of the highest wish, lower experts first among equals; p is the softmax
-/// of the wishes. An expert with a wish of -∞ (or NaN) is off; if all are, the result is 0.
+/// Σ p_e s_e / Σ p_e over the `top` experts of the highest wish, lower experts first among equals, for eight pairs at
+/// once; p is the softmax of the wishes. Wishes and values hold a vector of pairs for each expert.
+///
+/// An expert with a wish of -∞ (or NaN) is off; if all are, the result is 0. Whatever an expert without weight says,
+/// number or not, does not matter.
 #[inline(always)]
 pub(super) fn mix<L: Lanes>(
     lanes: L,
     wishes: &[[f32; WIDTH]],
     values: &[[f32; WIDTH]],
-    n: usize,
     top: usize,
-) -> f32 {
-    let mut on = 0u64;
-    let mut highest = lanes.splat(f32::NEG_INFINITY);
-    for (group, wishes) in wishes.iter().enumerate() {
-        let wishes = lanes.load(wishes);
-        on |= u64::from(lanes.above(wishes, lanes.splat(f32::NEG_INFINITY))) << (group * WIDTH);
-        highest = lanes.max(wishes, highest);
-    }
-    if on == 0 {
-        return 0.0;
-    }
-    let mut chosen = if on.count_ones() as usize > top { most_wanted(lanes, wishes, n, on, top) } else { on };
+) -> [f32; WIDTH] {
+    let (off, none) = (lanes.splat(f32::NEG_INFINITY), lanes.splat(0.0));
     // The highest wish of all is always among the chosen.
-    let highest = lanes.splat(-largest(lanes, highest));
-    let mut p = [[0.0; WIDTH]; GROUPS];
-    for (p, wishes) in p.iter_mut().zip(wishes) {
-        lanes.store(exp(lanes, lanes.add(lanes.load(wishes), highest)), p);
+    let mut highest = off;
+    for wish in wishes {
+        highest = lanes.max(lanes.load(wish), highest);
     }
-    let (p, values) = (p.as_flattened(), values.as_flattened());
-    let (mut value, mut weight) = (0.0f32, 0.0f32);
-    while chosen != 0 {
-        let expert = chosen.trailing_zeros() as usize;
-        chosen &= chosen - 1;
-        value = p[expert].mul_add(values[expert], value);
-        weight += p[expert];
+    let lowered = lanes.fma(highest, lanes.splat(-1.0), none);
+    let mut before = [[0.0; WIDTH]; MAX_EXPERTS];
+    if wishes.len() > top {
+        count_before(lanes, wishes, &mut before);
     }
-    value / weight
+    let top = lanes.splat(top as f32);
+    let (mut value, mut weight) = (none, none);
+    for ((wish, own), before) in wishes.iter().zip(values).zip(&before) {
+        let p = exp(lanes, lanes.add(lanes.load(wish), lowered));
+        let p = lanes.keep(p, top, lanes.load(before));
+        value = lanes.fma(p, lanes.keep(lanes.load(own), p, none), value);
+        weight = lanes.add(weight, p);
+    }
+    let mut out = [0.0; WIDTH];
+    lanes.store(lanes.keep(lanes.div(value, weight), weight, none), &mut out);
+    out
 }
 
-/// Bits of the `top` highest of the wishes that are on.
+/// How many experts stand before each one. Counting instead of sorting: no branch depends on the wishes.
 #[inline(always)]
-fn most_wanted<L: Lanes>(lanes: L, wishes: &[[f32; WIDTH]], n: usize, on: u64, top: usize) -> u64 {
-    // Counting who stands before whom, instead of sorting: no branch depends on the wishes.
-    let mut chosen = 0;
-    for expert in 0..n {
-        let own = lanes.splat(wishes[expert / WIDTH][expert % WIDTH]);
-        let (mut higher, mut lower) = (0u64, 0u64);
-        for (group, wishes) in wishes.iter().enumerate() {
-            let others = lanes.load(wishes);
-            higher |= u64::from(lanes.above(others, own)) << (group * WIDTH);
-            lower |= u64::from(lanes.above(own, others)) << (group * WIDTH);
+fn count_before<L: Lanes>(lanes: L, wishes: &[[f32; WIDTH]], before: &mut [[f32; WIDTH]]) {
+    let (off, one) = (lanes.splat(f32::NEG_INFINITY), lanes.splat(1.0));
+    for (expert, wish) in wishes.iter().enumerate() {
+        let wish = lanes.max(lanes.load(wish), off);
+        let mut count = lanes.splat(expert as f32);
+        for (other, earlier) in wishes[..expert].iter().enumerate() {
+            // The later one stands before the earlier one only with the higher wish.
+            let won = lanes.keep(one, wish, lanes.max(lanes.load(earlier), off));
+            count = lanes.fma(won, lanes.splat(-1.0), count);
+            let lost = lanes.add(lanes.load(&before[other]), won);
+            lanes.store(lost, &mut before[other]);
         }
-        let equal_and_earlier = !(higher | lower) & ((1 << expert) - 1);
-        let before = (on & (higher | equal_and_earlier)).count_ones() as usize;
-        chosen |= (on >> expert & u64::from(before < top)) << expert;
+        lanes.store(count, &mut before[expert]);
     }
-    chosen
 }
 
 /// The largest of eight numbers.
@@ -114,20 +110,22 @@ mod tests {
         }
     }
 
-    /// Wishes as `wishes` leaves them.
-    fn lay_out(wishes: &[f32]) -> Vec<[f32; WIDTH]> {
-        let mut out = vec![[f32::NEG_INFINITY; WIDTH]; wishes.len().div_ceil(WIDTH)];
-        out.as_flattened_mut()[..wishes.len()].copy_from_slice(wishes);
-        out
-    }
-
     #[test]
     fn the_mix_takes_the_wanted_experts() {
         let off = f32::NEG_INFINITY;
         let mix = |wishes: &[f32], top: usize| {
-            let values: Vec<f32> =
-                (0..wishes.len()).map(|expert| [1.0, 10.0, 100.0][expert.min(2)]).collect();
-            mix(Portable, &lay_out(wishes), &lay_out(&values), wishes.len(), top)
+            // Other pairs beside it must not matter.
+            let wishes: Vec<[f32; WIDTH]> = wishes
+                .iter()
+                .enumerate()
+                .map(|(e, &w)| [e as f32, w, off, 0.0, 1.0, -w, f32::NAN, w])
+                .collect();
+            let values: Vec<[f32; WIDTH]> =
+                (0..wishes.len()).map(|expert| [[1.0, 10.0, 100.0][expert.min(2)]; WIDTH]).collect();
+            let mixed = mix(Portable, &wishes, &values, top);
+            assert_eq!(mixed[2], 0.0);
+            assert_eq!(mixed[1], mixed[7]);
+            mixed[1]
         };
         assert_eq!(mix(&[off, off, off], 3), 0.0);
         assert_eq!(mix(&[off, 5.0, off], 3), 10.0);

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::best::Best;
 use super::dot::Dot;
-use super::mixture::Mixture;
+use super::mixture::{Mixture, Waiting};
 use super::order::promising_first;
 use super::pack::{PackedExperts, PackedItems, PackedUsers};
 use super::tile::{PANEL, USERS};
@@ -59,7 +59,18 @@ pub fn rank_towers(
         let best = match &experts {
             None => path.run(Dot { width, items, users, bars, best, cancel }),
             Some((experts, packed)) => {
-                path.run(Mixture { experts: *experts, width, items, packed, users, bars, best, cancel })
+                let waiting = Waiting::new();
+                path.run(Mixture {
+                    experts: *experts,
+                    width,
+                    items,
+                    packed,
+                    users,
+                    bars,
+                    best,
+                    waiting,
+                    cancel,
+                })
             }
         }?;
         let outputs = out_items.chunks_mut(k).zip(out_scores.chunks_mut(k));
