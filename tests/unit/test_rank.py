@@ -80,6 +80,42 @@ def test_no_item_is_lost_to_the_bound(experts, alike):
     np.testing.assert_array_equal(rank(state, np.arange(n_users), None, k).items, best)
 
 
+@pytest.mark.parametrize("weight", [0.01, 0.3, -3.0])
+def test_no_item_is_lost_to_the_lengths_of_towers_or_to_the_order(weight):
+    """A small weight leaves few pairs to the experts, a large one all; enough users for items to be reordered."""
+    rng = np.random.default_rng(1)
+
+    def normal(*shape):
+        return torch.from_numpy(rng.standard_normal(shape).astype(np.float32))
+
+    n_users, n_items, experts, k = 30, 500, 9, 10
+    state = MixtureState(
+        normal(n_users, 16),
+        normal(n_items, 16) * (1 + torch.arange(n_items) % 3)[:, None],
+        normal(n_users, experts, 16),
+        normal(n_items, experts, 16),
+        normal(n_users, experts, 5),
+        normal(n_items, experts, 5),
+        weight,
+        3,
+        [str(e) for e in range(experts)],
+    )
+    users, items = np.divmod(np.arange(n_users * n_items), n_items)
+    scores = score(state, users, items).reshape(n_users, n_items)
+    seen = csr_array((rng.random((n_users, n_items)) < 0.05).astype(np.float32))
+    best = np.argsort(np.where(seen.toarray() > 0, np.inf, -scores), axis=1, kind="stable")[:, :k]
+    many = np.arange(1100) % n_users
+    found = rank(state, many, seen, k)
+    np.testing.assert_array_equal(found.items, best[many])
+    np.testing.assert_array_equal(found.scores, np.take_along_axis(scores, best, 1)[many])
+
+
+def test_an_expert_that_is_off_may_hold_no_numbers():
+    state = mixture(item_towers=torch.tensor([[[1.0], [1.0]], [[1.0], [torch.nan]], [[torch.inf], [1.0]]]))
+    assert score(state, [0, 0, 0], [0, 1, 2]).tolist() == [12.0, 4.0, 3.0]
+    assert rank(state, [0], None, 3).items.tolist() == [[0, 1, 2]]
+
+
 def test_scores_that_are_no_numbers_are_not_ranked():
     items = torch.tensor([[torch.nan], [1.0], [-torch.inf], [torch.inf]])
     ranking = rank(DotState(torch.ones(1, 1), items), [0], None, 4)
