@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -33,7 +33,7 @@ class LossConfig(Config):
         temperature: τ of ``softmax``.
         l2: Weight of the squared norms of the batch's embeddings.
         contrast: Weight of InfoNCE between behaviour and content of the batch's items; acts on the mixture.
-        contrast_temperature: τ of InfoNCE.
+        contrast_temperature: τ of InfoNCE; at least .025, under which the exponentials leave float32.
     """
 
     kind: Literal["bpr", "softmax"] = "bpr"
@@ -42,7 +42,7 @@ class LossConfig(Config):
     temperature: float = Field(0.15, gt=0)
     l2: float = Field(1e-4, ge=0)
     contrast: float = Field(1e-2, ge=0)
-    contrast_temperature: float = Field(0.2, gt=0)
+    contrast_temperature: float = Field(0.2, ge=0.025)
 
 
 def bpr(positive: Tensor, negative: Tensor) -> Tensor:
@@ -64,16 +64,44 @@ def sampled_softmax(positive: Tensor, negative: Tensor, seen: Tensor) -> Tensor:
     return (torch.logsumexp(logits, 1) - positive).mean()
 
 
-def embedding_penalty(*rows: Tensor, pairs: int) -> Tensor:
-    """Half the squared norms of the batch's embeddings, per pair."""
-    return torch.stack([r.pow(2).sum() for r in rows]).sum() / (2 * pairs)
+def embedding_penalty(rows: Tensor, *, pairs: int) -> Tensor:
+    """Half the squared norms of the batch's embeddings, ``(n, D)``, per pair."""
+    return rows.square().sum() / (2 * pairs)
 
 
 def info_nce(a: Tensor, b: Tensor, temperature: float) -> Tensor:
     """Symmetric InfoNCE between two descriptions ``(n, D)`` of the same items (van den Oord et al., 2018)."""
-    logits = F.normalize(a, dim=-1) @ F.normalize(b, dim=-1).T / temperature  # (n, n)
-    labels = torch.arange(len(a), device=a.device)
-    return 0.5 * (F.cross_entropy(logits, labels) + F.cross_entropy(logits.T, labels))
+    a, b = F.normalize(a, dim=-1), F.normalize(b, dim=-1)
+    off_target: Tensor = _LogPartitions.apply(a, b, temperature)  # type: ignore[no-untyped-call]
+    return off_target - (a * b).sum(-1).mean() / temperature
+
+
+class _LogPartitions(torch.autograd.Function):
+    """Mean of the log-partitions of the rows and of the columns of ``a bᵀ / τ``, half of each.
+
+    Both softmaxes are made of the same exponentials: one ``(n, n)`` array is written and read a handful of times, where
+    two cross-entropies and their gradients make a dozen of them.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, a: Tensor, b: Tensor, temperature: float) -> Tensor:
+        # No cosine is above 1, so one shift serves every row and column.
+        e = (a @ b.T).sub_(1.0).div_(temperature).exp_()  # (n, n)
+        rows, columns = e.sum(1), e.sum(0)
+        ctx.save_for_backward(a, b, e, rows, columns)
+        ctx.temperature = temperature
+        return 0.5 * (rows.log().mean() + columns.log().mean()) + 1.0 / temperature
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+        a, b, e, rows, columns = ctx.saved_tensors
+        scale = 0.5 * grads[0] / (len(a) * ctx.temperature)
+        slope = ((scale / rows)[:, None] + (scale / columns)[None]).mul_(e)  # (n, n)
+        return (
+            slope @ b if ctx.needs_input_grad[0] else None,
+            slope.T @ a if ctx.needs_input_grad[1] else None,
+            None,
+        )
 
 
 def routing_terms(routing: Routing, logits: Tensor, weights: StageWeights) -> dict[str, Tensor]:

@@ -76,12 +76,13 @@ class LightGCNTask:
     def step(self, batch: Batch) -> Terms:
         """BPR and the penalty."""
         z = self.model(self.graph)
-        users, items, others = batch.users, self.n_users + batch.positives, self.n_users + batch.negatives
-        u, i, j = (take_rows(z, at) for at in (users, items, others))
+        n = self.n_users
+        at = torch.cat([batch.users, n + batch.positives, n + batch.negatives])
+        u, i, j = take_rows(z, at).chunk(3)
         parts = {"ranking": bpr((u * i).sum(-1), (u * j).sum(-1))}
         if self.config.l2:
-            rows = [take_rows(self.model.embeddings, at) for at in (users, items, others)]
-            parts["l2"] = self.config.l2 * embedding_penalty(*rows, pairs=len(users))
+            rows = take_rows(self.model.embeddings, at)
+            parts["l2"] = self.config.l2 * embedding_penalty(rows, pairs=len(batch.users))
         return Terms(torch.stack(list(parts.values())).sum(), parts)
 
     def end_epoch(self) -> dict[str, Any]:

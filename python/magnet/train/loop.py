@@ -12,6 +12,7 @@ from magnet.errors import TrainingError
 from magnet.seeds import derive
 from magnet.train.average import WeightAverage
 from magnet.train.batches import Batches
+from magnet.train.memory import freed_memory_kept
 from magnet.train.snapshot import Snapshot, restore_optimizer, restore_task, restore_weights, take
 from magnet.train.stopping import EarlyStopping
 
@@ -235,5 +236,6 @@ def train(
     loop = _Loop(task, dataset, config, seed=seed, evaluate=evaluate, watch=watch, keep=keep)
     if resume is not None:
         loop.resume(*resume)
-    loop.run()
+    with freed_memory_kept():
+        loop.run()
     return loop.history

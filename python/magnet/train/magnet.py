@@ -206,13 +206,14 @@ class MagnetTask:
         if config.loss.l2 and not self.resting:
             e, n = self.model.behaviour.embeddings, self.model.n_users
             drawn = [users, n + positives] + ([n + negatives] if seen is None else [])
-            rows = [take_rows(e, at) for at in drawn]
-            parts["l2"] = config.loss.l2 * embedding_penalty(*rows, pairs=len(users))
+            # One gather has one dense gradient; three have three, and their sums.
+            parts["l2"] = config.loss.l2 * embedding_penalty(take_rows(e, torch.cat(drawn)), pairs=len(users))
         return Terms(torch.stack(list(parts.values())).sum(), parts)
 
     def _backbone_scores(self, z: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         n = self.model.n_users
-        u, i, j = (take_rows(z, at) for at in (batch.users, n + batch.positives, n + batch.negatives))
+        at = (batch.users, n + batch.positives, n + batch.negatives)
+        u, i, j = take_rows(z, torch.cat(at)).split([len(index) for index in at])
         if batch.seen is None:
             return (u * i).sum(-1), (u * j).sum(-1)
         u, i, j = (F.normalize(x, dim=-1) for x in (u, i, j))

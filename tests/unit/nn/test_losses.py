@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from magnet.nn.controller import StageWeights
 from magnet.nn.losses import bpr, embedding_penalty, info_nce, routing_terms, sampled_softmax
@@ -29,9 +30,8 @@ def test_sampled_softmax_leaves_out_what_the_user_has() -> None:
 
 
 def test_the_penalty_is_half_the_squares_per_pair() -> None:
-    assert float(embedding_penalty(torch.ones(3, 4), 2 * torch.ones(3, 4), pairs=3)) == pytest.approx(
-        (12 + 48) / 6
-    )
+    rows = torch.cat([torch.ones(3, 4), 2 * torch.ones(3, 4)])
+    assert float(embedding_penalty(rows, pairs=3)) == pytest.approx((12 + 48) / 6)
 
 
 def test_info_nce_is_symmetric_and_prefers_matching_rows() -> None:
@@ -39,6 +39,23 @@ def test_info_nce_is_symmetric_and_prefers_matching_rows() -> None:
     assert float(info_nce(a, a, 0.2)) == pytest.approx(math.log1p(3 * math.exp(-5)), rel=1e-5)
     b = torch.randn(4, 4, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(info_nce(a, b, 0.2), info_nce(b, a, 0.2))
+
+
+@pytest.mark.parametrize("temperature", [0.025, 0.2, 5.0])
+def test_info_nce_and_its_gradient_are_those_of_two_cross_entropies(temperature: float) -> None:
+    generator = torch.Generator().manual_seed(1)
+    a, b = (torch.randn(7, 5, generator=generator) for _ in range(2))
+    b[2] = -a[2]  # the worst case of the shift: a positive at cosine -1
+    mine = [x.clone().requires_grad_() for x in (a, b)]
+    info_nce(*mine, temperature).backward()
+    theirs = [x.double().requires_grad_() for x in (a, b)]
+    logits = F.normalize(theirs[0], dim=-1) @ F.normalize(theirs[1], dim=-1).T / temperature
+    labels = torch.arange(7)
+    expected = 0.5 * (F.cross_entropy(logits, labels) + F.cross_entropy(logits.T, labels))
+    expected.backward()
+    assert float(info_nce(a, b, temperature)) == pytest.approx(float(expected.detach()), rel=1e-5, abs=1e-5)
+    for x, y in zip(mine, theirs, strict=True):
+        torch.testing.assert_close(x.grad.double(), y.grad, rtol=1e-4, atol=1e-4)
 
 
 def test_routing_terms_follow_the_stage() -> None:
