@@ -11,6 +11,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from magnet.config import Config
+from magnet.nn.rows import take_rows
 
 __all__ = ["Cues", "Experts", "ExpertsConfig", "Template", "Towers", "templates"]
 
@@ -137,29 +138,52 @@ class Experts(nn.Module):
             cues: Projected cues of n users or items.
         """
         y = F.dropout(cues.values, self.config.dropout, self.training)  # (C, n, D)
-        others, has_others = _others(Cues(y, cues.present))
-        alpha = DOMINANT_FROM + (DOMINANT_TO - DOMINANT_FROM) * torch.sigmoid(self.dominance)
-        mixed, on = [], []
-        for template in self.templates:
-            c = template.cues[0]
-            if template.role == "dominant":
-                own = torch.where(has_others[c], alpha[c], torch.ones(()))[:, None]  # (n, 1)
-                mixed.append(own * y[c] + (1 - own) * others[c])
-                on.append(cues.present[c])
-            elif template.role == "balanced":
-                c2 = template.cues[1]
-                mixed.append(0.5 * (y[c] + y[c2]))
-                on.append(cues.present[c] & cues.present[c2])
-            else:
-                mixed.append(others[c] - y[c] @ self.explained[c])
-                on.append(cues.present[c] & has_others[c])
-        x = torch.stack(mixed)  # (E, n, D)
+        # What each cue explains of the others is a product of its own; all else is a weighted sum of cues, whose
+        # weights depend on nothing but which cues exist.
+        parts = torch.cat([y, torch.bmm(y, self.explained)]).transpose(0, 1)  # (n, 2C, D)
+        patterns, which = _patterns(cues.present)
+        coefficients, on = self._coefficients(patterns)
+        x = torch.bmm(take_rows(coefficients, which), parts).transpose(0, 1)  # (E, n, D), rows of (n, E, D)
         if self.config.transform:
             x = x + torch.bmm(F.leaky_relu(torch.baddbmm(self.bias, x, self.inner), 0.2), self.outer)
         if self.config.towers == "cosine":
             # Half of the scale on each side: the product of two towers is then the scaled cosine.
             x = F.normalize(x, dim=-1) * (0.5 * self.log_scale).exp()
-        return Towers(x, torch.stack(on))
+        return Towers(x, on[:, which])
+
+    def _coefficients(self, present: Tensor) -> tuple[Tensor, Tensor]:
+        """What each expert takes of each cue, and of what each cue explains of the others.
+
+        Args:
+            present: Which cues exist, ``(P, C)``, bool.
+
+        Returns:
+            Coefficients ``(P, E, 2C)``, and which experts are on, ``(E, P)``.
+        """
+        n_cues = present.shape[1]
+        unit = torch.eye(n_cues, device=present.device)
+        # The rule itself, applied to cues that are the unit vectors, tells its coefficients.
+        y = unit[:, None] * present.T[..., None]  # (C, P, C)
+        others, has_others = _others(Cues(y, present.T))
+        alpha = DOMINANT_FROM + (DOMINANT_TO - DOMINANT_FROM) * torch.sigmoid(self.dominance)
+        nothing = torch.zeros(len(present), n_cues, device=present.device)
+        rows, on = [], []
+        for template in self.templates:
+            c = template.cues[0]
+            explained = nothing
+            if template.role == "dominant":
+                own = torch.where(has_others[c], alpha[c], torch.ones(()))[:, None]  # (P, 1)
+                mixed = own * y[c] + (1 - own) * others[c]
+                on.append(present[:, c])
+            elif template.role == "balanced":
+                c2 = template.cues[1]
+                mixed = 0.5 * (y[c] + y[c2])
+                on.append(present[:, c] & present[:, c2])
+            else:
+                mixed, explained = others[c], nothing - unit[c]
+                on.append(present[:, c] & has_others[c])
+            rows.append(torch.cat([mixed, explained], 1))
+        return torch.stack(rows, 1), torch.stack(on)
 
     @torch.no_grad()
     def describe(self, cues: list[str]) -> list[dict[str, Any]]:
@@ -181,6 +205,13 @@ class Experts(nn.Module):
             weights = {name: own if c in template.cues else rest for c, name in enumerate(cues)}
             told.append({"name": template.name, "role": template.role, "cue_weights": weights})
         return told
+
+
+def _patterns(present: Tensor) -> tuple[Tensor, Tensor]:
+    """The distinct columns of ``(C, n)`` as rows ``(P, C)``, and which of them each column is, ``(n,)``."""
+    powers = 2 ** torch.arange(len(present), device=present.device)
+    codes, which = torch.unique((present * powers[:, None]).sum(0), return_inverse=True)
+    return (codes[:, None] & powers) > 0, which
 
 
 def _others(cues: Cues) -> tuple[Tensor, Tensor]:

@@ -72,7 +72,7 @@ def embedding_penalty(rows: Tensor, *, pairs: int) -> Tensor:
 def info_nce(a: Tensor, b: Tensor, temperature: float) -> Tensor:
     """Symmetric InfoNCE between two descriptions ``(n, D)`` of the same items (van den Oord et al., 2018)."""
     a, b = F.normalize(a, dim=-1), F.normalize(b, dim=-1)
-    off_target: Tensor = _LogPartitions.apply(a, b, temperature)  # type: ignore[no-untyped-call]
+    off_target: Tensor = _LogPartitions.apply(a, b, temperature)
     return off_target - (a * b).sum(-1).mean() / temperature
 
 

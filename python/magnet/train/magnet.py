@@ -213,7 +213,7 @@ class MagnetTask:
     def _backbone_scores(self, z: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         n = self.model.n_users
         at = (batch.users, n + batch.positives, n + batch.negatives)
-        u, i, j = take_rows(z, torch.cat(at)).split([len(index) for index in at])
+        u, i, j = torch.split(take_rows(z, torch.cat(at)), [len(index) for index in at])
         if batch.seen is None:
             return (u * i).sum(-1), (u * j).sum(-1)
         u, i, j = (F.normalize(x, dim=-1) for x in (u, i, j))

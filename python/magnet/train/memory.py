@@ -22,9 +22,9 @@ _NEVER = 2**31 - 1
 def freed_memory_kept() -> Iterator[None]:
     """Keep what is freed inside the context, for the next step to use.
 
-    A step allocates and frees the same few hundred MB again and again. glibc gives such blocks back to the system, which
-    hands them out as fresh zeroed pages: up to half of the time of a step. The memory is returned at the end. With
-    another C library nothing happens.
+    A step allocates and frees the same few hundred MB again and again. glibc gives such blocks back to the system,
+    which hands them out as fresh zeroed pages, at the cost of a good part of the step. The memory is returned at the
+    end. With another C library nothing happens.
     """
     mallopt = _function("mallopt")
     trim = _function("malloc_trim")
