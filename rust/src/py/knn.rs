@@ -7,7 +7,7 @@ use pyo3::types::PyTuple;
 use super::arrays::{give_csr, slice};
 use super::gate::{run, to_python};
 use crate::kernels::error::Error;
-use crate::kernels::knn;
+use crate::kernels::knn::{self, Features, Plan};
 use crate::kernels::simd::Path;
 
 #[pyfunction]
@@ -29,6 +29,44 @@ fn nearest<'py>(
     give_csr(py, graph)
 }
 
+/// A matrix of float32, or of float16 seen as its bits: NumPy's halves have no type in the stable interface.
+#[derive(FromPyObject)]
+enum FeatureArray<'py> {
+    Single(PyReadonlyArray2<'py, f32>),
+    Half(PyReadonlyArray2<'py, u16>),
+}
+
+impl FeatureArray<'_> {
+    fn features(&self, py: Python<'_>) -> PyResult<(Features<'_>, usize)> {
+        Ok(match self {
+            Self::Single(array) => (Features::Single(slice(py, array, "features")?), array.shape()[1]),
+            Self::Half(array) => (Features::Half(slice(py, array, "features")?), array.shape()[1]),
+        })
+    }
+}
+
+#[pyfunction]
+#[allow(clippy::too_many_arguments)]
+fn knn_approximate<'py>(
+    py: Python<'py>,
+    features: FeatureArray<'py>,
+    present: PyReadonlyArray1<'py, bool>,
+    k: usize,
+    clusters: usize,
+    overlap: usize,
+    rounds: usize,
+    sample: usize,
+    seed: u64,
+) -> PyResult<(Bound<'py, PyTuple>, f64)> {
+    let (features, width) = features.features(py)?;
+    let present = slice(py, &present, "present")?;
+    let path = Path::choose().map_err(|error| to_python(py, error))?;
+    let plan = Plan { clusters, overlap, rounds, sample, seed };
+    let found = run(py, |cancel| knn::knn_approximate(features, width, present, k, plan, path, cancel))?;
+    Ok((give_csr(py, found.graph)?, found.recall))
+}
+
 pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add_function(wrap_pyfunction!(nearest, module)?)
+    module.add_function(wrap_pyfunction!(nearest, module)?)?;
+    module.add_function(wrap_pyfunction!(knn_approximate, module)?)
 }

@@ -4,6 +4,7 @@
 //! row's k best is kept and decided by one canonical dot product, summed in float64 in a fixed order. So the graph does
 //! not depend, in a single bit, on the machine, the instruction path, the number of threads or the order of the tiles.
 
+mod approximate;
 mod bound;
 mod candidates;
 mod panels;
@@ -16,6 +17,7 @@ mod avx2;
 
 use rayon::prelude::*;
 
+pub use self::approximate::{Approximate, Features, Plan, knn_approximate};
 use self::rows::Rows;
 use self::tile::{Portable, TileOps};
 use super::cancel::Cancel;
