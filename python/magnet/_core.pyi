@@ -12,6 +12,7 @@ __all__ = [
     "interactions",
     "k_core",
     "knn",
+    "knn_approximate",
     "membership",
     "num_threads",
     "propagate_mean",
@@ -112,6 +113,16 @@ def score_towers(
 
 # Graphs. A matrix goes in as (indptr, indices, values, n_cols) and comes out as (indptr, indices, values).
 def knn(features: NDArray[np.float32], present: NDArray[np.bool_], k: int) -> _Triple: ...
+def knn_approximate(
+    features: NDArray[np.float32] | NDArray[np.uint16],
+    present: NDArray[np.bool_],
+    k: int,
+    clusters: int,
+    overlap: int,
+    rounds: int,
+    sample: int,
+    seed: int,
+) -> tuple[_Triple, float]: ...
 def interactions(
     users: NDArray[np.int32] | NDArray[np.int64],
     items: NDArray[np.int32] | NDArray[np.int64],

@@ -1,5 +1,6 @@
 """Content graphs, interaction graphs and what is done to their edges."""
 
+from magnet.graph.approximate import ApproximateGraph, approximate_knn_graph
 from magnet.graph.build import (
     bipartite,
     combine,
@@ -14,8 +15,12 @@ from magnet.graph.build import (
 )
 from magnet.graph.cache import cached_knn
 from magnet.graph.core import k_core
+from magnet.graph.precomputed import neighbours_to_graph
+from magnet.graph.tensors import knn_graph_of_tensor
 
 __all__ = [
+    "ApproximateGraph",
+    "approximate_knn_graph",
     "bipartite",
     "cached_knn",
     "combine",
@@ -23,8 +28,10 @@ __all__ = [
     "interactions",
     "k_core",
     "knn_graph",
+    "knn_graph_of_tensor",
     "lift",
     "lift_weights",
+    "neighbours_to_graph",
     "pseudo_edges",
     "similarity",
     "union_max",

@@ -8,12 +8,13 @@ import tempfile
 import warnings
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from scipy.sparse import csr_array
 
-from magnet.errors import MagnetWarning
+from magnet.errors import DataError, MagnetWarning
+from magnet.graph.approximate import approximate_knn_graph
 from magnet.graph.arrays import checked_features, checked_present
 from magnet.graph.build import knn_graph
 
@@ -23,8 +24,10 @@ if TYPE_CHECKING:
 __all__ = ["cache_folder", "cached_knn", "content_name"]
 
 # Part of the name: raise it when the definition of the graph or the layout of the file changes.
-_VERSION = 1
+_VERSION = 2
 _METRIC = "cosine"
+# Products of two features that all pairs may take: some two minutes on two threads.
+_AFFORDABLE = 2e13
 
 
 def cached_knn(
@@ -32,6 +35,7 @@ def cached_knn(
     k: int,
     *,
     present: NDArray[np.bool_] | None = None,
+    search: Literal["auto", "exact", "approximate"] = "auto",
     folder: str | Path | None = None,
 ) -> csr_array:
     """Read the kNN graph of these very features from the cache, or build and keep it.
@@ -40,32 +44,56 @@ def cached_knn(
     folder. Where the folder cannot be written, the graph is returned all the same, with a
     :class:`~magnet.errors.MagnetWarning`.
 
+    An approximate graph says so in a :class:`~magnet.errors.MagnetWarning`, with the share of true neighbours
+    that it holds.
+
     Args:
         features: ``(I, d)``, float32 or float16.
         k: Neighbours of a row, at least 1.
         present: Which rows have features, ``(I,)``; all of them by default.
+        search: ``"exact"`` compares all pairs; ``"approximate"`` those of
+            :func:`~magnet.graph.approximate.approximate_knn_graph`; ``"auto"`` is approximate where all pairs
+            would take more than ``I² d = 2e13`` products, some two minutes on two threads.
         folder: Where graphs are kept; ``$MAGNET_CACHE`` or ``~/.cache/magnet`` by default.
 
     Returns:
         What :func:`~magnet.graph.build.knn_graph` returns.
 
     Raises:
-        DataError: As :func:`~magnet.graph.build.knn_graph` does.
+        DataError: As :func:`~magnet.graph.build.knn_graph` does, or if ``search`` is none of the three.
     """
     features = checked_features(features)
     present = checked_present(present, features.shape[0])
-    path = (cache_folder() if folder is None else Path(folder)) / content_name(features, k, present)
-    graph = _read(path, features.shape[0])
-    if graph is None:
-        graph = knn_graph(features, k, present=present)
+    if search not in ("auto", "exact", "approximate"):
+        raise DataError(f"search must be 'auto', 'exact' or 'approximate', got {search!r}")
+    exact = search == "exact" or (
+        search == "auto" and float(features.shape[0]) * features.size <= _AFFORDABLE
+    )
+    name = content_name(features, k, present, exact=exact)
+    path = (cache_folder() if folder is None else Path(folder)) / name
+    kept = _read(path, features.shape[0])
+    if kept is None:
+        if exact:
+            kept = knn_graph(features, k, present=present), 1.0
+        else:
+            found = approximate_knn_graph(features, k, present=present)
+            kept = found.graph, found.recall
         try:
-            _write(path, graph)
+            _write(path, kept[0], kept[1])
         except OSError as error:
             warnings.warn(
                 f"the graph cannot be kept in {path.parent}: {error}; point MAGNET_CACHE to another folder",
                 MagnetWarning,
                 stacklevel=2,
             )
+    graph, recall = kept
+    if not exact:
+        warnings.warn(
+            f"the neighbours of {features.shape[0]:,} rows of {features.shape[1]} were searched approximately: about "
+            f"{recall:.1%} of the true ones are found; search = 'exact' finds all",
+            MagnetWarning,
+            stacklevel=2,
+        )
     return graph
 
 
@@ -77,34 +105,40 @@ def cache_folder() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "magnet"
 
 
-def content_name(features: NDArray[np.float32 | np.float16], k: int, present: NDArray[np.bool_]) -> str:
-    """The file's name: a hash of the features, which rows are present, k, the metric and the version."""
-    digest = hashlib.sha256(f"{_VERSION} {_METRIC} {k} {features.dtype.str} {features.shape}".encode())
+def content_name(
+    features: NDArray[np.float32 | np.float16], k: int, present: NDArray[np.bool_], *, exact: bool
+) -> str:
+    """The file's name: a hash of the features, which rows are present, k, the search, the metric and the version."""
+    search = "exact" if exact else "approximate"
+    digest = hashlib.sha256(
+        f"{_VERSION} {_METRIC} {search} {k} {features.dtype.str} {features.shape}".encode()
+    )
     digest.update(np.ascontiguousarray(present).data)
     digest.update(np.ascontiguousarray(features).data.cast("B") if features.size else b"")
     return f"knn-{digest.hexdigest()[:40]}.npz"
 
 
-def _read(path: Path, n_rows: int) -> csr_array | None:
-    """The graph of a file, or nothing where there is none or it is damaged (the archive has checksums)."""
+def _read(path: Path, n_rows: int) -> tuple[csr_array, float] | None:
+    """The graph of a file and its recall; nothing without a file or if it is damaged (the archive has checksums)."""
     try:
         # Opened here, since NumPy leaves the file of a broken archive open.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             matrix = csr_array(
                 (arrays["values"], arrays["indices"], arrays["indptr"]), shape=(n_rows, n_rows), copy=False
             )
+            recall = float(arrays["recall"])
         matrix.check_format(full_check=True)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
-    return matrix
+    return matrix, recall
 
 
-def _write(path: Path, graph: csr_array) -> None:
+def _write(path: Path, graph: csr_array, recall: float) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".knn-", suffix=".part")
     try:
         with os.fdopen(handle, "wb") as file:
-            np.savez(file, indptr=graph.indptr, indices=graph.indices, values=graph.data)
+            np.savez(file, indptr=graph.indptr, indices=graph.indices, values=graph.data, recall=recall)
             file.flush()
             os.fsync(file.fileno())
         Path(name).replace(path)

@@ -49,6 +49,7 @@ class GraphConfig(Config):
 
     Attributes:
         neighbours: k of each modality's cosine graph.
+        search: ``exact`` neighbours, ``approximate`` ones, or ``auto``: exact up to a size that takes minutes.
         weights: How the content graphs are summed: by ``lift``, ``equal``, or fixed weights by modality name.
         content_edges: Which edges content induces: pseudo edges between users and items, item–item edges, or both.
         per_user: Pseudo edges a user.
@@ -59,6 +60,7 @@ class GraphConfig(Config):
     """
 
     neighbours: int = Field(10, ge=1, le=1000)
+    search: Literal["auto", "exact", "approximate"] = "auto"
     weights: Literal["lift", "equal"] | dict[str, float] = "lift"
     content_edges: Literal["both", "user-item", "item-item"] = "both"
     per_user: int = Field(10, ge=0)
@@ -94,7 +96,8 @@ def build_graphs(dataset: Dataset, config: GraphConfig) -> Graphs:
         )
     train = dataset.train
     neighbours = [
-        cached_knn(m.features, config.neighbours, present=m.present) for m in dataset.modalities.values()
+        cached_knn(m.features, config.neighbours, present=m.present, search=config.search)
+        for m in dataset.modalities.values()
     ]
     lifts = {name: lift(train, knn) for name, knn in zip(dataset.modalities, neighbours, strict=True)}
     weights = _weights(config, lifts)

@@ -38,16 +38,38 @@ def test_anything_that_matters_changes_the_name(x):
     absent[7] = False
     other = x.copy()
     other[39, 5] = np.nextafter(other[39, 5], 9)
+
+    def name(x, k, present, *, exact=True):
+        return cache.content_name(x, k, present, exact=exact)
+
     names = {
-        cache.content_name(x, 4, present),
-        cache.content_name(x, 5, present),
-        cache.content_name(x, 4, absent),
-        cache.content_name(other, 4, present),
-        cache.content_name(x.astype(np.float16), 4, present),
-        cache.content_name(x.reshape(20, 12), 4, present[:20]),
+        name(x, 4, present),
+        name(x, 4, present, exact=False),
+        name(x, 5, present),
+        name(x, 4, absent),
+        name(other, 4, present),
+        name(x.astype(np.float16), 4, present),
+        name(x.reshape(20, 12), 4, present[:20]),
     }
-    assert len(names) == 6
-    assert cache.content_name(np.asfortranarray(x), 4, present) == cache.content_name(x, 4, present)
+    assert len(names) == 7
+    assert name(np.asfortranarray(x), 4, present) == name(x, 4, present)
+
+
+def test_an_approximate_graph_says_so_each_time(x, builds, tmp_path, monkeypatch):
+    monkeypatch.setattr(cache, "_AFFORDABLE", 40 * 40 * 6 - 1)
+    graphs = []
+    for _ in range(2):
+        with pytest.warns(MagnetWarning, match="searched approximately: about 100.0%"):
+            graphs.append(cached_knn(x, 4, folder=tmp_path))
+    assert same_bits(*graphs)
+    assert not builds
+    # So few rows are one cluster.
+    assert same_bits(graphs[0], cached_knn(x, 4, search="exact", folder=tmp_path))
+    monkeypatch.setattr(cache, "_AFFORDABLE", 40 * 40 * 6)
+    cached_knn(x, 4, folder=tmp_path)
+    assert len(builds) == 1
+    with pytest.raises(ValueError, match="search must be"):
+        cached_knn(x, 4, search="fast", folder=tmp_path)
 
 
 @pytest.mark.parametrize("damage", ["truncate", "flip", "empty", "text", "other"])

@@ -40,8 +40,9 @@ pub(super) fn assign(
     path: Path,
     cancel: &Cancel,
 ) -> Result<Assignment, Error> {
-    let overlap = overlap.min(count);
     let centroids = learn(source, rows, count, seed, path, cancel)?;
+    // There may be fewer rows than clusters were wanted.
+    let overlap = overlap.min(centroids.len() / source.width);
     let mut of = vec![0; rows.len() * overlap];
     for (rows, of) in rows.chunks(BLOCK).zip(of.chunks_mut(BLOCK * overlap)) {
         nearest(&source.gather_unit(rows), &centroids, source.width, of, overlap, path, cancel)?;

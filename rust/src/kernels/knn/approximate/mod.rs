@@ -98,7 +98,7 @@ pub fn knn_approximate(
     if !rows.is_empty() {
         let search = Search { source: &source, table: &table, k, plan, path, cancel };
         search.divide(&rows, plan.clusters, 0)?;
-        recall = recall::recall(&source, &rows, &table, k, plan.sample, plan.seed, path, cancel)?;
+        recall = recall::recall(&source, &rows, &table, k, plan, path, cancel)?;
     }
     Ok(Approximate { graph: table.into_graph(), recall })
 }
@@ -118,7 +118,7 @@ impl Search<'_> {
         let Self { source, table, k, plan, path, cancel } = *self;
         let seed = plan.seed.wrapping_add(depth as u64);
         let assignment = clusters::assign(source, rows, count, plan.overlap, seed, path, cancel)?;
-        let average = (rows.len() * assignment.overlap).div_ceil(count);
+        let average = (rows.len() * assignment.overlap).div_ceil(assignment.members.len());
         assignment.members.par_iter().try_for_each(|members| {
             let members: Vec<i32> = members.iter().map(|&place| rows[place as usize]).collect();
             let crowded = members.len() > CROWDED * average.max(k) && members.len() < rows.len();

@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use super::Plan;
 use super::clusters::sample;
 use super::source::Source;
 use super::table::Table;
@@ -18,21 +19,20 @@ const BLOCK: usize = 1 << 15;
 const SPARE: usize = 8;
 const PURPOSE: u64 = 0x7265_636c;
 
-/// The share of true neighbours found, over at most `n` sampled rows: 1 where there is nothing to find.
+/// The share of true neighbours found, over the plan's sample of rows: 1 where there is nothing to find.
 ///
 /// A neighbour counts if its score is at least that of the k-th true one: between equals either will do.
-/// Cost: `n` rows against all. Memory: one block of rows.
+/// Cost: the sample against all. Memory: one block of rows.
 pub(super) fn recall(
     source: &Source<'_>,
     rows: &[i32],
     table: &Table,
     k: usize,
-    n: usize,
-    seed: u64,
+    plan: Plan,
     path: Path,
     cancel: &Cancel,
 ) -> Result<f64, Error> {
-    let queries = sample(rows, n, Stream::new(seed, PURPOSE));
+    let queries = sample(rows, plan.sample, Stream::new(plan.seed, PURPOSE));
     let points = source.gather_unit(&queries);
     let exact = Table::new(queries.len(), k);
     let numbers: Vec<i32> = (0..queries.len() as i32).collect();
