@@ -53,10 +53,10 @@ def test_errors_leave_standard_output_empty_and_no_traceback(process, tmp_path):
 def test_ctrl_c_keeps_the_last_checkpoint_and_resuming_ends_where_an_uninterrupted_run_ends(
     process, magnet, folder, tmp_path
 ):
-    common = ["train", "--data", folder, "--model", "lightgcn"]
+    common = ["train", "--data", folder, "--model", "lightgcn", "--threads", 1]
     run, whole = tmp_path / "run", tmp_path / "whole"
     last = Checkpoints(run / "checkpoints")
-    training = process(*common, *LONG, "--out", run, "--json", "--threads", 1)
+    training = process(*common, *LONG, "--out", run, "--json")
     wait_for(lambda: last.exists("last"), training)
     training.send_signal(signal.SIGINT)
     out, err = training.communicate(timeout=60)
