@@ -112,6 +112,45 @@ def test_cosine_towers_multiply_to_the_scaled_cosine() -> None:
     torch.testing.assert_close(h.norm(dim=-1) ** 2, torch.full(h.shape[:2], 5.0))
 
 
+def test_towers_and_gradients_follow_the_roles_for_every_pattern_of_cues() -> None:
+    made = experts(towers="plain")
+    made.explained.copy_(torch.randn(3, 8, 8, generator=torch.Generator().manual_seed(2)))
+    patterns = torch.tensor([[row >> c & 1 for row in range(8)] for c in range(3)], dtype=torch.bool)
+    values = (cues(n=8).values * patterns[..., None]).requires_grad_()
+    towers = made(Cues(values, patterns))
+    weight = torch.randn(9, 8, 8, generator=torch.Generator().manual_seed(3)) * towers.on[..., None]
+    (towers.values * weight).sum().backward()
+
+    # One row and one expert at a time, from the definition, in float64.
+    v = values.detach().double().requires_grad_()
+    dominance = torch.zeros(3, dtype=torch.float64, requires_grad=True)
+    total = torch.zeros((), dtype=torch.float64)
+    for row in range(8):
+        there = [c for c in range(3) if patterns[c, row]]
+        for e, template in enumerate(made.templates):
+            c = template.cues[0]
+            rest = [v[other, row] for other in there if other != c]
+            if template.role == "dominant":
+                on = c in there
+                share = 0.6 + 0.35 * torch.sigmoid(dominance[c]) if rest else 1.0
+                x = share * v[c, row] + ((1 - share) * sum(rest) / len(rest) if rest else 0)
+            elif template.role == "balanced":
+                on = set(template.cues) <= set(there)
+                x = (v[c, row] + v[template.cues[1], row]) / 2
+            else:
+                on = c in there and bool(rest)
+                x = sum(rest) / max(1, len(rest)) - v[c, row] @ made.explained[c].double()
+            assert bool(towers.on[e, row]) is on
+            if on:
+                torch.testing.assert_close(towers.values[e, row].double(), x, rtol=1e-5, atol=1e-6)
+                total = total + (x * weight[e, row].double()).sum()
+    total.backward()
+    # The gradient of an absent cue goes nowhere: its value is a constant zero.
+    grad = torch.where(patterns[..., None], values.grad.double(), v.grad)
+    torch.testing.assert_close(grad, v.grad, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(made.dominance.grad.double(), dominance.grad, rtol=1e-5, atol=1e-5)
+
+
 def test_projection_keeps_unit_length_and_absence() -> None:
     made = experts()
     projected = made.project(masked(cues(), (1, 2)))
