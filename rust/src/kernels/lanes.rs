@@ -49,11 +49,12 @@ pub trait Work {
 }
 
 impl Path {
-    /// Does `work` on this path, or on the portable one where the machine lacks it.
+    /// Does `work` on this path, or on the portable one where the machine lacks it. What is written over eight lanes
+    /// gains nothing from longer vectors, so that all paths beyond AVX2 do it there.
     #[inline]
     pub fn run<W: Work>(self, work: W) -> W::Output {
         #[cfg(target_arch = "x86_64")]
-        if self == Self::Avx2 && has_avx2() && has_bit_counts() {
+        if self != Self::Portable && has_avx2() && has_bit_counts() {
             // SAFETY: the machine has all that it is compiled for.
             return unsafe { avx2::run(work) };
         }

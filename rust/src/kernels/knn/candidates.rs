@@ -8,13 +8,15 @@ use crate::kernels::topk::{Scored, TopK};
 pub(super) struct Rule {
     /// How many neighbours are wanted; at least 1.
     pub(super) k: usize,
-    /// The filter's error, ε of [`super::bound`].
+    /// What canonical values are multiplied by in the filter, q² of [`super::bound`].
+    pub(super) scale: f64,
+    /// The filter's error, ε of [`super::bound`], in its own units.
     pub(super) error: f64,
 }
 
 impl Rule {
     /// Candidates that a list holds before it is cut back.
-    fn capacity(self) -> usize {
+    pub(super) fn capacity(self) -> usize {
         2 * self.k + 16
     }
 }
@@ -37,6 +39,16 @@ impl List {
     /// Candidates below this value of the filter cannot be among the k best.
     pub(super) fn limit(&self) -> f32 {
         self.limit
+    }
+
+    /// Whether the filter was found unable to tell this row's candidates apart.
+    pub(super) fn is_decided(&self) -> bool {
+        self.decided.is_some()
+    }
+
+    /// Learns that k candidates have this value of the filter or a higher one.
+    pub(super) fn raise(&mut self, rule: Rule, kth: f32) {
+        self.limit = self.limit.max(round_down(f64::from(kth) - 2.0 * rule.error));
     }
 
     /// Offers a candidate with the filter's value; `exact` gives the canonical value of any candidate.
@@ -67,8 +79,9 @@ impl List {
         if self.pending.len() > rule.k {
             let (_, kth, _) =
                 self.pending.select_nth_unstable_by(rule.k - 1, |a, b| b.score.total_cmp(&a.score));
-            let limit = round_down(f64::from(kth.score) - 2.0 * rule.error);
-            self.limit = self.limit.max(limit);
+            let kth = kth.score;
+            self.raise(rule, kth);
+            let limit = self.limit;
             self.pending.retain(|candidate| candidate.score >= limit);
         }
     }
@@ -79,7 +92,7 @@ impl List {
             best.push(Scored { score: exact(candidate.id), id: candidate.id });
         }
         if let Some(worst) = best.worst() {
-            self.limit = self.limit.max(round_down(f64::from(worst.score) - rule.error));
+            self.limit = self.limit.max(round_down(f64::from(worst.score) * rule.scale - rule.error));
         }
     }
 
@@ -103,7 +116,7 @@ mod tests {
     fn run(n: i32, k: usize, levels: u32, error: f64) -> (Vec<Scored<f32>>, Vec<Scored<f32>>, usize) {
         let stream = Stream::new(11, u64::from(levels));
         let value = |id: i32| (stream.bits32(id as u64) % levels) as f32 / levels as f32;
-        let rule = Rule { k, error };
+        let rule = Rule { k, scale: 1.0, error };
         let (mut list, mut longest) = (List::new(), 0);
         for id in (0..n).rev() {
             let wrong = (stream.open_unit(1 << 40 | id as u64) * 2.0 - 1.0) * error * 0.99;

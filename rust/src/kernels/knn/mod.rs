@@ -1,13 +1,18 @@
 //! The exact cosine k-nearest-neighbour graph.
 //!
-//! A blocked float32 product over the upper triangle is only a filter: whatever lies within its error ([`bound`]) of a
-//! row's k best is kept and decided by one canonical dot product, summed in float64 in a fixed order. So the graph does
-//! not depend, in a single bit, on the machine, the instruction path, the number of threads or the order of the tiles.
+//! A blocked product over the upper triangle, in the narrowest numbers that the machine multiplies fastest, is only a
+//! filter: whatever lies within its error ([`bound`]) of a row's k best is kept and decided by one canonical dot product,
+//! summed in float64 in a fixed order. So the graph does not depend, in a single bit, on the machine, the instruction
+//! path, the number of threads or the order of the tiles.
 
 mod approximate;
 mod bound;
 mod candidates;
+mod diagonal;
+mod format;
+mod memory;
 mod panels;
+mod plain;
 mod rows;
 mod search;
 mod tile;
@@ -18,8 +23,10 @@ mod avx2;
 use rayon::prelude::*;
 
 pub use self::approximate::{Approximate, Features, Plan, knn_approximate};
+use self::format::{F32, Format, I16};
+use self::plain::Plain;
 use self::rows::Rows;
-use self::tile::{Portable, TileOps};
+use self::tile::{Kernel, Shape, Small};
 use super::cancel::Cancel;
 use super::csr::{OwnedCsr, indptr_from_counts};
 use super::error::Error;
@@ -63,34 +70,54 @@ pub fn knn(
             present.len()
         )));
     }
+    let k = k.min(present.len());
     match path {
-        Path::Portable => solve(Portable, features, width, present, k, cancel),
+        Path::Portable => {
+            let kernel = Plain::<Small<F32>>::new();
+            let rows = Rows::new(kernel, features, width, present, cancel)?;
+            let nearest = finest(kernel, &rows, k, true, cancel)?;
+            Ok(spell_out(kernel, &rows, nearest.unwrap_or_default(), k))
+        }
         #[cfg(target_arch = "x86_64")]
-        Path::Avx2 => match avx2::Avx2::detect() {
-            Some(ops) => solve(ops, features, width, present, k, cancel),
-            None => Err(Error::invalid("this machine has no AVX2 with FMA")),
-        },
+        Path::Avx2 | Path::Avx512 | Path::Amx => {
+            let lacks = || Error::invalid("this machine has no AVX2 with FMA");
+            let kernel = avx2::Avx2::<I16>::detect().ok_or_else(lacks)?;
+            let floats = avx2::Avx2::<F32>::detect().ok_or_else(lacks)?;
+            let rows = Rows::new(kernel, features, width, present, cancel)?;
+            let mut nearest = None;
+            if I16::fits(width) {
+                nearest = finest(kernel, &rows, k, false, cancel)?;
+            }
+            let nearest = match nearest {
+                None => finest(floats, &rows, k, true, cancel)?,
+                found => found,
+            };
+            Ok(spell_out(kernel, &rows, nearest.unwrap_or_default(), k))
+        }
         #[cfg(not(target_arch = "x86_64"))]
-        Path::Avx2 => Err(Error::invalid("this machine has no AVX2 with FMA")),
+        _ => Err(Error::invalid("this machine has no AVX2 with FMA")),
     }
 }
 
-fn solve(
-    ops: impl TileOps,
-    features: &[f32],
-    width: usize,
-    present: &[bool],
+/// Searches with the finest scale that the kernel's format allows.
+fn finest<K: Kernel>(
+    kernel: K,
+    rows: &Rows<'_>,
     k: usize,
+    last: bool,
     cancel: &Cancel,
-) -> Result<OwnedCsr, Error> {
-    let rows = Rows::new(ops, features, width, present, cancel)?;
-    let k = k.min(present.len());
-    let nearest = search::search(ops, &rows, k, cancel)?;
-    let mut neighbours: Vec<Vec<Scored<f32>>> = vec![Vec::new(); present.len()];
+) -> Result<Option<Vec<Vec<Scored<f32>>>>, Error> {
+    let scale = <K::Shape as Shape>::Format::scale(rows.width(), rows.largest());
+    search::search(kernel, rows, k, scale, last, cancel)
+}
+
+/// The graph of all rows from the k nearest distinct rows of each distinct row.
+fn spell_out(kernel: impl Kernel, rows: &Rows<'_>, nearest: Vec<Vec<Scored<f32>>>, k: usize) -> OwnedCsr {
+    let mut neighbours: Vec<Vec<Scored<f32>>> = vec![Vec::new(); rows.total()];
     let answers: Vec<Vec<Scored<f32>>> = nearest
         .into_par_iter()
         .enumerate()
-        .map(|(class, nearest)| expand(&rows, class, nearest, rows.similarity(ops, class, class), k))
+        .map(|(class, nearest)| expand(rows, class, nearest, rows.similarity(kernel, class, class), k))
         .collect();
     for (class, best) in answers.into_iter().enumerate() {
         for &member in rows.members(class) {
@@ -101,7 +128,7 @@ fn solve(
     }
     let indptr = indptr_from_counts(neighbours.iter().map(Vec::len));
     let (indices, values) = neighbours.into_iter().flatten().map(|found| (found.id, found.score)).unzip();
-    Ok(OwnedCsr { indptr, indices, values })
+    OwnedCsr { indptr, indices, values }
 }
 
 /// The k + 1 best rows of the matrix for a class, itself included where it has twins, from its k best classes.
@@ -124,5 +151,7 @@ fn expand(rows: &Rows<'_>, class: usize, nearest: Vec<Scored<f32>>, own: f32, k:
     best
 }
 
+#[cfg(test)]
+mod agreement;
 #[cfg(test)]
 mod tests;

@@ -2,147 +2,192 @@
 
 use rayon::prelude::*;
 
+use super::format::Format;
+use super::memory::Buffer;
 use super::rows::Rows;
-use super::tile::{COLS, Line, ROWS};
+use super::tile::{COLS, Kernel, Line, Shape};
 use crate::kernels::cancel::Cancel;
 use crate::kernels::error::Error;
 
-/// Rows of a block, a multiple of both sides of a micro-tile: the block's rows of one chunk stay in the second cache.
-pub(super) const SIDE: usize = 192;
-/// Micro-tiles along a block's rows.
-pub(super) const ROW_STEPS: usize = SIDE / ROWS;
-/// Micro-tiles along a block's columns.
-pub(super) const COLUMN_STEPS: usize = SIDE / COLS;
-/// Most values of a row that are summed at a time: sixteen columns of them fill half of the first cache.
-const CHUNK: usize = 256;
-
-const _: () = assert!(SIDE.is_multiple_of(ROWS) && SIDE.is_multiple_of(COLS));
-
-/// How the width is cut into chunks of nearly equal size.
+/// How a row's cells are cut into chunks of nearly equal size.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Chunks {
-    width: usize,
-    count: usize,
+    steps: usize,
+    longest: usize,
 }
 
 impl Chunks {
-    pub(super) fn new(width: usize) -> Self {
-        Self { width, count: width.div_ceil(CHUNK).max(1) }
+    pub(super) fn new<S: Shape>(width: usize) -> Self {
+        let steps = width.div_ceil(S::Format::PER_CELL).next_multiple_of(S::STEPS);
+        let count = steps.div_ceil(S::CHUNK).max(1);
+        Self { steps, longest: steps.div_ceil(count).next_multiple_of(S::STEPS).max(1) }
+    }
+
+    /// Cells of a row.
+    pub(super) fn steps(self) -> usize {
+        self.steps
     }
 
     pub(super) fn count(self) -> usize {
-        self.count
+        self.steps.div_ceil(self.longest).max(1)
     }
 
-    /// The longest chunk.
+    /// Cells in the longest chunk.
     pub(super) fn longest(self) -> usize {
-        self.width.div_ceil(self.count)
+        self.longest
     }
 
     pub(super) fn range(self, chunk: usize) -> std::ops::Range<usize> {
-        let longest = self.longest();
-        (chunk * longest).min(self.width)..((chunk + 1) * longest).min(self.width)
+        (chunk * self.longest).min(self.steps)..((chunk + 1) * self.longest).min(self.steps)
     }
 }
 
-/// All rows, sixteen side by side: the right-hand operand. As large as the features, and the only copy of them.
+/// All rows, sixteen side by side: the right-hand operand, and the only copy of the features.
 #[derive(Debug)]
 pub(super) struct Panels {
-    lines: Vec<Line>,
-    width: usize,
+    /// Chunk by chunk, panel by panel.
+    lines: Buffer,
+    count: usize,
+    chunks: Chunks,
+    residual: f64,
 }
 
 impl Panels {
-    /// Normalises and packs. Absent rows of the last panel are zero.
-    pub(super) fn new(rows: &Rows<'_>, cancel: &Cancel) -> Result<Self, Error> {
-        let width = rows.width();
-        let mut lines = vec![Line::ZERO; rows.len().div_ceil(COLS) * width];
-        // Without features there are no rows either, but a chunk must not be empty.
-        lines.par_chunks_mut(width.max(1)).enumerate().try_for_each(|(panel, lines)| {
-            cancel.check()?;
-            for (column, class) in (panel * COLS..rows.len().min((panel + 1) * COLS)).enumerate() {
-                let scale = 1.0 / rows.norm(class);
-                for (line, &value) in lines.iter_mut().zip(rows.row(class)) {
-                    line.0[column] = (f64::from(value) * scale) as f32;
-                }
-            }
-            Ok(())
-        })?;
-        Ok(Self { lines, width })
+    /// Normalises, scales and packs. Absent rows of the last panels are zero.
+    pub(super) fn new<K: Kernel>(
+        kernel: K,
+        rows: &Rows<'_>,
+        chunks: Chunks,
+        scale: f64,
+        cancel: &Cancel,
+    ) -> Result<Self, Error> {
+        let count = rows.len().div_ceil(COLS).next_multiple_of(K::Shape::PANELS);
+        let mut lines = Buffer::new(count * chunks.steps());
+        let mut squares = vec![[0.0f64; COLS]; count];
+        let mut rest = &mut *lines;
+        for chunk in 0..chunks.count() {
+            let cells = chunks.range(chunk);
+            let part;
+            (part, rest) = rest.split_at_mut(count * cells.len());
+            // Without features there are no rows either, but a piece must not be empty.
+            let panels = part.par_chunks_mut(cells.len().max(1)).zip(&mut squares).enumerate();
+            panels.try_for_each_init(
+                || vec![0; COLS * cells.len()],
+                |scratch, (panel, (lines, squares))| {
+                    cancel.check()?;
+                    let classes = panel * COLS..rows.len().min((panel + 1) * COLS);
+                    scratch.fill(0);
+                    for ((class, to), square) in
+                        classes.zip(scratch.chunks_exact_mut(cells.len())).zip(squares)
+                    {
+                        let per_cell = <K::Shape as Shape>::Format::PER_CELL;
+                        let width = rows.width();
+                        let values = (cells.start * per_cell).min(width)..(cells.end * per_cell).min(width);
+                        *square += kernel.encode(&rows.row(class)[values], scale / rows.norm(class), to);
+                    }
+                    for (step, line) in lines.iter_mut().enumerate() {
+                        for (column, cell) in line.0.iter_mut().enumerate() {
+                            *cell = scratch[column * cells.len() + step];
+                        }
+                    }
+                    Ok(())
+                },
+            )?;
+        }
+        let worst = squares.iter().flatten().copied().fold(0.0, f64::max);
+        Ok(Self { lines, count, chunks, residual: worst.sqrt() / scale })
     }
 
-    /// Number of panels.
-    pub(super) fn len(&self) -> usize {
-        self.lines.len() / self.width.max(1)
+    /// The longest error of a row as it is written, against the true row of length 1.
+    pub(super) fn residual(&self) -> f64 {
+        self.residual
     }
 
-    /// A range of the values of panel `panel`.
-    pub(super) fn lines(&self, panel: usize, range: std::ops::Range<usize>) -> &[Line] {
-        &self.lines[panel * self.width..(panel + 1) * self.width][range]
+    /// Number of panels, a multiple of those of a micro-tile.
+    pub(super) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// The lines of `panels` neighbouring panels in one chunk, one panel after the other.
+    pub(super) fn lines(&self, chunk: usize, panel: usize, panels: usize) -> &[Line] {
+        let range = self.chunks.range(chunk);
+        &self.lines[range.start * self.count + panel * range.len()..][..panels * range.len()]
     }
 }
 
-/// One block of rows, six side by side and chunk by chunk: the left-hand operand.
+/// One block of rows, micro-tile by micro-tile and chunk by chunk: the left-hand operand.
 #[derive(Debug)]
-pub(super) struct Block {
-    values: Vec<[f32; ROWS]>,
+pub(super) struct Block<S> {
+    cells: Buffer,
     chunks: Chunks,
+    shape: std::marker::PhantomData<S>,
 }
 
-impl Block {
+impl<S: Shape> Block<S> {
     pub(super) fn new(chunks: Chunks) -> Self {
-        Self { values: vec![[0.0; ROWS]; chunks.width * ROW_STEPS], chunks }
+        let cells = Buffer::new((chunks.steps() * S::SIDE).div_ceil(COLS));
+        Self { cells, chunks, shape: std::marker::PhantomData }
     }
 
-    /// Copies block `block` of the rows; those behind the last row become zero.
+    /// Copies block `block` of the rows; those behind the last panel become zero.
     pub(super) fn fill(&mut self, panels: &Panels, block: usize) {
         for chunk in 0..self.chunks.count() {
-            for step in 0..ROW_STEPS {
-                let place = self.place(chunk, step);
-                for row in 0..ROWS {
-                    let source = block * SIDE + step * ROWS + row;
-                    let (panel, column) = (source / COLS, source % COLS);
-                    if panel < panels.len() {
-                        let lines = panels.lines(panel, self.chunks.range(chunk));
-                        for (value, line) in self.values[place.clone()].iter_mut().zip(lines) {
-                            value[row] = line.0[column];
+            let steps = self.chunks.range(chunk).len();
+            for group in 0..S::SIDE / S::ROWS {
+                let place = self.place(chunk, group);
+                let cells = &mut self.cells.cells_mut()[place];
+                for row in 0..S::ROWS {
+                    let source = block * S::SIDE + group * S::ROWS + row;
+                    if source / COLS < panels.count() {
+                        let lines = panels.lines(chunk, source / COLS, 1);
+                        for (step, line) in lines.iter().enumerate() {
+                            cells[S::place(row, step, steps)] = line.0[source % COLS];
                         }
                     } else {
-                        self.values[place.clone()].iter_mut().for_each(|value| value[row] = 0.0);
+                        (0..steps).for_each(|step| cells[S::place(row, step, steps)] = 0);
                     }
                 }
             }
         }
     }
 
-    /// The values of six rows in one chunk.
-    pub(super) fn values(&self, chunk: usize, step: usize) -> &[[f32; ROWS]] {
-        &self.values[self.place(chunk, step)]
+    /// The cells of a micro-tile's rows in one chunk.
+    pub(super) fn cells(&self, chunk: usize, group: usize) -> &[u32] {
+        &self.cells.cells()[self.place(chunk, group)]
     }
 
-    fn place(&self, chunk: usize, step: usize) -> std::ops::Range<usize> {
+    fn place(&self, chunk: usize, group: usize) -> std::ops::Range<usize> {
         let range = self.chunks.range(chunk);
-        let from = range.start * ROW_STEPS + step * range.len();
-        from..from + range.len()
+        let from = range.start * S::SIDE + group * S::ROWS * range.len();
+        from..from + S::ROWS * range.len()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::format::{F32, I16};
+    use super::super::tile::{Small, Tiles};
     use super::*;
 
-    #[test]
-    fn chunks_cover_the_width_once() {
-        for width in [0usize, 1, 255, 256, 257, 384, 1000, 4096, 4097] {
-            let chunks = Chunks::new(width);
+    fn check<S: Shape>() {
+        for width in [0usize, 1, 255, 256, 257, 384, 511, 512, 513, 1000, 4096, 4097] {
+            let chunks = Chunks::new::<S>(width);
             let mut next = 0;
             for chunk in 0..chunks.count() {
                 let range = chunks.range(chunk);
                 assert_eq!(range.start, next);
-                assert!(range.len() <= CHUNK);
+                assert!(range.len() <= S::CHUNK && range.len().is_multiple_of(S::STEPS));
                 next = range.end;
             }
-            assert_eq!(next, width);
+            assert_eq!(next, chunks.steps());
+            assert!(next * S::Format::PER_CELL >= width);
         }
+    }
+
+    #[test]
+    fn chunks_cover_the_width_once() {
+        check::<Small<F32>>();
+        check::<Small<I16>>();
+        check::<Tiles>();
     }
 }

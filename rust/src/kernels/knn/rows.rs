@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use rayon::prelude::*;
 
-use super::tile::TileOps;
+use super::tile::Kernel;
 use crate::kernels::cancel::Cancel;
 use crate::kernels::error::Error;
 
@@ -21,10 +21,14 @@ const NAMED: usize = 10;
 pub(super) struct Rows<'a> {
     features: &'a [f32],
     width: usize,
+    /// Number of rows of the matrix.
+    total: usize,
     /// For each class, its rows in ascending order.
     members: Vec<Vec<i32>>,
     /// For each class, the length of its row.
     norms: Vec<f64>,
+    /// The largest magnitude of a value in the normalised rows.
+    largest: f64,
 }
 
 impl<'a> Rows<'a> {
@@ -33,27 +37,35 @@ impl<'a> Rows<'a> {
     /// # Errors
     /// [`Error::Invalid`] naming the present rows that hold NaN or infinity.
     pub(super) fn new(
-        ops: impl TileOps,
+        kernel: impl Kernel,
         features: &'a [f32],
         width: usize,
         present: &[bool],
         cancel: &Cancel,
     ) -> Result<Self, Error> {
         let row = |index: usize| &features[index * width..(index + 1) * width];
-        let mut summaries = vec![Summary { norm: 0.0, hash: 0 }; present.len()];
+        let mut summaries = vec![Summary { norm: 0.0, largest: 0.0, hash: 0 }; present.len()];
         summaries.par_chunks_mut(STEP).enumerate().try_for_each(|(step, summaries)| {
             cancel.check()?;
             for (index, summary) in summaries.iter_mut().enumerate() {
                 let index = step * STEP + index;
                 if present[index] {
                     let row = row(index);
-                    *summary = Summary { norm: ops.dot(row, row).sqrt(), hash: hash(row) };
+                    *summary =
+                        Summary { norm: kernel.dot(row, row).sqrt(), largest: largest(row), hash: hash(row) };
                 }
             }
             Ok(())
         })?;
         refuse_non_finite(&summaries)?;
-        let mut rows = Self { features, width, members: Vec::new(), norms: Vec::new() };
+        let mut rows = Self {
+            features,
+            width,
+            total: present.len(),
+            members: Vec::new(),
+            norms: Vec::new(),
+            largest: 0.0,
+        };
         let mut classes: HashMap<u64, Vec<usize>> = HashMap::new();
         for (index, summary) in summaries.iter().enumerate().filter(|(_, summary)| summary.norm > 0.0) {
             if index % STEP == 0 {
@@ -66,6 +78,7 @@ impl<'a> Rows<'a> {
                     alike.push(rows.members.len());
                     rows.members.push(vec![index as i32]);
                     rows.norms.push(summary.norm);
+                    rows.largest = rows.largest.max(f64::from(summary.largest) / summary.norm);
                 }
             }
         }
@@ -75,6 +88,11 @@ impl<'a> Rows<'a> {
     /// Number of distinct rows.
     pub(super) fn len(&self) -> usize {
         self.members.len()
+    }
+
+    /// Number of rows of the matrix.
+    pub(super) fn total(&self) -> usize {
+        self.total
     }
 
     /// Values in a row.
@@ -98,15 +116,21 @@ impl<'a> Rows<'a> {
         self.norms[class]
     }
 
+    /// The largest magnitude of a value in rows of length 1.
+    pub(super) fn largest(&self) -> f64 {
+        self.largest
+    }
+
     /// The canonical cosine of two classes: the same bits in either order and on every machine.
-    pub(super) fn similarity(&self, ops: impl TileOps, a: usize, b: usize) -> f32 {
-        (ops.dot(self.row(a), self.row(b)) / (self.norms[a] * self.norms[b])) as f32
+    pub(super) fn similarity(&self, kernel: impl Kernel, a: usize, b: usize) -> f32 {
+        (kernel.dot(self.row(a), self.row(b)) / (self.norms[a] * self.norms[b])) as f32
     }
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Summary {
     norm: f64,
+    largest: f32,
     hash: u64,
 }
 
@@ -124,6 +148,18 @@ fn refuse_non_finite(summaries: &[Summary]) -> Result<(), Error> {
         bad.len(),
         summaries.len()
     )))
+}
+
+/// The largest magnitude; sixteen at a time, so that a compiler can keep them in vectors.
+fn largest(row: &[f32]) -> f32 {
+    let (groups, rest) = row.as_chunks::<16>();
+    let mut lanes = [0.0f32; 16];
+    for group in groups {
+        for (lane, value) in lanes.iter_mut().zip(group) {
+            *lane = if value.abs() > *lane { value.abs() } else { *lane };
+        }
+    }
+    lanes.iter().chain(rest).fold(0.0, |largest, value| value.abs().max(largest))
 }
 
 /// Equal rows have equal hashes; four chains, so that the multiplications overlap.
@@ -147,26 +183,27 @@ fn hash(row: &[f32]) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tile::Portable;
+    use super::super::{format::F32, plain::Plain, tile::Small};
     use super::*;
 
     #[test]
     fn identical_rows_form_one_class_and_empty_ones_none() {
         let features = [1.0, 0.0, 0.0, -0.0, 1.0, -0.0, 3.0, 4.0, 1.0, 0.0];
-        let rows =
-            Rows::new(Portable, &features, 2, &[true, true, true, true, false], &Cancel::new()).unwrap();
+        let plain = Plain::<Small<F32>>::new();
+        let rows = Rows::new(plain, &features, 2, &[true, true, true, true, false], &Cancel::new()).unwrap();
         assert_eq!(rows.len(), 2);
         assert_eq!(rows.members(0), [0, 2]);
         assert_eq!(rows.members(1), [3]);
         assert_eq!(rows.norm(1), 5.0);
-        assert_eq!(rows.similarity(Portable, 0, 1), 0.6);
+        assert_eq!(rows.similarity(plain, 0, 1), 0.6);
     }
 
     #[test]
     fn rows_with_nan_or_infinity_are_named_unless_absent() {
         let features = [1.0, f32::NAN, f32::INFINITY, f32::NAN];
         let error =
-            Rows::new(Portable, &features, 1, &[true, true, true, false], &Cancel::new()).unwrap_err();
+            Rows::new(Plain::<Small<F32>>::new(), &features, 1, &[true, true, true, false], &Cancel::new())
+                .unwrap_err();
         assert!(error.to_string().contains("rows [1, 2]"), "{error}");
     }
 }

@@ -1,4 +1,4 @@
-//! The upper triangle of the similarity, tile by tile, each filtered for its rows and for its columns while in cache.
+//! The upper triangle of the similarity, tile by tile, each filtered for its rows and for its columns while in registers.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -6,9 +6,11 @@ use rayon::prelude::*;
 
 use super::bound::filter_error;
 use super::candidates::{List, Rule};
-use super::panels::{Block, COLUMN_STEPS, Chunks, Panels, ROW_STEPS, SIDE};
+use super::format::Format;
+use super::memory::Buffer;
+use super::panels::{Block, Chunks, Panels};
 use super::rows::Rows;
-use super::tile::{COLS, Line, ROWS, Tile, TileOps};
+use super::tile::{COLS, Filter, Kernel, Operands, Shape};
 use crate::kernels::cancel::Cancel;
 use crate::kernels::error::Error;
 use crate::kernels::topk::Scored;
@@ -17,65 +19,87 @@ use crate::kernels::topk::Scored;
 const RUN: usize = 8;
 
 /// The k nearest distinct rows of each distinct row, best first. The numbers are those of `rows`.
-pub(super) fn search<T: TileOps>(
-    ops: T,
+///
+/// `scale` multiplies the unit rows before they are written in the kernel's format; the format's own is the finest.
+/// The answer is `None` if the filter turns out too coarse for these rows, unless it is the `last` one.
+pub(super) fn search<K: Kernel>(
+    kernel: K,
     rows: &Rows<'_>,
     k: usize,
+    scale: f64,
+    last: bool,
     cancel: &Cancel,
-) -> Result<Vec<Vec<Scored<f32>>>, Error> {
-    let chunks = Chunks::new(rows.width());
-    let rule = Rule { k, error: filter_error(rows.width(), chunks.longest(), chunks.count()) };
-    let n_blocks = rows.len().div_ceil(SIDE);
+) -> Result<Option<Vec<Vec<Scored<f32>>>>, Error> {
+    let side = K::Shape::SIDE;
+    let chunks = Chunks::new::<K::Shape>(rows.width());
+    let panels = Panels::new(kernel, rows, chunks, scale, cancel)?;
+    let rounding = <K::Shape as Shape>::Format::rounding(chunks);
+    let error = filter_error(rows.width(), panels.residual(), rounding) * scale * scale;
+    let rule = Rule { k, scale: scale * scale, error };
+    let n_blocks = rows.len().div_ceil(side);
     let lists = (0..n_blocks)
         .map(|block| {
-            Mutex::new((block * SIDE..rows.len().min((block + 1) * SIDE)).map(|_| List::new()).collect())
+            Mutex::new((block * side..rows.len().min((block + 1) * side)).map(|_| List::new()).collect())
         })
         .collect();
-    let search = Search { ops, rows, panels: Panels::new(rows, cancel)?, chunks, rule, lists };
-    let scratch = || Scratch::new(chunks);
+    let search = Search { kernel, rows, panels, chunks, rule, lists };
     // The diagonal first: it gives every list a limit, without which whole tiles would be candidates.
-    (0..n_blocks).into_par_iter().try_for_each_init(scratch, |scratch, block| {
-        scratch.block.fill(&search.panels, block);
-        search.tile(scratch, block, block, cancel)
-    })?;
+    let crowded = (0..n_blocks)
+        .into_par_iter()
+        .map_init(
+            || Scratch::new(kernel, chunks, true),
+            |scratch, block| search.diagonal(scratch, block, cancel),
+        )
+        .try_reduce(|| 0, |a, b| Ok(a + b))?;
+    if !last && crowded > rows.len() / 4 {
+        return Ok(None);
+    }
     let tasks: Vec<(usize, usize)> =
         (0..n_blocks).flat_map(|row| (row + 1..n_blocks).step_by(RUN).map(move |from| (row, from))).collect();
-    tasks.into_par_iter().try_for_each_init(scratch, |scratch, (row, from)| {
-        scratch.block.fill(&search.panels, row);
-        (from..n_blocks.min(from + RUN)).try_for_each(|column| search.tile(scratch, row, column, cancel))
-    })?;
-    search.finish(cancel)
+    tasks.into_par_iter().try_for_each_init(
+        || Scratch::new(kernel, chunks, chunks.count() > 1),
+        |scratch, (row, from)| {
+            scratch.block.fill(&search.panels, row);
+            (from..n_blocks.min(from + RUN)).try_for_each(|column| search.tile(scratch, row, column, cancel))
+        },
+    )?;
+    search.finish(cancel).map(Some)
 }
 
-struct Search<'a, T> {
-    ops: T,
-    rows: &'a Rows<'a>,
-    panels: Panels,
+pub(super) struct Search<'a, K> {
+    kernel: K,
+    pub(super) rows: &'a Rows<'a>,
+    pub(super) panels: Panels,
     chunks: Chunks,
-    rule: Rule,
+    pub(super) rule: Rule,
     /// One lock for each block of rows; no thread holds two.
     lists: Vec<Mutex<Vec<List>>>,
 }
 
 /// What a thread works in.
-struct Scratch {
-    block: Block,
-    /// Partial sums of a tile, one chunk after another; a single micro-tile where there is one chunk only.
-    tiles: Vec<Tile>,
-    row_limits: Vec<[f32; ROWS]>,
-    column_limits: Vec<Line>,
+pub(super) struct Scratch<K: Kernel> {
+    session: K::Session,
+    pub(super) block: Block<K::Shape>,
+    /// Sums of a tile, micro-tile by micro-tile; of a single micro-tile where none are kept from chunk to chunk.
+    pub(super) tiles: Buffer,
+    row_limits: Vec<f32>,
+    column_limits: Vec<f32>,
+    found: Vec<u64>,
     for_rows: Vec<Pair>,
     for_columns: Vec<Pair>,
 }
 
-impl Scratch {
-    fn new(chunks: Chunks) -> Self {
-        let tiles = if chunks.count() == 1 { 1 } else { ROW_STEPS * COLUMN_STEPS };
+impl<K: Kernel> Scratch<K> {
+    fn new(kernel: K, chunks: Chunks, whole: bool) -> Self {
+        let (side, rows) = (K::Shape::SIDE, K::Shape::ROWS);
+        let tiles = if whole { side * side } else { rows * K::Shape::WIDE };
         Self {
+            session: kernel.session(),
             block: Block::new(chunks),
-            tiles: vec![[Line::ZERO; ROWS]; tiles],
-            row_limits: vec![[f32::INFINITY; ROWS]; ROW_STEPS],
-            column_limits: vec![Line([f32::INFINITY; COLS]); COLUMN_STEPS],
+            tiles: Buffer::new(tiles / COLS),
+            row_limits: vec![f32::INFINITY; side],
+            column_limits: vec![f32::INFINITY; side],
+            found: vec![0; rows],
             for_rows: Vec::new(),
             for_columns: Vec::new(),
         }
@@ -90,65 +114,96 @@ struct Pair {
     score: f32,
 }
 
-impl<T: TileOps> Search<'_, T> {
+impl<K: Kernel> Search<'_, K> {
     /// Computes one tile and hands its survivors to the lists of its rows and of its columns. `scratch` holds the rows.
-    fn tile(&self, scratch: &mut Scratch, row: usize, column: usize, cancel: &Cancel) -> Result<(), Error> {
-        cancel.check()?;
-        let limits = |block| self.lock(block).iter().map(List::limit).collect::<Vec<_>>();
-        spread(&limits(row), scratch.row_limits.as_flattened_mut());
-        let column_limits = limits(column);
-        for (line, limits) in scratch.column_limits.iter_mut().zip(0..) {
-            spread(column_limits.get(limits * COLS..).unwrap_or_default(), &mut line.0);
-        }
-        let last = self.chunks.count() - 1;
-        for chunk in 0..=last {
-            for column_step in 0..COLUMN_STEPS.min(self.panels.len() - column * COLUMN_STEPS) {
-                let lines = self.panels.lines(column * COLUMN_STEPS + column_step, self.chunks.range(chunk));
-                // On the diagonal only pairs above it count.
-                let row_steps =
-                    if row == column { ((column_step + 1) * COLS).div_ceil(ROWS) } else { ROW_STEPS };
-                for row_step in 0..row_steps {
-                    let place = if last == 0 { 0 } else { column_step * ROW_STEPS + row_step };
-                    let tile = &mut scratch.tiles[place];
-                    if chunk == 0 {
-                        *tile = [Line::ZERO; ROWS];
-                    }
-                    self.ops.accumulate(scratch.block.values(chunk, row_step), lines, tile);
-                    if chunk == last
-                        && self.ops.reaches(
-                            tile,
-                            &scratch.row_limits[row_step],
-                            &scratch.column_limits[column_step],
-                        )
-                    {
-                        let corner = (row * SIDE + row_step * ROWS, column * SIDE + column_step * COLS);
-                        self.collect(scratch, place, corner);
-                    }
-                }
-            }
-        }
+    fn tile(
+        &self,
+        scratch: &mut Scratch<K>,
+        row: usize,
+        column: usize,
+        cancel: &Cancel,
+    ) -> Result<(), Error> {
+        spread(&self.lock(row), &mut scratch.row_limits);
+        spread(&self.lock(column), &mut scratch.column_limits);
+        self.product(scratch, column, true, cancel, |scratch, sums, first_row, first_column| {
+            self.collect(scratch, sums, (row, first_row), (column, first_column));
+        })?;
         self.offer(row, &mut scratch.for_rows);
         self.offer(column, &mut scratch.for_columns);
         Ok(())
     }
 
+    /// Multiplies the rows that `scratch` holds with those of block `column`, and either leaves all sums in
+    /// `scratch.tiles` or filters them; then `collect` gets each micro-tile in which something was found: where its
+    /// values are, and its first row and column in the tile.
+    pub(super) fn product(
+        &self,
+        scratch: &mut Scratch<K>,
+        column: usize,
+        filtered: bool,
+        cancel: &Cancel,
+        mut collect: impl FnMut(&mut Scratch<K>, usize, usize, usize),
+    ) -> Result<(), Error> {
+        let (rows, wide, groups) = (K::Shape::ROWS, K::Shape::WIDE, K::Shape::SIDE / K::Shape::ROWS);
+        let first_panel = column * K::Shape::SIDE / COLS;
+        let last_panel = self.panels.count().min(first_panel + K::Shape::SIDE / COLS);
+        let last = self.chunks.count() - 1;
+        for chunk in 0..=last {
+            cancel.check()?;
+            let steps = self.chunks.range(chunk).len();
+            for (at, panel) in (first_panel..last_panel).step_by(K::Shape::PANELS).enumerate() {
+                let right = self.panels.lines(chunk, panel, K::Shape::PANELS);
+                for group in 0..groups {
+                    let keeps = scratch.tiles.len() * COLS > rows * wide;
+                    let place = if keeps { (at * groups + group) * rows * wide } else { 0 };
+                    let filter = (filtered && chunk == last).then_some(Filter {
+                        rows: &scratch.row_limits[group * rows..][..rows],
+                        columns: &scratch.column_limits[at * wide..][..wide],
+                        found: &mut scratch.found,
+                    });
+                    let left = scratch.block.cells(chunk, group);
+                    let found = self.kernel.multiply(
+                        &mut scratch.session,
+                        Operands { left, right, stride: steps, steps },
+                        chunk == 0,
+                        &mut scratch.tiles.cells_mut()[place..][..rows * wide],
+                        filter,
+                    );
+                    if found {
+                        collect(scratch, place, group * rows, at * wide);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Notes the entries of a micro-tile that reach a limit.
-    fn collect(&self, scratch: &mut Scratch, place: usize, (first_row, first_column): (usize, usize)) {
-        let row_limits = &scratch.row_limits[first_row % SIDE / ROWS];
-        let column_limits = &scratch.column_limits[first_column % SIDE / COLS].0;
-        for ((row, line), &row_limit) in
-            (first_row..self.rows.len()).zip(&scratch.tiles[place]).zip(row_limits)
-        {
-            for ((column, &score), &column_limit) in
-                (first_column..self.rows.len()).zip(&line.0).zip(column_limits)
-            {
-                if column > row {
-                    if score >= row_limit {
-                        scratch.for_rows.push(Pair { to: row, of: column, score });
-                    }
-                    if score >= column_limit {
-                        scratch.for_columns.push(Pair { to: column, of: row, score });
-                    }
+    fn collect(
+        &self,
+        scratch: &mut Scratch<K>,
+        place: usize,
+        (row_block, first_row): (usize, usize),
+        (column_block, first_column): (usize, usize),
+    ) {
+        let side = K::Shape::SIDE;
+        for (row, &found) in scratch.found.iter().enumerate() {
+            let mut found = found;
+            while found != 0 {
+                let column = found.trailing_zeros() as usize;
+                found &= found - 1;
+                let score = f32::from_bits(scratch.tiles.cells()[place + row * K::Shape::WIDE + column]);
+                let (row, column) = (first_row + row, first_column + column);
+                let (i, j) = (row_block * side + row, column_block * side + column);
+                // Behind the last row there are zeros, and a low limit lets them through.
+                if i >= self.rows.len() || j >= self.rows.len() {
+                    continue;
+                }
+                if score >= scratch.row_limits[row] {
+                    scratch.for_rows.push(Pair { to: i, of: j, score });
+                }
+                if score >= scratch.column_limits[column] {
+                    scratch.for_columns.push(Pair { to: j, of: i, score });
                 }
             }
         }
@@ -161,7 +216,7 @@ impl<T: TileOps> Search<'_, T> {
         let mut lists = self.lock(block);
         for pair in pairs.drain(..) {
             let candidate = Scored { score: pair.score, id: pair.of as i32 };
-            lists[pair.to % SIDE].push(self.rule, candidate, |id| self.exact(pair.to, id));
+            lists[pair.to % K::Shape::SIDE].push(self.rule, candidate, |id| self.exact(pair.to, id));
         }
     }
 
@@ -172,7 +227,7 @@ impl<T: TileOps> Search<'_, T> {
                 let mut lists = self.lock(block);
                 lists
                     .iter_mut()
-                    .zip(block * SIDE..)
+                    .zip(block * K::Shape::SIDE..)
                     .map(|(list, row)| {
                         cancel.check()?;
                         Ok(list.finish(self.rule, |id| self.exact(row, id)))
@@ -183,19 +238,20 @@ impl<T: TileOps> Search<'_, T> {
         Ok(blocks.into_iter().flatten().collect())
     }
 
-    fn exact(&self, row: usize, id: i32) -> f32 {
-        self.rows.similarity(self.ops, row, id as usize)
+    pub(super) fn exact(&self, row: usize, id: i32) -> f32 {
+        self.rows.similarity(self.kernel, row, id as usize)
     }
 
-    fn lock(&self, block: usize) -> MutexGuard<'_, Vec<List>> {
+    pub(super) fn lock(&self, block: usize) -> MutexGuard<'_, Vec<List>> {
         // A poisoned list can only mean that a thread panicked, and then nobody reads the result.
         self.lists[block].lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Copies limits; where rows are missing nothing reaches the limit.
-fn spread(limits: &[f32], into: &mut [f32]) {
-    let n = limits.len().min(into.len());
-    into[..n].copy_from_slice(&limits[..n]);
-    into[n..].fill(f32::INFINITY);
+fn spread(lists: &[List], limits: &mut [f32]) {
+    limits.fill(f32::INFINITY);
+    for (limit, list) in limits.iter_mut().zip(lists) {
+        *limit = list.limit();
+    }
 }

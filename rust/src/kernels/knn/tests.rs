@@ -1,19 +1,21 @@
-//! Against every pair in float64, on both paths.
+//! Against every pair in float64: on every path of this machine, and with every format and geometry in plain Rust.
 
+use super::tile::{Tiles, Wide, canonical_dot};
 use super::*;
 use crate::kernels::rng::Stream;
-use crate::kernels::simd::has_avx2;
 
-fn oracle(features: &[f32], width: usize, present: &[bool], k: usize) -> Vec<Vec<(i32, f32)>> {
+type Neighbours = Vec<Vec<(i32, f32)>>;
+
+fn oracle(features: &[f32], width: usize, present: &[bool], k: usize) -> Neighbours {
     let row = |i: usize| &features[i * width..(i + 1) * width];
-    let norm = |i: usize| tile::canonical_dot(row(i), row(i)).sqrt();
+    let norm = |i: usize| canonical_dot(row(i), row(i)).sqrt();
     let alive = |i: usize| present[i] && norm(i) > 0.0;
     let n = present.len();
     (0..n)
         .map(|i| {
             let others = (0..n).filter(|&j| alive(i) && alive(j) && i != j);
             let mut all: Vec<(i32, f32)> = others
-                .map(|j| (j as i32, (tile::canonical_dot(row(i), row(j)) / (norm(i) * norm(j))) as f32))
+                .map(|j| (j as i32, (canonical_dot(row(i), row(j)) / (norm(i) * norm(j))) as f32))
                 .collect();
             all.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
             all.truncate(k);
@@ -23,17 +25,43 @@ fn oracle(features: &[f32], width: usize, present: &[bool], k: usize) -> Vec<Vec
         .collect()
 }
 
+fn rows_of(graph: &OwnedCsr) -> Neighbours {
+    let rows = graph.indptr.windows(2).map(|ends| ends[0] as usize..ends[1] as usize);
+    rows.map(|row| row.map(|entry| (graph.indices[entry], graph.values[entry])).collect()).collect()
+}
+
+/// With rows written more coarsely than need be, by `coarseness`.
+fn with<K: Kernel>(
+    kernel: K,
+    features: &[f32],
+    width: usize,
+    present: &[bool],
+    k: usize,
+    coarseness: f64,
+) -> Neighbours {
+    let cancel = Cancel::new();
+    let rows = Rows::new(kernel, features, width, present, &cancel).unwrap();
+    let scale = <K::Shape as Shape>::Format::scale(width, rows.largest()) / coarseness;
+    let nearest = search::search(kernel, &rows, k.min(present.len()), scale, true, &cancel).unwrap().unwrap();
+    rows_of(&spell_out(kernel, &rows, nearest, k.min(present.len())))
+}
+
 fn check(features: &[f32], width: usize, present: &[bool], k: usize) {
     let truth = oracle(features, width, present, k);
-    let paths = if has_avx2() { vec![Path::Portable, Path::Avx2] } else { vec![Path::Portable] };
-    for path in paths {
+    for path in Path::available() {
         let graph = knn(features, width, present, k, path, &Cancel::new()).unwrap();
-        for (row, truth) in truth.iter().enumerate() {
-            let range = graph.indptr[row] as usize..graph.indptr[row + 1] as usize;
-            let found: Vec<(i32, f32)> =
-                range.map(|entry| (graph.indices[entry], graph.values[entry])).collect();
-            assert_eq!(&found, truth, "row {row}, {path:?}, width {width}, k {k}");
-        }
+        assert_eq!(rows_of(&graph), truth, "{path:?}, width {width}, k {k}");
+    }
+    let found = [
+        ("small i16", with(Plain::<Small<I16>>::new(), features, width, present, k, 1.0)),
+        // Rows of zeros and ones: most of every row is lost, and the bound says so.
+        ("coarse i16", with(Plain::<Small<I16>>::new(), features, width, present, k, 50_000.0)),
+        ("wide f32", with(Plain::<Wide<F32>>::new(), features, width, present, k, 1.0)),
+        ("wide i16", with(Plain::<Wide<I16>>::new(), features, width, present, k, 1.0)),
+        ("tiles", with(Plain::<Tiles>::new(), features, width, present, k, 1.0)),
+    ];
+    for (name, found) in found {
+        assert_eq!(found, truth, "{name}, width {width}, k {k}");
     }
 }
 
@@ -44,18 +72,27 @@ fn random(n: usize, width: usize, seed: u64) -> Vec<f32> {
 
 #[test]
 fn equals_every_pair_in_float64() {
-    for (n, width, k) in [(1, 3, 2), (7, 1, 10), (200, 5, 3), (401, 17, 10), (300, 300, 4)] {
+    for (n, width, k) in [(1, 3, 2), (7, 1, 10), (200, 5, 3), (401, 17, 10), (300, 300, 4), (50, 1100, 3)] {
         check(&random(n, width, n as u64), width, &vec![true; n], k);
     }
 }
 
 #[test]
 fn near_ties_are_decided_exactly() {
-    // All rows within a few roundings of one direction: the filter cannot tell them apart.
+    // All rows within a few roundings of one direction: no filter can tell them apart.
     let (n, width) = (260, 8);
     let features: Vec<f32> =
         random(n, width, 1).iter().zip(0..).map(|(x, p)| 1.0 + (p % 3) as f32 + 1e-6 * x).collect();
     check(&features, width, &vec![true; n], 5);
+}
+
+#[test]
+fn rows_of_a_few_clusters_are_all_nearly_alike() {
+    let (n, width) = (400, 24);
+    let (centres, noise) = (random(4, width, 3), random(n, width, 4));
+    let features: Vec<f32> =
+        (0..n * width).map(|p| centres[p / width % 4 * width + p % width] + 0.02 * noise[p]).collect();
+    check(&features, width, &vec![true; n], 10);
 }
 
 #[test]
@@ -74,6 +111,25 @@ fn twins_zero_rows_and_absent_rows() {
     for k in [1, 2, 30, 400] {
         check(&features, width, &present, k);
     }
+}
+
+#[test]
+fn rows_of_one_value_and_of_very_small_and_large_ones() {
+    let (n, width) = (230, 6);
+    let mut features = random(n, width, 5);
+    for row in 0..n {
+        let values = &mut features[row * width..(row + 1) * width];
+        let scale = [1e-44f32, 1e-38, 1.0, 1e20, 3e38][row % 5];
+        values.iter_mut().for_each(|value| *value *= scale);
+        if row % 4 == 0 {
+            values
+                .iter_mut()
+                .enumerate()
+                .filter(|(at, _)| *at != row % width)
+                .for_each(|(_, value)| *value = 0.0);
+        }
+    }
+    check(&features, width, &vec![true; n], 7);
 }
 
 #[test]

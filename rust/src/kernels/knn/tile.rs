@@ -1,33 +1,138 @@
-//! The few operations that an instruction path provides, and the plain-Rust version of them.
+//! The few operations that an instruction path provides.
 
-/// Rows of a micro-tile.
-pub(super) const ROWS: usize = 6;
-/// Columns of a micro-tile: two vectors of eight.
+use super::format::{Bf16, Format};
+
+/// Columns of a panel.
 pub(super) const COLS: usize = 16;
 
-/// One value of each of sixteen columns, on a cache line of its own.
+/// One cell of each of sixteen columns, on a cache line of its own.
 #[derive(Debug, Clone, Copy)]
 #[repr(C, align(64))]
-pub(super) struct Line(pub(super) [f32; COLS]);
+pub(super) struct Line(pub(super) [u32; COLS]);
 
-impl Line {
-    pub(super) const ZERO: Self = Self([0.0; COLS]);
+/// Format and geometry of a filter: micro-tiles of `ROWS` rows and `PANELS` panels.
+pub(super) trait Shape: Copy + Send + Sync + 'static {
+    type Format: Format;
+    const ROWS: usize;
+    const PANELS: usize;
+    /// Columns of a micro-tile.
+    const WIDE: usize = Self::PANELS * COLS;
+    /// Cells of a row come in multiples of this.
+    const STEPS: usize = 1;
+    /// Rows and columns of a block, a multiple of both sides of a micro-tile: a block's rows of one chunk stay in the
+    /// second cache.
+    const SIDE: usize = 192;
+    /// Most cells of a row that are summed at a time: the columns of a micro-tile stay in the first cache.
+    const CHUNK: usize;
+
+    /// Where a cell lies among the left-hand cells of a micro-tile that has `steps` of them in a row.
+    #[inline(always)]
+    fn place(row: usize, step: usize, _steps: usize) -> usize {
+        step * Self::ROWS + row
+    }
 }
 
-/// A micro-tile of approximate similarities: `tile[row].0[column]`.
-pub(super) type Tile = [Line; ROWS];
+/// Six rows by sixteen columns: twelve accumulators of eight, as sixteen registers allow.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Small<F>(std::marker::PhantomData<F>);
+
+impl<F: Format> Shape for Small<F> {
+    type Format = F;
+    const ROWS: usize = 6;
+    const PANELS: usize = 1;
+    const CHUNK: usize = 256;
+}
+
+/// Eight rows by forty-eight columns: twenty-four accumulators of sixteen, as thirty-two registers allow.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wide<F>(std::marker::PhantomData<F>);
+
+impl<F: Format> Shape for Wide<F> {
+    type Format = F;
+    const ROWS: usize = 8;
+    const PANELS: usize = 3;
+    const CHUNK: usize = 192;
+}
+
+/// Two by two tiles of sixteen rows and sixteen columns, sixteen cells deep.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tiles;
+
+impl Shape for Tiles {
+    type Format = Bf16;
+    const ROWS: usize = 32;
+    const PANELS: usize = 2;
+    const STEPS: usize = 16;
+    const SIDE: usize = 384;
+    const CHUNK: usize = 256;
+
+    /// Tile by tile, each of sixteen rows of sixteen cells.
+    #[inline(always)]
+    fn place(row: usize, step: usize, steps: usize) -> usize {
+        row / 16 * 16 * steps + step / 16 * 256 + row % 16 * 16 + step % 16
+    }
+}
+
+/// The two operands of a micro-tile in one chunk.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Operands<'a> {
+    /// The rows' cells, at the shape's places.
+    pub(super) left: &'a [u32],
+    /// The columns' cells: `steps` lines of the first panel, and further panels `stride` lines on.
+    pub(super) right: &'a [Line],
+    pub(super) stride: usize,
+    pub(super) steps: usize,
+}
+
+/// What to do with a finished micro-tile.
+#[derive(Debug)]
+pub(super) struct Filter<'a> {
+    /// A limit for every row and one for every column; an entry is found if it reaches the smaller of its two.
+    pub(super) rows: &'a [f32],
+    pub(super) columns: &'a [f32],
+    /// For every row, bit j tells whether column j was found.
+    pub(super) found: &'a mut [u64],
+}
 
 /// What the search needs from an instruction path. A further path implements these and nothing else.
-pub(super) trait TileOps: Copy + Send + Sync {
-    /// Adds `Σ_p a[p][row] · b[p][column]` to `tile`. Each sum starts from zero and is added to the tile once, so that
-    /// the longest chain of roundings is `a.len() + 2` (product, sums, addition).
-    fn accumulate(self, a: &[[f32; ROWS]], b: &[Line], tile: &mut Tile);
+pub(super) trait Kernel: Copy + Send + Sync {
+    type Shape: Shape;
+    /// What a thread must hold while it multiplies.
+    type Session;
 
-    /// Whether any entry is at least the limit of its row or the limit of its column.
-    fn reaches(self, tile: &Tile, rows: &[f32; ROWS], columns: &Line) -> bool;
+    fn session(self) -> Self::Session;
+
+    /// Computes the products of a micro-tile's rows and columns over one chunk, and adds `tile` to them unless this is the
+    /// `first` chunk. Without a filter the sums replace `tile`. With a filter nothing happens to `tile` unless an
+    /// entry is found; then the *values* of the sums replace it (as bits), `found` is set, and the answer is true.
+    fn multiply(
+        self,
+        session: &mut Self::Session,
+        operands: Operands<'_>,
+        first: bool,
+        tile: &mut [u32],
+        filter: Option<Filter<'_>>,
+    ) -> bool;
+
+    /// The format's `encode`.
+    fn encode(self, row: &[f32], scale: f64, cells: &mut [u32]) -> f64;
 
     /// [`canonical_dot`], bit for bit.
     fn dot(self, x: &[f32], y: &[f32]) -> f64;
+}
+
+/// Panics if a micro-tile's slices do not have the sizes of `S`: what instruction paths rely on.
+#[inline(always)]
+pub(super) fn check_sizes<S: Shape>(operands: Operands<'_>, tile: &[u32], filter: Option<&Filter<'_>>) {
+    let Operands { left, right, stride, steps } = operands;
+    assert!(left.len() == S::ROWS * steps && steps.is_multiple_of(S::STEPS));
+    assert!(right.len() == (S::PANELS - 1) * stride + steps);
+    assert!(tile.len() == S::ROWS * S::WIDE);
+    if let Some(filter) = filter {
+        assert!(
+            filter.rows.len() == S::ROWS && filter.columns.len() == S::WIDE && filter.found.len() == S::ROWS
+        );
+    }
 }
 
 /// The dot product that decides: summed in float64 in one fixed order.
@@ -53,39 +158,4 @@ pub(super) fn canonical_dot(x: &[f32], y: &[f32]) -> f64 {
         }
     }
     lanes[0]
-}
-
-/// Plain Rust.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Portable;
-
-impl TileOps for Portable {
-    fn accumulate(self, a: &[[f32; ROWS]], b: &[Line], tile: &mut Tile) {
-        // Two rows at a time: their sums fit the sixteen 128-bit registers that every x86-64 and AArch64 has.
-        for pair in 0..ROWS / 2 {
-            let mut sums = [[0.0f32; COLS]; 2];
-            for (a, b) in a.iter().zip(b) {
-                for (sums, left) in sums.iter_mut().zip(&a[2 * pair..]) {
-                    for (sum, right) in sums.iter_mut().zip(b.0) {
-                        *sum += left * right;
-                    }
-                }
-            }
-            for (line, sums) in tile[2 * pair..].iter_mut().zip(sums) {
-                for (entry, sum) in line.0.iter_mut().zip(sums) {
-                    *entry += sum;
-                }
-            }
-        }
-    }
-
-    fn reaches(self, tile: &Tile, rows: &[f32; ROWS], columns: &Line) -> bool {
-        tile.iter()
-            .zip(rows)
-            .any(|(line, &row)| line.0.iter().zip(columns.0).any(|(&entry, column)| entry >= row.min(column)))
-    }
-
-    fn dot(self, x: &[f32], y: &[f32]) -> f64 {
-        canonical_dot(x, y)
-    }
 }
