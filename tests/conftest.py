@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import settings
 
+from magnet import _core
 from magnet.data.synthetic import Synthetic, generate
 
 # Tests work on tiny data, where a second thread of torch costs more than it brings; who needs threads sets them.
@@ -17,6 +18,14 @@ torch.set_num_threads(1)
 settings.register_profile("fast", max_examples=30, deadline=None, database=None, derandomize=True)
 settings.register_profile("slow", max_examples=1000, deadline=None, database=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say which instruction paths the kernels could be tested on: the others ran only as plain Rust."""
+    paths = _core.simd_paths()
+    ran = ", ".join(name for name, here in paths if here)
+    missing = ", ".join(name for name, here in paths if not here)
+    terminalreporter.write_line(f"instruction paths tested: {ran}; not on this machine: {missing or 'none'}")
 
 
 @pytest.fixture(scope="session")

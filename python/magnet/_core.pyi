@@ -24,6 +24,7 @@ __all__ = [
     "score_towers",
     "set_num_threads",
     "shared_users",
+    "simd_paths",
     "similarity",
     "spmm",
     "union_max",
@@ -37,6 +38,7 @@ __version__: str
 
 def num_threads() -> int: ...
 def set_num_threads(threads: int) -> None: ...
+def simd_paths() -> list[tuple[str, bool]]: ...
 
 _Seen: TypeAlias = tuple[_Indptr, NDArray[np.int32]]
 _Mixture: TypeAlias = tuple[

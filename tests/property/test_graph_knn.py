@@ -9,15 +9,7 @@ from graph_data import KINDS, features, same_bits
 from magnet import _core
 from magnet.graph import knn_graph
 
-PATHS = ["portable"]
-for _path in ["avx2"]:
-    with pytest.MonkeyPatch.context() as _patch:
-        _patch.setenv("MAGNET_SIMD", _path)
-        try:
-            _core.knn(np.ones((1, 1), np.float32), np.ones(1, bool), 1)
-            PATHS.append(_path)
-        except ValueError:
-            pass
+PATHS = [name for name, here in _core.simd_paths() if here]
 
 
 def on_every_path(x, k, present=None):
@@ -28,7 +20,7 @@ def on_every_path(x, k, present=None):
         with pytest.MonkeyPatch.context() as patch:
             for path in PATHS:
                 patch.setenv("MAGNET_SIMD", path)
-                for n in (1, 2, 5):
+                for n in (1, 2, 3, 7):
                     _core.set_num_threads(n)
                     graphs.append(knn_graph(x, k, present=present))
     finally:
@@ -79,3 +71,26 @@ def test_half_precision_is_summed_in_double(k):
     # Sums of squares of these overflow float16, and many of their cosines differ by less than its precision.
     x = (300 + features("gaussian", 60, 40, seed=2)).astype(np.float16)
     assert same_bits(knn_graph(x, k), oracles.knn(x.astype(np.float32), k))
+
+
+def test_nearly_parallel_rows_with_many_candidates_within_a_filter_s_error():
+    x = (1 + 1e-3 * features("gaussian", 600, 48, seed=3)).astype(np.float32)
+    assert same_bits(on_every_path(x, 10), oracles.knn(x, 10))
+
+
+@pytest.mark.parametrize("scale", [1e-44, 1e-38, 1e38])
+def test_tiny_and_huge_rows(scale):
+    x = features("gaussian", 250, 9, seed=4)
+    x[::2] = (x[::2] * (scale / 4)).astype(np.float32)
+    assert same_bits(on_every_path(x, 5), oracles.knn(x, 5))
+
+
+@pytest.mark.parametrize(("path", "here"), _core.simd_paths())
+def test_a_forced_path_runs_or_says_what_is_missing(path, here, monkeypatch):
+    monkeypatch.setenv("MAGNET_SIMD", path)
+    x = features("gaussian", 30, 4, seed=5)
+    if here:
+        assert knn_graph(x, 2).nnz == 60
+    else:
+        with pytest.raises(ValueError, match=f"MAGNET_SIMD={path}, but this machine has no .*portable"):
+            knn_graph(x, 2)

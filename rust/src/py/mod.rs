@@ -7,6 +7,7 @@ mod knn;
 mod propagate;
 mod rank;
 mod sampling;
+mod simd;
 mod threads;
 
 use pyo3::prelude::*;
@@ -19,5 +20,6 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     propagate::register(module)?;
     rank::register(module)?;
     sampling::register(module)?;
+    simd::register(module)?;
     threads::register(module)
 }

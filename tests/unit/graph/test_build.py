@@ -50,7 +50,7 @@ def test_wrong_features_are_refused(features, k, present, message):
 
 def test_an_unknown_instruction_path_is_refused(monkeypatch):
     monkeypatch.setenv("MAGNET_SIMD", "sse9")
-    with pytest.raises(DataError, match="portable or avx2"):
+    with pytest.raises(DataError, match="portable, avx2, avx512 or amx"):
         graph.knn_graph(np.ones((2, 2), dtype=np.float32), 1)
 
 

@@ -9,6 +9,7 @@ mod approximate;
 mod bound;
 mod candidates;
 mod diagonal;
+mod dispatch;
 mod format;
 mod memory;
 mod panels;
@@ -17,16 +18,19 @@ mod rows;
 mod search;
 mod tile;
 
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+mod amx;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx2_product;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 
 use rayon::prelude::*;
 
 pub use self::approximate::{Approximate, Features, Plan, knn_approximate};
-use self::format::{F32, Format, I16};
-use self::plain::Plain;
 use self::rows::Rows;
-use self::tile::{Kernel, Shape, Small};
 use super::cancel::Cancel;
 use super::csr::{OwnedCsr, indptr_from_counts};
 use super::error::Error;
@@ -39,8 +43,8 @@ use super::topk::Scored;
 /// than k others exist, all of them are neighbours. Cosines are rounded to float32 and ranked as such: the higher first,
 /// then the lower row. Columns ascend within a row of the result.
 ///
-/// Cost: N² width multiplications in float32 (half of the products, each two operations), memory one packed copy of the
-/// features and `O(N k)`. Rows that the filter cannot tell apart cost one float64 dot product for each pair.
+/// Cost: N² width / 2 multiplications and additions in the filter's numbers (half of the products), memory one packed copy
+/// of the features in them and `O(N k)`. Rows that no filter can tell apart cost one float64 dot product for each pair.
 ///
 /// # Errors
 /// [`Error::Invalid`] if the sizes disagree, `k` is zero, there are 2^31 rows or more, or a present row is not finite;
@@ -71,53 +75,18 @@ pub fn knn(
         )));
     }
     let k = k.min(present.len());
-    match path {
-        Path::Portable => {
-            let kernel = Plain::<Small<F32>>::new();
-            let rows = Rows::new(kernel, features, width, present, cancel)?;
-            let nearest = finest(kernel, &rows, k, true, cancel)?;
-            Ok(spell_out(kernel, &rows, nearest.unwrap_or_default(), k))
-        }
-        #[cfg(target_arch = "x86_64")]
-        Path::Avx2 | Path::Avx512 | Path::Amx => {
-            let lacks = || Error::invalid("this machine has no AVX2 with FMA");
-            let kernel = avx2::Avx2::<I16>::detect().ok_or_else(lacks)?;
-            let floats = avx2::Avx2::<F32>::detect().ok_or_else(lacks)?;
-            let rows = Rows::new(kernel, features, width, present, cancel)?;
-            let mut nearest = None;
-            if I16::fits(width) {
-                nearest = finest(kernel, &rows, k, false, cancel)?;
-            }
-            let nearest = match nearest {
-                None => finest(floats, &rows, k, true, cancel)?,
-                found => found,
-            };
-            Ok(spell_out(kernel, &rows, nearest.unwrap_or_default(), k))
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        _ => Err(Error::invalid("this machine has no AVX2 with FMA")),
-    }
-}
-
-/// Searches with the finest scale that the kernel's format allows.
-fn finest<K: Kernel>(
-    kernel: K,
-    rows: &Rows<'_>,
-    k: usize,
-    last: bool,
-    cancel: &Cancel,
-) -> Result<Option<Vec<Vec<Scored<f32>>>>, Error> {
-    let scale = <K::Shape as Shape>::Format::scale(rows.width(), rows.largest());
-    search::search(kernel, rows, k, scale, last, cancel)
+    let rows = Rows::new(dispatch::dot(path.check()?), features, width, present, cancel)?;
+    let nearest = dispatch::nearest(path, &rows, k, cancel)?;
+    Ok(spell_out(&rows, nearest, k))
 }
 
 /// The graph of all rows from the k nearest distinct rows of each distinct row.
-fn spell_out(kernel: impl Kernel, rows: &Rows<'_>, nearest: Vec<Vec<Scored<f32>>>, k: usize) -> OwnedCsr {
+fn spell_out(rows: &Rows<'_>, nearest: Vec<Vec<Scored<f32>>>, k: usize) -> OwnedCsr {
     let mut neighbours: Vec<Vec<Scored<f32>>> = vec![Vec::new(); rows.total()];
     let answers: Vec<Vec<Scored<f32>>> = nearest
         .into_par_iter()
         .enumerate()
-        .map(|(class, nearest)| expand(rows, class, nearest, rows.similarity(kernel, class, class), k))
+        .map(|(class, nearest)| expand(rows, class, nearest, rows.similarity(class, class), k))
         .collect();
     for (class, best) in answers.into_iter().enumerate() {
         for &member in rows.members(class) {

@@ -4,7 +4,7 @@
 use std::marker::PhantomData;
 
 use super::format::Format;
-use super::tile::{COLS, Filter, Kernel, Line, Operands, Shape, canonical_dot, check_sizes};
+use super::tile::{COLS, Filter, Kernel, Line, Operands, Shape, check_sizes};
 
 /// Rows multiplied at a time: their sums fit the sixteen 128-bit registers that every x86-64 and AArch64 has.
 const PAIR: usize = 2;
@@ -81,10 +81,6 @@ impl<S: Shape> Kernel for Plain<S> {
 
     fn encode(self, row: &[f32], scale: f64, cells: &mut [u32]) -> f64 {
         S::Format::encode(row, scale, cells)
-    }
-
-    fn dot(self, x: &[f32], y: &[f32]) -> f64 {
-        canonical_dot(x, y)
     }
 }
 

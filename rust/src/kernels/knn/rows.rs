@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use rayon::prelude::*;
 
-use super::tile::Kernel;
+use super::tile::Dot;
 use crate::kernels::cancel::Cancel;
 use crate::kernels::error::Error;
 
@@ -23,6 +23,7 @@ pub(super) struct Rows<'a> {
     width: usize,
     /// Number of rows of the matrix.
     total: usize,
+    dot: Dot,
     /// For each class, its rows in ascending order.
     members: Vec<Vec<i32>>,
     /// For each class, the length of its row.
@@ -37,7 +38,7 @@ impl<'a> Rows<'a> {
     /// # Errors
     /// [`Error::Invalid`] naming the present rows that hold NaN or infinity.
     pub(super) fn new(
-        kernel: impl Kernel,
+        dot: Dot,
         features: &'a [f32],
         width: usize,
         present: &[bool],
@@ -51,8 +52,7 @@ impl<'a> Rows<'a> {
                 let index = step * STEP + index;
                 if present[index] {
                     let row = row(index);
-                    *summary =
-                        Summary { norm: kernel.dot(row, row).sqrt(), largest: largest(row), hash: hash(row) };
+                    *summary = Summary { norm: dot(row, row).sqrt(), largest: largest(row), hash: hash(row) };
                 }
             }
             Ok(())
@@ -62,6 +62,7 @@ impl<'a> Rows<'a> {
             features,
             width,
             total: present.len(),
+            dot,
             members: Vec::new(),
             norms: Vec::new(),
             largest: 0.0,
@@ -122,8 +123,8 @@ impl<'a> Rows<'a> {
     }
 
     /// The canonical cosine of two classes: the same bits in either order and on every machine.
-    pub(super) fn similarity(&self, kernel: impl Kernel, a: usize, b: usize) -> f32 {
-        (kernel.dot(self.row(a), self.row(b)) / (self.norms[a] * self.norms[b])) as f32
+    pub(super) fn similarity(&self, a: usize, b: usize) -> f32 {
+        ((self.dot)(self.row(a), self.row(b)) / (self.norms[a] * self.norms[b])) as f32
     }
 }
 
@@ -183,27 +184,26 @@ fn hash(row: &[f32]) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{format::F32, plain::Plain, tile::Small};
+    use super::super::tile::canonical_dot;
     use super::*;
 
     #[test]
     fn identical_rows_form_one_class_and_empty_ones_none() {
         let features = [1.0, 0.0, 0.0, -0.0, 1.0, -0.0, 3.0, 4.0, 1.0, 0.0];
-        let plain = Plain::<Small<F32>>::new();
-        let rows = Rows::new(plain, &features, 2, &[true, true, true, true, false], &Cancel::new()).unwrap();
+        let rows =
+            Rows::new(canonical_dot, &features, 2, &[true, true, true, true, false], &Cancel::new()).unwrap();
         assert_eq!(rows.len(), 2);
         assert_eq!(rows.members(0), [0, 2]);
         assert_eq!(rows.members(1), [3]);
         assert_eq!(rows.norm(1), 5.0);
-        assert_eq!(rows.similarity(plain, 0, 1), 0.6);
+        assert_eq!(rows.similarity(0, 1), 0.6);
     }
 
     #[test]
     fn rows_with_nan_or_infinity_are_named_unless_absent() {
         let features = [1.0, f32::NAN, f32::INFINITY, f32::NAN];
         let error =
-            Rows::new(Plain::<Small<F32>>::new(), &features, 1, &[true, true, true, false], &Cancel::new())
-                .unwrap_err();
+            Rows::new(canonical_dot, &features, 1, &[true, true, true, false], &Cancel::new()).unwrap_err();
         assert!(error.to_string().contains("rows [1, 2]"), "{error}");
     }
 }

@@ -239,7 +239,7 @@ impl<K: Kernel> Search<'_, K> {
     }
 
     pub(super) fn exact(&self, row: usize, id: i32) -> f32 {
-        self.rows.similarity(self.kernel, row, id as usize)
+        self.rows.similarity(row, id as usize)
     }
 
     pub(super) fn lock(&self, block: usize) -> MutexGuard<'_, Vec<List>> {

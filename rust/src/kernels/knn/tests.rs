@@ -1,6 +1,8 @@
 //! Against every pair in float64: on every path of this machine, and with every format and geometry in plain Rust.
 
-use super::tile::{Tiles, Wide, canonical_dot};
+use super::format::{F32, Format, I16};
+use super::plain::Plain;
+use super::tile::{Kernel, Shape, Small, Tiles, Wide, canonical_dot};
 use super::*;
 use crate::kernels::rng::Stream;
 
@@ -40,10 +42,10 @@ fn with<K: Kernel>(
     coarseness: f64,
 ) -> Neighbours {
     let cancel = Cancel::new();
-    let rows = Rows::new(kernel, features, width, present, &cancel).unwrap();
+    let rows = Rows::new(canonical_dot, features, width, present, &cancel).unwrap();
     let scale = <K::Shape as Shape>::Format::scale(width, rows.largest()) / coarseness;
     let nearest = search::search(kernel, &rows, k.min(present.len()), scale, true, &cancel).unwrap().unwrap();
-    rows_of(&spell_out(kernel, &rows, nearest, k.min(present.len())))
+    rows_of(&spell_out(&rows, nearest, k.min(present.len())))
 }
 
 fn check(features: &[f32], width: usize, present: &[bool], k: usize) {

@@ -116,9 +116,6 @@ pub(super) trait Kernel: Copy + Send + Sync {
 
     /// The format's `encode`.
     fn encode(self, row: &[f32], scale: f64, cells: &mut [u32]) -> f64;
-
-    /// [`canonical_dot`], bit for bit.
-    fn dot(self, x: &[f32], y: &[f32]) -> f64;
 }
 
 /// Panics if a micro-tile's slices do not have the sizes of `S`: what instruction paths rely on.
@@ -134,6 +131,9 @@ pub(super) fn check_sizes<S: Shape>(operands: Operands<'_>, tile: &[u32], filter
         );
     }
 }
+
+/// [`canonical_dot`] or the same bits faster.
+pub(super) type Dot = fn(&[f32], &[f32]) -> f64;
 
 /// The dot product that decides: summed in float64 in one fixed order.
 ///

@@ -1,0 +1,187 @@
+//! The tile operations with AMX: two by two tiles of bfloat16 products.
+
+use std::arch::asm;
+use std::arch::x86_64::{_CMP_GE_OQ, _mm512_cmp_ps_mask, _mm512_loadu_ps, _mm512_min_ps, _mm512_set1_ps};
+use std::marker::PhantomData;
+
+use super::avx2;
+use super::format::Bf16;
+use super::tile::{COLS, Filter, Kernel, Line, Operands, Shape, Tiles, check_sizes};
+use crate::kernels::simd::Path;
+
+/// Bytes of a tile: sixteen rows of sixteen cells.
+const TILE: usize = 1024;
+/// Bytes from row to row of a micro-tile.
+const PITCH: usize = Tiles::WIDE * size_of::<u32>();
+
+/// Proof that the machine has AMX and that the system lets us use it: made by [`Amx::detect`] alone.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Amx(());
+
+impl Amx {
+    pub(super) fn detect() -> Option<Self> {
+        Path::Amx.is_available().then_some(Self(()))
+    }
+}
+
+/// A thread's tiles, set up while this lives. It stays on its thread.
+pub(super) struct Session {
+    /// The sums of a micro-tile on their way from the tiles to the filter.
+    sums: Vec<Line>,
+    on_its_thread: PhantomData<*const ()>,
+}
+
+/// What `ldtilecfg` reads: the palette, then bytes a row and rows of each tile.
+#[repr(C, align(64))]
+struct Configuration([u8; 64]);
+
+impl Session {
+    fn new() -> Self {
+        let mut configuration = Configuration([0; 64]);
+        configuration.0[0] = 1;
+        for tile in 0..8 {
+            configuration.0[16 + 2 * tile] = 64;
+            configuration.0[48 + tile] = 16;
+        }
+        // SAFETY: sessions are made for an `Amx` alone, so the instruction exists; it reads the 64 bytes.
+        unsafe { asm!("ldtilecfg [{}]", in(reg) configuration.0.as_ptr(), options(nostack, readonly)) };
+        let sums = vec![Line([0; COLS]); Tiles::ROWS * Tiles::PANELS];
+        Self { sums, on_its_thread: PhantomData }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // SAFETY: as in `new`. Without tiles in use the system need not save them when it switches threads.
+        unsafe { asm!("tilerelease", options(nostack, nomem)) };
+    }
+}
+
+impl Kernel for Amx {
+    type Shape = Tiles;
+    type Session = Session;
+
+    fn session(self) -> Session {
+        Session::new()
+    }
+
+    fn multiply(
+        self,
+        session: &mut Session,
+        operands: Operands<'_>,
+        first: bool,
+        tile: &mut [u32],
+        filter: Option<Filter<'_>>,
+    ) -> bool {
+        check_sizes::<Tiles>(operands, tile, filter.as_ref());
+        let sums = session.sums.as_mut_ptr().cast::<u32>();
+        let to = if filter.is_some() { sums } else { tile.as_mut_ptr() };
+        let from = if first { None } else { Some(tile.as_ptr()) };
+        // SAFETY: the session has set up the tiles, the sizes are those of the shape, and `to` holds a micro-tile.
+        unsafe { product(operands, from, to) };
+        let Some(filter) = filter else { return false };
+        // SAFETY: `sums` holds a micro-tile, and a machine with AMX has AVX-512; `detect` has looked.
+        let found = unsafe { reached(sums, filter) };
+        if found {
+            // SAFETY: both hold a micro-tile, of which `sums` is another's memory.
+            unsafe { tile.as_mut_ptr().copy_from_nonoverlapping(sums, tile.len()) };
+        }
+        found
+    }
+
+    fn encode(self, row: &[f32], scale: f64, cells: &mut [u32]) -> f64 {
+        // SAFETY: a machine with AMX has AVX2 and FMA; `detect` has looked.
+        unsafe { avx2::encode::<Bf16>(row, scale, cells) }
+    }
+}
+
+/// Starts from the sums at `from`, or from zero, and leaves them at `to`. In one piece of assembly, because the compiler
+/// does not know what the tiles hold.
+///
+/// # Safety
+/// The tiles are set up; sizes are those of the shape; `from` and `to` hold a micro-tile each.
+unsafe fn product(operands: Operands<'_>, from: Option<*const u32>, to: *mut u32) {
+    let Operands { left, right, stride, steps } = operands;
+    let blocks = steps / Tiles::STEPS;
+    // SAFETY: a block of sixteen steps is one tile: of each half of the rows, which are `16 · steps` cells apart, and of
+    // each of two panels, which are `stride` lines apart. The tiles are named as lost.
+    unsafe {
+        asm!(
+            "tilezero tmm0", "tilezero tmm1", "tilezero tmm2", "tilezero tmm3",
+            "test {from}, {from}", "jz 2f",
+            "tileloadd tmm0, [{from} + {pitch}]", "tileloadd tmm1, [{from} + {pitch} + 64]",
+            "lea {from}, [{from} + {half}]",
+            "tileloadd tmm2, [{from} + {pitch}]", "tileloadd tmm3, [{from} + {pitch} + 64]",
+            "2:",
+            "test {blocks}, {blocks}", "jz 4f",
+            "3:",
+            "tileloadd tmm4, [{a0} + {row}]",
+            "tileloadd tmm6, [{b0} + {row}]",
+            "tileloadd tmm7, [{b1} + {row}]",
+            "tdpbf16ps tmm0, tmm4, tmm6",
+            "tileloadd tmm5, [{a1} + {row}]",
+            "tdpbf16ps tmm1, tmm4, tmm7",
+            "tdpbf16ps tmm2, tmm5, tmm6",
+            "tdpbf16ps tmm3, tmm5, tmm7",
+            "add {a0}, {tile}", "add {a1}, {tile}", "add {b0}, {tile}", "add {b1}, {tile}",
+            "dec {blocks}", "jnz 3b",
+            "4:",
+            "tilestored [{to} + {pitch}], tmm0", "tilestored [{to} + {pitch} + 64], tmm1",
+            "lea {to}, [{to} + {half}]",
+            "tilestored [{to} + {pitch}], tmm2", "tilestored [{to} + {pitch} + 64], tmm3",
+            from = inout(reg) from.unwrap_or(std::ptr::null()) => _,
+            to = inout(reg) to => _,
+            blocks = inout(reg) blocks => _,
+            a0 = inout(reg) left.as_ptr() => _,
+            a1 = inout(reg) left.as_ptr().wrapping_add(16 * steps) => _,
+            b0 = inout(reg) right.as_ptr() => _,
+            b1 = inout(reg) right.as_ptr().wrapping_add(stride) => _,
+            pitch = in(reg) PITCH,
+            row = in(reg) 64usize,
+            tile = const TILE,
+            half = const 16 * PITCH,
+            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+            out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+            options(nostack),
+        );
+    }
+}
+
+/// Whether any of the sums at `sums` reaches the smaller of its two limits, and which do.
+///
+/// # Safety
+/// The machine has AVX-512, `sums` holds a micro-tile and the sizes of the filter are those of the shape.
+#[target_feature(enable = "avx512f")]
+unsafe fn reached(sums: *const u32, filter: Filter<'_>) -> bool {
+    let mut any = 0;
+    // SAFETY: a micro-tile holds 32 rows of two lines, and so many limits are there.
+    unsafe {
+        let limits = filter.columns.as_ptr();
+        let limits = [_mm512_loadu_ps(limits), _mm512_loadu_ps(limits.add(COLS))];
+        for (row, (found, &limit)) in filter.found.iter_mut().zip(filter.rows).enumerate() {
+            let limit = _mm512_set1_ps(limit);
+            *found = 0;
+            for (panel, &limits) in limits.iter().enumerate() {
+                let values = _mm512_loadu_ps(sums.add(row * Tiles::WIDE + panel * COLS).cast());
+                let reached = _mm512_cmp_ps_mask::<_CMP_GE_OQ>(values, _mm512_min_ps(limit, limits));
+                *found |= u64::from(reached) << (panel * COLS);
+            }
+            any |= *found;
+        }
+    }
+    any != 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::agreement::{check, skipped};
+    use super::*;
+
+    #[test]
+    fn does_what_plain_rust_does() {
+        match Amx::detect() {
+            Some(amx) => check(amx),
+            None => skipped("AMX with bfloat16"),
+        }
+    }
+}
