@@ -1,7 +1,7 @@
 //! Zeroed arrays on huge pages: what is written all over costs its page faults and address translations otherwise.
 
 /// Size and alignment of a huge page.
-const HUGE: usize = 2 << 20;
+pub const HUGE: usize = 2 << 20;
 
 /// Plain numbers, for which all bits zero is a value.
 pub trait Plain: Copy + Default + Send + Sync {}
@@ -23,7 +23,7 @@ pub fn zeroed<T: Plain>(len: usize) -> Vec<T> {
 
 /// Asks for huge pages. Without them everything works as well, only slower, so that a refusal is no error.
 #[cfg(all(target_os = "linux", not(miri)))]
-fn advise<T: Plain>(array: &mut [T]) {
+pub fn advise<T>(array: &mut [T]) {
     let start = array.as_mut_ptr().cast::<u8>();
     let skipped = start.align_offset(HUGE);
     let whole = size_of_val(array).saturating_sub(skipped) / HUGE * HUGE;
@@ -32,7 +32,7 @@ fn advise<T: Plain>(array: &mut [T]) {
 }
 
 #[cfg(not(all(target_os = "linux", not(miri))))]
-fn advise<T: Plain>(_: &mut [T]) {}
+pub fn advise<T>(_: &mut [T]) {}
 
 #[cfg(test)]
 mod tests {

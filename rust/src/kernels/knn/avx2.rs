@@ -7,7 +7,7 @@ use std::arch::x86_64::{
 };
 use std::marker::PhantomData;
 
-use super::avx2_product::{ROWS, Sums, product_f32, product_i16};
+use super::avx2_product::{Sums, product_f32, product_i16};
 use super::format::{F32, Format, I16};
 use super::tile::{COLS, Dot, Filter, Kernel, Line, Operands, Small, canonical_dot, check_sizes};
 use crate::kernels::simd::has_avx2;

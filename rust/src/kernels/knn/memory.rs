@@ -4,9 +4,7 @@
 use std::ops::{Deref, DerefMut};
 
 use super::tile::{COLS, Line};
-
-/// Size and alignment of a huge page.
-const HUGE: usize = 2 << 20;
+use crate::kernels::pages::{HUGE, advise};
 
 /// Lines of cells, all zero at first, aligned to a huge page if there are enough of them to fill one.
 #[derive(Debug)]
@@ -58,17 +56,6 @@ impl DerefMut for Buffer {
         unsafe { self.cells_mut().align_to_mut().1 }
     }
 }
-
-/// Asks for huge pages. Without them everything works as well, only slower, so that a refusal is no error.
-#[cfg(all(target_os = "linux", not(miri)))]
-fn advise(lines: &mut [Line]) {
-    let size = size_of_val(lines) / HUGE * HUGE;
-    // SAFETY: the range is ours and starts at a page; the hint changes no content.
-    unsafe { libc::madvise(lines.as_mut_ptr().cast(), size, libc::MADV_HUGEPAGE) };
-}
-
-#[cfg(not(all(target_os = "linux", not(miri))))]
-fn advise(_: &mut [Line]) {}
 
 #[cfg(test)]
 mod tests {
