@@ -12,7 +12,7 @@ export PYO3_PYTHON := $(abspath $(PY))
 export PATH := $(abspath $(BIN)):$(PATH)
 DEMO ?= demo
 
-.PHONY: help env build test lint types rust-test python-test bench rivals wheel demo clean
+.PHONY: help env build test lint types rust-test python-test bench bench-rust bench-check wheel demo clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,11 +55,21 @@ python-test: build ## the tests of the package, doctests among them
 
 test: lint types rust-test python-test ## everything CI runs
 
-bench: env ## cargo bench of the kernels
+bench-rust: env ## cargo bench of the kernels (criterion), two minutes
 	cargo bench --quiet
 
-rivals: build ## the same work done by the libraries we compare with
-	$(PY) benches/rivals.py
+# Torch's idle threads would otherwise spin beside ours, and ours wait for a core.
+RACE = OMP_WAIT_POLICY=PASSIVE $(PY) benches/rivals.py
+
+$(VENV)/.rivals: pyproject.toml | env
+	$(PY) -m pip install --quiet --constraint constraints.txt --group rivals
+	touch $@
+
+bench: build $(VENV)/.rivals ## the same work done by the libraries we compare with: a table, also in bench/
+	$(RACE) --out bench
+
+bench-check: build $(VENV)/.rivals ## what became slower by a fifth, by the ratio to a rival in the same run
+	$(RACE) --check
 
 wheel: env ## sdist, then a cp311-abi3 manylinux wheel from the sdist, in dist/
 	rm -rf dist target/sdist && mkdir -p dist target/sdist
@@ -71,4 +81,4 @@ demo: build ## train on the embedded data, compare, recommend, explain, plot
 	magnet demo --out $(DEMO) --overwrite
 
 clean: ## remove what the other targets made, but for the environment
-	rm -rf target dist demo runs
+	rm -rf target dist demo runs bench
