@@ -42,9 +42,8 @@ fn bench_edge_dropout(criterion: &mut Criterion) {
         let matrix = taken(n_users, n_items, n_pairs);
         let n_kept = matrix.values.len() / 5;
         let stream = Stream::new(3, 0);
-        let build = || {
-            run(|cancel| drop_edges(matrix.view(n_items), n_kept, Weighting::Degree, stream, cancel))
-        };
+        let build =
+            || run(|cancel| drop_edges(matrix.view(n_items), n_kept, Weighting::Degree, stream, cancel));
         assert_eq!(build().values.len(), n_kept);
         group.throughput(Throughput::Elements(n_pairs as u64));
         group.bench_function(BenchmarkId::from_parameter(n_pairs), |bencher| bencher.iter(build));
@@ -64,13 +63,11 @@ fn bench_content(criterion: &mut Criterion) {
             bencher.iter(|| run(|cancel| similarity(neighbours.view(n_items), cancel)));
         });
         let options = Options { per_user: 10, per_item: 5, strength: 0.5 };
-        let edges =
-            || run(|cancel| pseudo_edges(matrix.view(n_items), alike.view(n_items), options, cancel));
+        let edges = || run(|cancel| pseudo_edges(matrix.view(n_items), alike.view(n_items), options, cancel));
         assert!(edges().values.len() <= 10 * n_users + 5 * n_items);
         group.bench_function(BenchmarkId::new("pseudo_edges", n_pairs), |bencher| bencher.iter(edges));
-        let shared = || {
-            run(|cancel| shared_users(matrix.view(n_items), neighbours.view(n_items).pattern, cancel))
-        };
+        let shared =
+            || run(|cancel| shared_users(matrix.view(n_items), neighbours.view(n_items).pattern, cancel));
         group.bench_function(BenchmarkId::new("shared_users", n_pairs), |bencher| bencher.iter(shared));
     }
 }

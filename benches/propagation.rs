@@ -6,7 +6,7 @@ mod support;
 use criterion::{BenchmarkId, Throughput};
 use magnet_core::kernels::adjacency::bipartite;
 use magnet_core::kernels::csr::Indptr;
-use magnet_core::kernels::propagate::{Matrix, multiply, propagate_mean};
+use magnet_core::kernels::propagate::{Matrix, Storage, multiply, propagate_mean};
 use support::{SIZES, done, features, path, run, taken};
 
 const WIDTH: usize = 64;
@@ -23,17 +23,20 @@ fn main() {
         let (x, mut h, mut gradient) = (features(n, WIDTH), vec![0f32; n * WIDTH], vec![0f32; n * WIDTH]);
         group.throughput(Throughput::Elements(graph.values.len() as u64));
         group.bench_function(BenchmarkId::new("one product", n_pairs), |bencher| {
-            bencher
-                .iter(|| run(|cancel| multiply(matrix, &x, None, 1.0, WIDTH, &mut h, path(), cancel)));
+            bencher.iter(|| run(|cancel| multiply(matrix, &x, WIDTH, &mut h, path(), cancel)));
         });
-        group.bench_function(BenchmarkId::new("forward", n_pairs), |bencher| {
-            bencher
-                .iter(|| run(|cancel| propagate_mean(matrix, &x, LAYERS, WIDTH, &mut h, path(), cancel)));
-        });
+        let mean = |x: &[f32], storage: Storage, out: &mut [f32]| {
+            run(|cancel| propagate_mean(matrix, x, LAYERS, WIDTH, storage, out, path(), cancel));
+        };
+        for (name, storage) in [("forward", Storage::Whole), ("forward, bfloat16", Storage::Half)] {
+            group.bench_function(BenchmarkId::new(name, n_pairs), |bencher| {
+                bencher.iter(|| mean(&x, storage, &mut h));
+            });
+        }
         group.bench_function(BenchmarkId::new("forward and backward", n_pairs), |bencher| {
             bencher.iter(|| {
-                run(|cancel| propagate_mean(matrix, &x, LAYERS, WIDTH, &mut h, path(), cancel));
-                run(|cancel| propagate_mean(matrix, &h, LAYERS, WIDTH, &mut gradient, path(), cancel));
+                mean(&x, Storage::Whole, &mut h);
+                mean(&h, Storage::Whole, &mut gradient);
             });
         });
         assert!(gradient.iter().all(|value| value.is_finite()));

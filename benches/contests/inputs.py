@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from scipy.sparse import csr_array
 
 from magnet import graph
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 # Users, items and pairs.
 SIZES = ((20_000, 7_000, 160_000), (190_000, 63_000, 1_600_000), (1_000_000, 200_000, 10_000_000))

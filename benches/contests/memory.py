@@ -28,7 +28,7 @@ graph.knn_graph(features(200, 64), 10)  # threads and tables that exist anyway
 x = features({n}, {width})
 forget_peak()
 before = resident("VmRSS")
-found = graph.knn_graph(x, 10)
+found = graph.{function}(x, 10)
 print(json.dumps((resident("VmHWM") - before) / x.nbytes))
 """
 
@@ -48,9 +48,9 @@ print(json.dumps([time.perf_counter() - start, resident("VmHWM"), adjacency.nnz]
 """
 
 
-def extra_of_knn(n: int, width: int) -> float:
+def extra_of_knn(n: int, width: int, function: str = "knn_graph") -> float:
     """Peak memory beyond what was there before, as a multiple of the features."""
-    return float(_measure(KNN.format(n=n, width=width)))
+    return float(_measure(KNN.format(n=n, width=width, function=function)))
 
 
 def adjacency(n_users: int, n_items: int, n: int) -> tuple[float, float, int]:

@@ -21,7 +21,7 @@ def markdown(facts: dict[str, str], rows: list[Row]) -> str:
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
-        ratio = "" if row.ratio is None else f"**{row.ratio:.2f}** ({row.low:.2f}–{row.high:.2f})"
+        ratio = "" if row.ratio is None else f"**{row.ratio:.2f}** ({row.low:.2f} to {row.high:.2f})"
         targets = "" if row.must is None else f"{row.must:g} / {row.stretch:g}"
         times = (_seconds(row.magnet), _seconds(row.other))
         cells = (row.section, row.case, row.rival, *times, ratio, targets, row.verdict, row.note)
