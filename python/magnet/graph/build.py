@@ -89,8 +89,12 @@ def interactions(
         [[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
     """
     wide = users.dtype == items.dtype == np.int64
-    dtype = np.int64 if wide else np.int32
-    pairs = [np.ascontiguousarray(indices, dtype=dtype) for indices in (users, items)]
+    pairs: list[NDArray[np.int32] | NDArray[np.int64]] = [
+        np.ascontiguousarray(indices, dtype=np.int64)
+        if wide
+        else np.ascontiguousarray(indices, dtype=np.int32)
+        for indices in (users, items)
+    ]
     return from_rust(_core.interactions(pairs[0], pairs[1], *shape), shape)
 
 

@@ -90,7 +90,7 @@ def _nearest(features: Tensor, lengths: Tensor, rows: Tensor, k: int) -> tuple[T
         depth = int((products >= limits).sum(1).max())
         near = rows[products.topk(depth, dim=1).indices.sort(dim=1).values]  # (B, depth), ascending
         piece = max(1, _BLOCK // (depth * max(unit.shape[1], 1)))
-        for part, others in zip(mine.split(piece), near.split(piece), strict=True):
+        for part, others in zip(torch.split(mine, piece), torch.split(near, piece), strict=True):
             own = rows[part]
             exact = torch.einsum("bd,bnd->bn", features[own].double(), features[others].double())
             cosines = (exact / (lengths[own, None] * lengths[others])).float()
