@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from magnet.cli import data, demo, doctor, evaluate, explain, recommend, train
+from magnet.cli import bench, data, demo, doctor, evaluate, explain, recommend, train
 from magnet.cli.terminal import complain
 from magnet.errors import ConfigError, MagnetError
 
@@ -60,6 +60,7 @@ app.command("explain")(explain.explain)
 app.add_typer(data.app, name="data")
 app.command("doctor")(doctor.doctor)
 app.command("demo")(demo.demo)
+app.add_typer(bench.app, name="bench")
 
 
 def _version(asked: bool) -> None:

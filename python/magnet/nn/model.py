@@ -12,6 +12,7 @@ from magnet.config import Config
 from magnet.nn.behaviour import BehaviourConfig, BehaviourEncoder
 from magnet.nn.content import Content, ContentConfig, ContentEncoder, History, profiles
 from magnet.nn.experts import Cues, Experts, ExpertsConfig, Towers
+from magnet.nn.parts import part
 from magnet.nn.router import Router, RouterConfig, Routing, Side, cross, gate, paired
 from magnet.nn.rows import take_rows
 from magnet.nn.states import MixtureState
@@ -103,8 +104,10 @@ class MagnetModel(nn.Module):
     def encode_content(self, inputs: Inputs) -> tuple[Content, History]:
         """Content cues of all items and sums over all histories."""
         embeddings = self.behaviour.embeddings[self.n_users :]
-        content = self.content(inputs.features, inputs.present, embeddings, inputs.content_graphs)
-        return content, self.content.histories(content, inputs.interactions)
+        with part("content cues"):
+            content = self.content(inputs.features, inputs.present, embeddings, inputs.content_graphs)
+        with part("profiles"):
+            return content, self.content.histories(content, inputs.interactions)
 
     def forward(
         self,
@@ -129,32 +132,38 @@ class MagnetModel(nn.Module):
             top_k: Experts to keep; 0 keeps all.
         """
         content, history = self.encode_content(inputs)
-        profile, has = profiles(history, users, content, without=positives)
+        with part("profiles"):
+            profile, has = profiles(history, users, content, without=positives)
         user_towers = self._user_towers(z, inputs, users, profile, has)  # (E, B, D)
         # Each distinct item passes through the experts once.
         ids, place = torch.unique(torch.cat([positives, negatives]), return_inverse=True)
         item_towers = self._item_towers(z, inputs, ids, content)  # (E, n, D)
         at_positive, at_negative = place[: len(users)], place[len(users) :]
 
-        user_side = self._user_side(users, inputs, profile, has, user_towers.on.T, left_out=1)
-        on = item_towers.on.T  # (n, E)
-        positive_side = self._item_side(positives, inputs, content, on[at_positive], left_out=1)
-        negative_side = self._item_side(negatives, inputs, content, on[at_negative])
-        floor = self.config.router.floor if self.training else 0.0
-        logits = paired(user_side, positive_side)  # (B, E)
-        routing = self.route(logits, top_k=top_k, floor=floor)
+        with part("router"):
+            user_side = self._user_side(users, inputs, profile, has, user_towers.on.T, left_out=1)
+            on = item_towers.on.T  # (n, E)
+            positive_side = self._item_side(positives, inputs, content, on[at_positive], left_out=1)
+            negative_side = self._item_side(negatives, inputs, content, on[at_negative])
+            floor = self.config.router.floor if self.training else 0.0
+            logits = paired(user_side, positive_side)  # (B, E)
+            routing = self.route(logits, top_k=top_k, floor=floor)
+            others = (cross if shared else paired)(user_side, negative_side)  # (B, N, E) or (B, E)
+            other = self.route(others, top_k=top_k, floor=floor)
         users_by_expert = user_towers.values.transpose(0, 1)  # (B, E, D)
         items_by_expert = item_towers.values.transpose(0, 1)  # (n, E, D)
         scores = (users_by_expert * take_rows(items_by_expert, at_positive)).sum(-1)  # (B, E)
         negative_towers = take_rows(items_by_expert, at_negative)  # (B or N, E, D)
         if shared:
-            other = self.route(cross(user_side, negative_side), top_k=top_k, floor=floor)  # (B, N, E)
-            others = torch.einsum("bed,ned->bne", users_by_expert, negative_towers)
+            other_scores = torch.einsum("bed,ned->bne", users_by_expert, negative_towers)
         else:
-            other = self.route(paired(user_side, negative_side), top_k=top_k, floor=floor)
-            others = (users_by_expert * negative_towers).sum(-1)
+            other_scores = (users_by_expert * negative_towers).sum(-1)
         return Mixture(
-            (routing.weights * scores).sum(-1), (other.weights * others).sum(-1), routing, logits, content
+            (routing.weights * scores).sum(-1),
+            (other.weights * other_scores).sum(-1),
+            routing,
+            logits,
+            content,
         )
 
     def route(self, logits: Tensor, *, top_k: int, floor: float) -> Routing:
@@ -176,7 +185,8 @@ class MagnetModel(nn.Module):
         return self.experts.project(Cues(torch.cat([behaviour[None], content.transpose(0, 1)]), present.T))
 
     def _towers(self, behaviour: Tensor, content: Tensor, present: Tensor) -> Towers:
-        towers: Towers = self.experts(self._cues(behaviour, content, present))
+        with part("experts"):
+            towers: Towers = self.experts(self._cues(behaviour, content, present))
         return towers
 
     @torch.no_grad()

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from magnet.errors import TrainingError
 from magnet.seeds import derive
-from magnet.train.average import WeightAverage
 from magnet.train.batches import Batches
+from magnet.train.descent import Descent
 from magnet.train.memory import freed_memory_kept
 from magnet.train.snapshot import Snapshot, restore_optimizer, restore_task, restore_weights, take
 from magnet.train.stopping import EarlyStopping
@@ -79,25 +78,14 @@ class _Loop:
         self.epoch = 0  # epochs that are over
         self.phase_start = 0
         self.stopping = EarlyStopping(config.patience)
-        self.optimizer = self._optimizer()
-        self.average = self._average()
-
-    def _average(self) -> WeightAverage:
-        trained = {id(p) for group in self.task.parameter_groups() for p in group["params"]}
-        named = {name: p for name, p in self.task.module.named_parameters() if id(p) in trained}
-        return WeightAverage(named, self.config.average)
-
-    def _optimizer(self) -> torch.optim.Optimizer:
-        # AdamW without decay is Adam; its decay, where a group has one, does not pass through the moments.
-        return torch.optim.AdamW(self.task.parameter_groups(), fused=True)
+        self.descent = Descent(task, config.average)
 
     def resume(self, last: Snapshot, best: Mapping[str, Snapshot]) -> None:
         """Stand where an interrupted training stood after its last whole epoch."""
         restore_task(self.task, last)
-        self.optimizer = self._optimizer()
-        restore_optimizer(self.optimizer, last)
-        self.average = self._average()
-        self.average.restore(last)
+        self.descent = Descent(self.task, self.config.average)
+        restore_optimizer(self.descent.optimizer, last)
+        self.descent.average.restore(last)
         self.epoch, self.phase_start = last.meta["epoch"], last.meta["phase_start"]
         self.stopping.load_state_dict(last.meta["stopping"])
         self.history.best = {k: dict(v) for k, v in last.meta["best"].items()}
@@ -114,7 +102,7 @@ class _Loop:
             if over and not self._next_phase():
                 self.watch(record)
                 break
-            self.keep("last", take(self.task, self._position(), self.optimizer, self.average))
+            self.keep("last", take(self.task, self._position(), self.descent.optimizer, self.descent.average))
             self.watch(record)
         self._deliver()
 
@@ -124,26 +112,15 @@ class _Loop:
         task.begin_epoch(self.epoch)
         sums: dict[str, float] = {}
         for number, batch in enumerate(self.batches.epoch(self.epoch, task.negatives)):
-            terms = task.step(batch)
-            for name, value in (("loss", terms.total), *terms.parts.items()):
-                sums[name] = sums.get(name, 0.0) + value.detach().item()
-            if not torch.isfinite(terms.total):
-                bad = [name for name, value in terms.parts.items() if not torch.isfinite(value)]
-                raise TrainingError(
-                    f"the loss is {terms.total.detach().item()} at epoch {self.epoch}, batch {number} "
-                    f"({', '.join(bad)}); the last good checkpoint is kept. A lower learning rate, or features of a "
-                    "sane scale, usually helps"
-                )
-            self.optimizer.zero_grad(set_to_none=True)
-            terms.total.backward()  # type: ignore[no-untyped-call]
-            self.optimizer.step()
-            self.average.update()
+            values = self.descent.step(batch, where=f"epoch {self.epoch}, batch {number}")
+            for name, value in values.items():
+                sums[name] = sums.get(name, 0.0) + value
         record: dict[str, Any] = {"epoch": self.epoch, **task.end_epoch()}
         record["terms"] = {name: value / len(self.batches) for name, value in sums.items()}
         record["train_seconds"] = time.perf_counter() - started
         self.epoch += 1
         if self.epoch % self.config.validate_every == 0:
-            with self.average.applied():
+            with self.descent.average.applied():
                 record["valid"] = self._validate(record["stage"])
         record["seconds"] = time.perf_counter() - started
         return record
@@ -175,14 +152,13 @@ class _Loop:
             return False
         self.phase_start = self.epoch
         self.stopping = EarlyStopping(self.config.patience)
-        self.optimizer = self._optimizer()
-        self.average = self._average()
+        self.descent = Descent(self.task, self.config.average)
         self.keep(f"start-{self.task.stage}", take(self.task, self._position()))
         return True
 
     def _deliver(self) -> None:
         if not self.best:
-            with self.average.applied():
+            with self.descent.average.applied():
                 self._validate(self.task.stage)
         ready = [s for s, snapshot in self.best.items() if snapshot.meta["delivers"]]
         chosen = max(ready, key=lambda s: self.history.best[s][TARGET])

@@ -20,6 +20,7 @@ from magnet.nn.losses import (
     sampled_softmax,
 )
 from magnet.nn.model import MagnetModel, ModelConfig
+from magnet.nn.parts import part
 from magnet.nn.router import RoutingSums, summarise
 from magnet.nn.rows import take_rows
 from magnet.nn.states import DotState, State
@@ -187,7 +188,8 @@ class MagnetTask:
     def step(self, batch: Batch) -> Terms:
         """The loss of one batch."""
         config = self.config
-        z: Tensor = self.rest if self.rest is not None else self.model.behaviour(self.views)
+        with part("propagation"):
+            z: Tensor = self.rest if self.rest is not None else self.model.behaviour(self.views)
         users, positives, negatives, seen = batch
         positive, negative = self._backbone_scores(z, batch)
         parts: dict[str, Tensor] = {}

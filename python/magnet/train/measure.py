@@ -1,0 +1,210 @@
+"""A training step, measured part by part beside what it has to do."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from itertools import islice
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from magnet.nn.losses import CONTRAST_ROWS
+from magnet.nn.parts import clocked
+from magnet.runtime import num_threads, set_num_threads
+from magnet.train.batches import Batches
+from magnet.train.cost import Cost, Shapes, step_costs
+from magnet.train.descent import Descent
+from magnet.train.magnet import MagnetTask
+from magnet.train.memory import freed_memory_kept
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from magnet.data import Dataset
+    from magnet.train.magnet import MagnetConfig
+    from magnet.train.task import Batch
+
+__all__ = ["Rates", "StepTimes", "measure_steps", "shapes_of"]
+
+WARM_UP = 2
+# Both arrays of the sums are larger than the caches; the product is large enough to reach the full rate.
+_SIDE, _LONG = 1024, 1 << 24
+
+
+@dataclass(frozen=True)
+class Rates:
+    """What the machine does per second, measured between the steps."""
+
+    gemm: float  # floating-point operations of float32 products
+    memory: float  # bytes, read and written by a sum of two arrays
+
+    def seconds(self, cost: Cost) -> float:
+        """Arithmetic at the rate of products, and after it traffic at that of memory."""
+        return cost.flops / self.gemm + cost.bytes / self.memory
+
+
+@dataclass(frozen=True)
+class StepTimes:
+    """One stage at one number of threads.
+
+    Attributes:
+        stage: ``backbone`` or ``mixture``.
+        threads: Of torch and of the kernels.
+        rates: Of the machine.
+        costs: What each part has to do, on average over the batches.
+        part_seconds: What each part took, the median over the steps.
+        step_seconds: What the whole step took, likewise.
+    """
+
+    stage: str
+    threads: int
+    rates: Rates
+    costs: dict[str, Cost]
+    part_seconds: dict[str, float]
+    step_seconds: float
+
+    @property
+    def total(self) -> Cost:
+        """What a step has to do."""
+        return sum(self.costs.values(), Cost())
+
+    @property
+    def ratio(self) -> float:
+        """How many times longer than its roofline a step took."""
+        return self.step_seconds / self.rates.seconds(self.total)
+
+
+def measure_steps(
+    dataset: Dataset, config: MagnetConfig, *, threads: Sequence[int], steps: int, seed: int = 0
+) -> list[StepTimes]:
+    """Train for a few steps in each stage and time them.
+
+    Args:
+        dataset: Interactions and features.
+        config: Everything about the model.
+        threads: Numbers of threads to measure with, one after the other.
+        steps: Steps to time, at each number of threads.
+        seed: Of weights and batches.
+    """
+    before = num_threads(), torch.get_num_threads()
+    task = MagnetTask(dataset, config, seed=seed)
+    batches = Batches(dataset, config.train.batch_size, seed=seed)
+    found = []
+    try:
+        with torch.random.fork_rng(devices=[]), freed_memory_kept():
+            torch.manual_seed(seed)
+            while True:
+                found += [_measure(task, batches, n, steps) for n in threads]
+                if not task.advance():
+                    return found
+    finally:
+        set_num_threads(before[0])
+        torch.set_num_threads(before[1])
+
+
+def _measure(task: MagnetTask, batches: Batches, threads: int, steps: int) -> StepTimes:
+    set_num_threads(threads)
+    task.begin_epoch(0)
+    descent = Descent(task, task.config.train.average)
+    # The last batch is a short one.
+    drawn = list(islice(batches.epoch(0, task.negatives), min(steps, max(1, len(batches) - 1))))
+    for number in range(WARM_UP):
+        descent.step(drawn[number % len(drawn)], where="the measurement")
+    probe = _Probe()
+    times: list[dict[str, float]] = []
+    wholes: list[float] = []
+    for number in range(steps):
+        # Beside the steps, so that what else the machine does slows both alike.
+        probe.run()
+        with clocked() as seconds:
+            started = time.perf_counter()
+            descent.step(drawn[number % len(drawn)], where="the measurement")
+            wholes.append(time.perf_counter() - started)
+        times.append(seconds)
+    costs = [step_costs(shapes_of(task, batch)) for batch in drawn]
+    mean = {name: sum((cost[name] for cost in costs), Cost()) * (1 / len(costs)) for name in costs[0]}
+    middle = {name: median(seconds[name] for seconds in times) for name in times[0]}
+    stage = "mixture" if task.mixing else "backbone"
+    parts = _by_part(middle, list(mean))
+    return StepTimes(stage, threads, probe.rates(), mean, parts, median(wholes))
+
+
+def _by_part(seconds: dict[str, float], parts: list[str]) -> dict[str, float]:
+    """The clock's seconds by part; what the forward pass does outside of all named parts is the one that is missing."""
+    named = {name: taken for name, taken in seconds.items() if name != "forward"}
+    inside = sum(taken for name, taken in named.items() if name not in ("backward", "optimiser"))
+    (rest,) = set(parts) - set(named)
+    named[rest] = seconds["forward"] - inside
+    return {name: named[name] for name in parts}
+
+
+class _Probe:
+    """Measures the rates of the machine again and again."""
+
+    def __init__(self) -> None:
+        self.square = torch.rand(_SIDE, _SIDE)
+        self.product = torch.empty_like(self.square)
+        self.long = torch.rand(_LONG), torch.rand(_LONG)
+        self.sum = torch.empty(_LONG)
+        self.gemm: list[float] = []
+        self.memory: list[float] = []
+        self.run()  # the first touches of memory
+        self.gemm.clear()
+        self.memory.clear()
+
+    def run(self) -> None:
+        started = time.perf_counter()
+        torch.mm(self.square, self.square, out=self.product)
+        between = time.perf_counter()
+        torch.add(*self.long, out=self.sum)
+        self.gemm.append(between - started)
+        self.memory.append(time.perf_counter() - between)
+
+    def rates(self) -> Rates:
+        return Rates(2 * _SIDE**3 / median(self.gemm), 3 * 4 * _LONG / median(self.memory))
+
+
+def shapes_of(task: MagnetTask, batch: Batch) -> Shapes:
+    """All that the cost of a step on this batch depends on."""
+    config, model, loss = task.config, task.model, task.config.loss
+    views = task.views
+    groups = task.parameter_groups()
+    shapes = Shapes(
+        users=model.n_users,
+        items=model.n_items,
+        dim=config.dim,
+        layers=config.behaviour.layers,
+        views=tuple(len(v.forward[1]) for v in (views.interactions, views.augmented) if v is not None),
+        near=len(views.items.forward[1])
+        if views.items is not None and config.behaviour.content_weight
+        else 0,
+        pairs=len(batch.users),
+        negatives=len(batch.negatives),
+        shared=batch.seen is not None,
+        penalised=loss.l2 > 0,
+        mixing=task.mixing,
+        resting=task.resting,
+        weights=sum(p.numel() for group in groups for p in group["params"]),
+        averaged=config.train.average > 0,
+    )
+    return shapes._replace(**_mixture_shapes(task, batch)) if task.mixing else shapes
+
+
+def _mixture_shapes(task: MagnetTask, batch: Batch) -> dict[str, Any]:
+    config, model, inputs = task.config, task.model, task.inputs
+    items = torch.unique(batch.positives)[:CONTRAST_ROWS]
+    graphs = inputs.content_graphs if config.content.smooth else []
+    return {
+        "distinct": len(torch.unique(torch.cat([batch.positives, batch.negatives]))),
+        "widths": tuple(rows.shape[1] for rows in inputs.features),
+        "smoothing": tuple(len(graph.forward[1]) for graph in graphs),
+        "gated": config.content.gate != "plain",
+        "history": len(inputs.interactions.forward[1]),
+        "experts": len(model.expert_names),
+        "dominant": "dominant" in config.experts.roles,
+        "transform": config.experts.transform,
+        "rank": config.router.rank,
+        "contrast": tuple(map(int, inputs.present[items].sum(0))) if config.loss.contrast else (),
+    }
