@@ -30,7 +30,7 @@ __all__ = ["Rates", "StepTimes", "measure_steps", "shapes_of"]
 
 WARM_UP = 2
 # Both arrays of the sums are larger than the caches; the product is large enough to reach the full rate.
-_SIDE, _LONG = 1024, 1 << 24
+_SIDE, _LONG = 1024, 1 << 23
 
 
 @dataclass(frozen=True)
@@ -91,12 +91,13 @@ def measure_steps(
     before = num_threads(), torch.get_num_threads()
     task = MagnetTask(dataset, config, seed=seed)
     batches = Batches(dataset, config.train.batch_size, seed=seed)
-    found = []
+    found: list[StepTimes] = []
+    probe = _Probe()
     try:
         with torch.random.fork_rng(devices=[]), freed_memory_kept():
             torch.manual_seed(seed)
             while True:
-                found += [_measure(task, batches, n, steps) for n in threads]
+                found += [_measure(task, batches, probe, n, steps) for n in threads]
                 if not task.advance():
                     return found
     finally:
@@ -104,7 +105,7 @@ def measure_steps(
         torch.set_num_threads(before[1])
 
 
-def _measure(task: MagnetTask, batches: Batches, threads: int, steps: int) -> StepTimes:
+def _measure(task: MagnetTask, batches: Batches, probe: _Probe, threads: int, steps: int) -> StepTimes:
     set_num_threads(threads)
     task.begin_epoch(0)
     descent = Descent(task, task.config.train.average)
@@ -112,7 +113,7 @@ def _measure(task: MagnetTask, batches: Batches, threads: int, steps: int) -> St
     drawn = list(islice(batches.epoch(0, task.negatives), min(steps, max(1, len(batches) - 1))))
     for number in range(WARM_UP):
         descent.step(drawn[number % len(drawn)], where="the measurement")
-    probe = _Probe()
+    probe.restart()
     times: list[dict[str, float]] = []
     wholes: list[float] = []
     for number in range(steps):
@@ -144,13 +145,15 @@ class _Probe:
     """Measures the rates of the machine again and again."""
 
     def __init__(self) -> None:
-        self.square = torch.rand(_SIDE, _SIDE)
+        self.square = torch.ones(_SIDE, _SIDE)
         self.product = torch.empty_like(self.square)
-        self.long = torch.rand(_LONG), torch.rand(_LONG)
+        self.long = torch.ones(_LONG), torch.ones(_LONG)
         self.sum = torch.empty(_LONG)
         self.gemm: list[float] = []
         self.memory: list[float] = []
-        self.run()  # the first touches of memory
+
+    def restart(self) -> None:
+        self.run()  # the first touches of memory, and the threads' start
         self.gemm.clear()
         self.memory.clear()
 
