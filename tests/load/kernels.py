@@ -137,7 +137,7 @@ def _multiply(scale):
 
 def _propagate(scale):
     matrix, x = _graph(scale)
-    x.requires_grad_()
+    x = x.clone().requires_grad_()
 
     def run():
         out = propagate_mean(matrix, x, 3)

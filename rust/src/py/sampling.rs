@@ -4,7 +4,7 @@ use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1, PyReadwriteArray2};
 use pyo3::prelude::*;
 
 use super::arrays::{IndptrArray, pattern, slice, slice_mut};
-use super::gate::{run, to_python};
+use super::gate::run;
 use crate::kernels::rng::Stream;
 use crate::kernels::sampling::{self, Source};
 use crate::kernels::simd::Path;
@@ -53,10 +53,13 @@ fn sample_shared<'py>(
 ) -> PyResult<Bound<'py, PyArray1<i32>>> {
     let pool = pool.as_ref().map(|pool| slice(py, pool, "pool")).transpose()?;
     let weights = weights.as_ref().map(|weights| slice(py, weights, "weights")).transpose()?;
-    let source = Source::new(n_items, pool, weights).map_err(|error| to_python(py, error))?;
-    let mut out = vec![0; n_draws];
-    sampling::sample_shared(&source, Stream::new(seed, SHARED), first, &mut out);
-    Ok(out.into_pyarray(py))
+    let drawn = run(py, |cancel| {
+        let source = Source::new(n_items, pool, weights)?;
+        let mut out = vec![0; n_draws];
+        sampling::sample_shared(&source, Stream::new(seed, SHARED), first, &mut out, cancel)?;
+        Ok(out)
+    })?;
+    Ok(drawn.into_pyarray(py))
 }
 
 #[pyfunction]

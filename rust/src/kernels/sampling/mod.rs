@@ -165,10 +165,24 @@ impl Work for Draws<'_> {
 }
 
 /// Draws items for everybody, with replacement, into `out`; `out[j]` is number `first + j` of the stream.
-pub fn sample_shared(source: &Source<'_>, stream: Stream, first: u64, out: &mut [i32]) {
-    for (offset, out) in out.iter_mut().enumerate() {
-        *out = source.draw(stream.bits64(first.wrapping_add(offset as u64)));
-    }
+///
+/// # Errors
+/// [`Error::Cancelled`] when asked to stop.
+pub fn sample_shared(
+    source: &Source<'_>,
+    stream: Stream,
+    first: u64,
+    out: &mut [i32],
+    cancel: &Cancel,
+) -> Result<(), Error> {
+    out.par_chunks_mut(BLOCK).enumerate().try_for_each(|(block, out)| {
+        cancel.check()?;
+        let first = first.wrapping_add((block * BLOCK) as u64);
+        for (offset, out) in out.iter_mut().enumerate() {
+            *out = source.draw(stream.bits64(first.wrapping_add(offset as u64)));
+        }
+        Ok(())
+    })
 }
 
 fn check_users(seen: Pattern<'_>, users: &[i32]) -> Result<(), Error> {
