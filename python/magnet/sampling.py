@@ -139,7 +139,11 @@ def _index(values: Tensor | NDArray[np.integer[Any]], name: str) -> NDArray[np.i
 
 
 def _pool(pool: ArrayLike | None) -> NDArray[np.int32] | None:
-    return None if pool is None else np.unique(_index(np.asarray(pool), "pool"))
+    if pool is None:
+        return None
+    items = _index(np.asarray(pool), "pool")
+    # Most pools ascend already, and finding distinct ones among millions takes seconds that Ctrl-C cannot end.
+    return items if np.all(items[1:] > items[:-1]) else np.unique(items)
 
 
 def _inside(pool: NDArray[np.int32], n_items: int) -> NDArray[np.int32]:
