@@ -52,7 +52,7 @@ def approximate_knn_graph(
         present: Which rows have features, ``(I,)``; all by default.
         clusters: One for about 500 rows by default.
         overlap: Clusters that a row is in; more find more and cost in proportion to the square.
-        rounds: Rounds over neighbours of neighbours.
+        rounds: Rounds over neighbours of neighbours; without overlap they find nothing new.
         sample: Rows that are searched exactly to measure the recall.
         seed: In ``[0, 2**64)``; of the clusters and of the sample.
 

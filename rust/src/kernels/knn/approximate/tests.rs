@@ -42,7 +42,7 @@ fn a_round_over_neighbours_of_neighbours_finds_more() {
         let features = Features::Single(&features);
         knn_approximate(features, 12, &present, 10, plan, Path::Portable, &Cancel::new()).unwrap().recall
     };
-    let (single, polished) = (recall(plan(40, 1, 0)), recall(plan(40, 1, 1)));
+    let (single, polished) = (recall(plan(200, 2, 0)), recall(plan(200, 2, 1)));
     assert!(0.3 < single && single < polished, "{single} {polished}");
     assert!(polished > 0.95, "{polished}");
 }
