@@ -200,6 +200,7 @@ def everything():
 
 
 def main():
+    everything()  # what torch imports in the first call of an operator does not survive an interrupt
     for name, (make, scale) in KERNELS.items():
         run = make(scale)
         print("ready", name, flush=True)
