@@ -3,7 +3,8 @@
 //! The draw at position `p` is a function of the stream and `p` alone, so a batch may be cut into blocks and run in any
 //! order on any number of threads without changing an item. A draw is tried a few times and rejected if it was seen;
 //! after that it is made from the list of what the user has not seen. Both have the same distribution, so their mixture
-//! has it too, and it always ends. A filter clears most draws at once. Cost: O(1) a draw, O(log n_u) for a suspect, O(I) for the rare user who has seen nearly everything.
+//! has it too, and it always ends. A filter clears most draws at once. Cost: O(1) a draw, O(log n_u) for a suspect,
+//! O(I) for the rare user who has seen nearly everything.
 
 use std::sync::{Mutex, PoisonError};
 
