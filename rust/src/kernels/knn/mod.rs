@@ -57,27 +57,28 @@ pub fn knn(
     path: Path,
     cancel: &Cancel,
 ) -> Result<OwnedCsr, Error> {
-    if features.len() != present.len() * width {
+    check_sizes(features.len(), width, present.len(), k)?;
+    let k = k.min(present.len());
+    let rows = Rows::new(dispatch::dot(path.check()?), features, width, present, cancel)?;
+    let nearest = dispatch::nearest(path, &rows, k, cancel)?;
+    Ok(spell_out(&rows, nearest, k))
+}
+
+/// What both searches expect of `n_rows` rows of `width` values.
+fn check_sizes(values: usize, width: usize, n_rows: usize, k: usize) -> Result<(), Error> {
+    if values != n_rows * width {
         return Err(Error::invalid(format!(
-            "{} rows of {width} values need {} values, got {}",
-            present.len(),
-            present.len() * width,
-            features.len()
+            "{n_rows} rows of {width} values need {} values, got {values}",
+            n_rows * width
         )));
     }
     if k == 0 {
         return Err(Error::invalid("the number of neighbours k must be at least 1, got 0"));
     }
-    if i32::try_from(present.len()).is_err() {
-        return Err(Error::invalid(format!(
-            "at most 2^31 - 1 rows fit the index type, got {}",
-            present.len()
-        )));
+    if i32::try_from(n_rows).is_err() {
+        return Err(Error::invalid(format!("at most 2^31 - 1 rows fit the index type, got {n_rows}")));
     }
-    let k = k.min(present.len());
-    let rows = Rows::new(dispatch::dot(path.check()?), features, width, present, cancel)?;
-    let nearest = dispatch::nearest(path, &rows, k, cancel)?;
-    Ok(spell_out(&rows, nearest, k))
+    Ok(())
 }
 
 /// The graph of all rows from the k nearest distinct rows of each distinct row.

@@ -16,7 +16,7 @@ use rayon::prelude::*;
 pub use self::source::Features;
 use self::source::Source;
 use self::table::Table;
-use super::knn;
+use super::{check_sizes, knn};
 use crate::kernels::cancel::Cancel;
 use crate::kernels::csr::OwnedCsr;
 use crate::kernels::error::Error;
@@ -68,24 +68,11 @@ pub fn knn_approximate(
     path: Path,
     cancel: &Cancel,
 ) -> Result<Approximate, Error> {
-    if features.len() != present.len() * width {
+    check_sizes(features.len(), width, present.len(), k)?;
+    if plan.clusters == 0 || plan.overlap == 0 {
         return Err(Error::invalid(format!(
-            "{} rows of {width} values need {} values, got {}",
-            present.len(),
-            present.len() * width,
-            features.len()
-        )));
-    }
-    if k == 0 || plan.clusters == 0 || plan.overlap == 0 {
-        return Err(Error::invalid(format!(
-            "neighbours, clusters and overlap must be at least 1, got {k}, {} and {}",
+            "clusters and overlap must be at least 1, got {} and {}",
             plan.clusters, plan.overlap
-        )));
-    }
-    if i32::try_from(present.len()).is_err() {
-        return Err(Error::invalid(format!(
-            "at most 2^31 - 1 rows fit the index type, got {}",
-            present.len()
         )));
     }
     let source = Source::new(features, width, present, path, cancel)?;
