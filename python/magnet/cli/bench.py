@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from magnet.cli.options import Json, Modalities, Split, read_data
+from magnet.cli.options import ConfigFile, Json, Modalities, Settings, Split, read_data
 from magnet.cli.terminal import print_json, print_table
 
 if TYPE_CHECKING:
@@ -33,15 +33,8 @@ def step(
     ] = None,
     split: Split = "split",
     modalities: Modalities = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="KEY=VALUE", help="Of the model's configuration, parts with dots; repeatable."
-        ),
-    ] = None,
-    config: Annotated[
-        Path | None, typer.Option("--config", metavar="FILE", help="The same in TOML; --set goes over it.")
-    ] = None,
+    settings: Settings = None,
+    config: ConfigFile = None,
     batch_size: Annotated[
         int | None, typer.Option("--batch-size", min=1, help="Pairs; the configuration's by default.")
     ] = None,

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from magnet.data import Dataset
 
 __all__ = [
+    "ConfigFile",
     "DataPath",
     "ItemColumn",
     "Json",
@@ -17,6 +18,7 @@ __all__ = [
     "Overwrite",
     "Protocol",
     "Run",
+    "Settings",
     "Split",
     "SplitSeed",
     "Threads",
@@ -54,6 +56,15 @@ UserColumn = Annotated[str | None, typer.Option("--user-column", help="If its na
 ItemColumn = Annotated[str | None, typer.Option("--item-column", help="If its name is not recognised.")]
 Threads = Annotated[
     int | None, typer.Option("--threads", min=1, help="Of the kernels and of torch; all cores by default.")
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Of the model's configuration, parts with dots; repeatable."
+    ),
+]
+ConfigFile = Annotated[
+    Path | None, typer.Option("--config", metavar="FILE", help="The same in TOML; --set goes over it.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from magnet.cli.options import (
+    ConfigFile,
     ItemColumn,
     Json,
     Modalities,
     Overwrite,
     Protocol,
+    Settings,
     Split,
     SplitSeed,
     Threads,
@@ -51,15 +53,8 @@ def train(
     item_column: ItemColumn = None,
     protocol: Annotated[Protocol, typer.Option("--protocol", help="Of validation.")] = Protocol.strict,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the weights and of every draw.")] = 0,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="KEY=VALUE", help="Of the model's configuration, parts with dots; repeatable."
-        ),
-    ] = None,
-    config: Annotated[
-        Path | None, typer.Option("--config", metavar="FILE", help="The same in TOML; --set goes over it.")
-    ] = None,
+    settings: Settings = None,
+    config: ConfigFile = None,
     threads: Threads = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's last checkpoint.")] = False,
     overwrite: Overwrite = False,
