@@ -44,7 +44,7 @@ def test_what_is_accepted_replaces_the_same_comparison_only(tmp_path):
 
 def test_a_race_takes_turns_and_knows_its_targets():
     order = []
-    contest = Contest("avx2", threads=1, section="knn")
+    contest = Contest("avx2", threads=1, section="knn", rounds=1)
     contest.race(
         "small",
         lambda: order.append("magnet"),
@@ -52,7 +52,7 @@ def test_a_race_takes_turns_and_knows_its_targets():
         slow={"slow": lambda: order.append("slow")},
         targets={"fast": {"avx2": (1e-9, 1e9), "amx": (5, 6)}},
     )
-    assert order == ["magnet", "fast", "slow", "magnet", "fast", "magnet", "fast"]
+    assert order == [*["magnet", "fast"] * 5, "slow"]
     fast, slow = contest.rows
     assert (fast.must, fast.stretch, fast.verdict) == (1e-9, 1e9, "must")
     assert fast.low <= fast.high
