@@ -7,7 +7,7 @@ use super::cancel::Cancel;
 use super::csr::{Csr, OwnedCsr, indptr_from_counts};
 use super::error::Error;
 use super::pages::zeroed;
-use super::sparse::merge_max;
+use super::sparse::{by_rows, merge_max};
 use super::transpose::{row_chunks, transpose, transpose_into};
 
 /// Rows handled between two looks at the cancel flag.
@@ -90,18 +90,13 @@ pub fn similarity(neighbours: Csr<'_>, cancel: &Cancel) -> Result<OwnedCsr, Erro
     }
     let mirrored = transpose(neighbours, cancel)?;
     let mirrored = mirrored.view(n);
-    let rows: Vec<_> = (0..n)
-        .into_par_iter()
-        .with_min_len(ROWS)
-        .map(|row| {
-            if row % ROWS == 0 {
-                cancel.check()?;
+    let mut graph = by_rows(n, cancel, |row, push| {
+        merge_max(neighbours.row(row), mirrored.row(row), |column, value| {
+            if value > 0.0 {
+                push(column, value);
             }
-            let (columns, values) = merge_max(neighbours.row(row), mirrored.row(row));
-            Ok(columns.into_iter().zip(values).filter(|&(_, value)| value > 0.0).unzip())
-        })
-        .collect::<Result<_, Error>>()?;
-    let mut graph = OwnedCsr::from_rows(rows);
+        });
+    })?;
     let scale = scales(graph.view(n));
     apply(&mut graph, &scale, cancel)?;
     Ok(graph)

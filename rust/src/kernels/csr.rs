@@ -242,18 +242,6 @@ impl OwnedCsr {
         }
         rows
     }
-
-    /// Puts rows together in their order.
-    pub fn from_rows(rows: Vec<(Vec<i32>, Vec<f32>)>) -> Self {
-        let indptr = indptr_from_counts(rows.iter().map(|(indices, _)| indices.len()));
-        let n_entries = indptr[rows.len()] as usize;
-        let (mut indices, mut values) = (Vec::with_capacity(n_entries), Vec::with_capacity(n_entries));
-        for (row_indices, row_values) in rows {
-            indices.extend(row_indices);
-            values.extend(row_values);
-        }
-        Self { indptr, indices, values }
-    }
 }
 
 /// Pointers from the number of entries in each row.

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use super::cancel::Cancel;
 use super::csr::{Csr, OwnedCsr};
 use super::error::Error;
-use super::sparse::merge_max;
+use super::sparse::{by_rows, merge_max};
 use super::topk::{Scored, TopK};
 use super::transpose::transpose;
 
@@ -74,21 +74,17 @@ pub fn pseudo_edges(
         cancel,
     )?;
     let for_items = by_user(best_users, n_users);
-    let rows = best_items
-        .into_par_iter()
-        .zip(for_items)
-        .map(|(best, (columns, values))| {
-            let most = best.first().map_or(1.0, |found| f64::from(found.score));
-            let weigh = |score: f32| (options.strength * f64::from(score) / most) as f32;
-            let mut own: Vec<_> = best.into_iter().take(options.per_user).collect();
-            own.sort_unstable_by_key(|found| found.id);
-            let (own_columns, own_values): (Vec<i32>, Vec<f32>) =
-                own.into_iter().map(|found| (found.id, weigh(found.score))).unzip();
-            let values: Vec<f32> = values.into_iter().map(weigh).collect();
-            merge_max((&own_columns, &own_values), (&columns, &values))
-        })
-        .collect();
-    Ok(OwnedCsr::from_rows(rows))
+    by_rows(n_users, cancel, |user, push| {
+        let (best, (columns, values)) = (&best_items[user], &for_items[user]);
+        let most = best.first().map_or(1.0, |found| f64::from(found.score));
+        let weigh = |score: f32| (options.strength * f64::from(score) / most) as f32;
+        let mut own: Vec<_> = best.iter().take(options.per_user).collect();
+        own.sort_unstable_by_key(|found| found.id);
+        let (own_columns, own_values): (Vec<i32>, Vec<f32>) =
+            own.into_iter().map(|found| (found.id, weigh(found.score))).unzip();
+        let values: Vec<f32> = values.iter().map(|&score| weigh(score)).collect();
+        merge_max((&own_columns, &own_values), (columns, &values), push);
+    })
 }
 
 /// One row of a sparse product while it is summed.

@@ -2,12 +2,59 @@
 
 use rayon::prelude::*;
 
+use super::buckets::split;
 use super::cancel::Cancel;
-use super::csr::{Csr, OwnedCsr, Pattern};
+use super::csr::{Csr, OwnedCsr, Pattern, indptr_from_counts};
 use super::error::Error;
+use super::pages::zeroed;
 
 /// Rows handled between two looks at the cancel flag.
 const STEP: usize = 1024;
+
+/// Consecutive rows of a matrix that is being made.
+#[derive(Default)]
+struct Block {
+    lens: Vec<usize>,
+    indices: Vec<i32>,
+    values: Vec<f32>,
+}
+
+/// Makes a matrix of `n_rows` rows: `entries(row, push)` gives those of a row in the order of their columns.
+///
+/// Rows are made in blocks and the blocks then copied side by side: a vector for each row would cost more to allocate
+/// and to free than the rows themselves.
+pub(super) fn by_rows(
+    n_rows: usize,
+    cancel: &Cancel,
+    entries: impl Fn(usize, &mut dyn FnMut(i32, f32)) + Sync,
+) -> Result<OwnedCsr, Error> {
+    let made = (0..n_rows.div_ceil(STEP)).into_par_iter().map(|at| {
+        cancel.check()?;
+        let mut block = Block::default();
+        for row in at * STEP..n_rows.min((at + 1) * STEP) {
+            let before = block.indices.len();
+            entries(row, &mut |column, value| {
+                block.indices.push(column);
+                block.values.push(value);
+            });
+            block.lens.push(block.indices.len() - before);
+        }
+        Ok(block)
+    });
+    let blocks: Vec<Block> = made.collect::<Result<_, Error>>()?;
+    let lens: Vec<usize> = blocks.iter().flat_map(|block| &block.lens).copied().collect();
+    let n_entries = blocks.iter().map(|block| block.indices.len()).sum();
+    let (mut indices, mut values) = (zeroed::<i32>(n_entries), zeroed::<f32>(n_entries));
+    let sizes = || blocks.iter().map(|block| block.indices.len());
+    let places = split(&mut indices, sizes()).into_par_iter().zip(split(&mut values, sizes()));
+    places.zip(&blocks).try_for_each(|((indices, values), block)| {
+        cancel.check()?;
+        indices.copy_from_slice(&block.indices);
+        values.copy_from_slice(&block.values);
+        Ok(())
+    })?;
+    Ok(OwnedCsr { indptr: indptr_from_counts(lens.into_iter()), indices, values })
+}
 
 /// Number of entries in each column.
 pub fn column_counts(pattern: Pattern<'_>) -> Vec<usize> {
@@ -31,40 +78,28 @@ pub fn union_max(a: Csr<'_>, b: Csr<'_>, cancel: &Cancel) -> Result<OwnedCsr, Er
             shape(b)
         )));
     }
-    let rows: Vec<_> = (0..a.pattern.n_rows())
-        .into_par_iter()
-        .with_min_len(STEP)
-        .map(|row| {
-            if row % STEP == 0 {
-                cancel.check()?;
-            }
-            Ok(merge_max(a.row(row), b.row(row)))
-        })
-        .collect::<Result<_, Error>>()?;
-    Ok(OwnedCsr::from_rows(rows))
+    by_rows(a.pattern.n_rows(), cancel, |row, push| merge_max(a.row(row), b.row(row), push))
 }
 
-/// Merges two sorted rows.
+/// Gives the entries of two sorted rows, of equal columns the larger value.
 pub(super) fn merge_max(
     (a_columns, a_values): (&[i32], &[f32]),
     (b_columns, b_values): (&[i32], &[f32]),
-) -> (Vec<i32>, Vec<f32>) {
-    let most = a_columns.len() + b_columns.len();
-    let (mut columns, mut values) = (Vec::with_capacity(most), Vec::with_capacity(most));
+    mut push: impl FnMut(i32, f32),
+) {
     let (mut a, mut b) = (0, 0);
     while a < a_columns.len() || b < b_columns.len() {
         let left = a_columns.get(a).copied().unwrap_or(i32::MAX);
         let right = b_columns.get(b).copied().unwrap_or(i32::MAX);
-        columns.push(left.min(right));
-        values.push(match left.cmp(&right) {
+        let value = match left.cmp(&right) {
             std::cmp::Ordering::Less => a_values[a],
             std::cmp::Ordering::Greater => b_values[b],
             std::cmp::Ordering::Equal => a_values[a].max(b_values[b]),
-        });
+        };
+        push(left.min(right), value);
         a += usize::from(left <= right);
         b += usize::from(right <= left);
     }
-    (columns, values)
 }
 
 #[cfg(test)]
@@ -73,6 +108,22 @@ mod tests {
 
     fn matrix() -> OwnedCsr {
         OwnedCsr { indptr: vec![0, 2, 2, 3], indices: vec![0, 2, 1], values: vec![1.0, 2.0, 3.0] }
+    }
+
+    #[test]
+    fn rows_of_many_blocks_come_in_their_order() {
+        let n = 3 * STEP + 5;
+        let entries = |row: usize, push: &mut dyn FnMut(i32, f32)| {
+            (0..row % 3).for_each(|column| push(column as i32, row as f32));
+        };
+        let found = by_rows(n, &Cancel::new(), entries).unwrap();
+        assert_eq!(found.indptr.len(), n + 1);
+        for row in 0..n {
+            let (columns, values) = found.view(3).row(row);
+            assert!(columns.iter().copied().eq(0..(row % 3) as i32));
+            assert!(values.iter().all(|&value| value == row as f32));
+        }
+        assert_eq!(by_rows(0, &Cancel::new(), entries).unwrap().indptr, [0]);
     }
 
     #[test]
