@@ -9,6 +9,9 @@ __all__ = [
     "__version__",
     "bipartite",
     "drop_edges",
+    "dropout",
+    "expert_products",
+    "expert_products_gradient",
     "interactions",
     "k_core",
     "knn",
@@ -27,7 +30,12 @@ __all__ = [
     "simd_paths",
     "similarity",
     "spmm",
+    "take_rows",
     "union_max",
+    "unit_rows",
+    "unit_rows_gradient",
+    "unit_shares",
+    "unit_shares_gradient",
 ]
 
 _Indptr: TypeAlias = NDArray[np.int32] | NDArray[np.int64]
@@ -45,6 +53,50 @@ _Mixture: TypeAlias = tuple[
     NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], float, int
 ]
 
+def dropout(x: NDArray[np.float32], keep: float, seed: int, out: NDArray[np.float32]) -> None: ...
+def unit_rows(
+    x: NDArray[np.float32],
+    present: NDArray[np.bool_] | None,
+    out: NDArray[np.float32],
+    scales: NDArray[np.float32],
+) -> None: ...
+def unit_rows_gradient(
+    gradient: NDArray[np.float32],
+    y: NDArray[np.float32],
+    scales: NDArray[np.float32],
+    out: NDArray[np.float32],
+) -> None: ...
+def unit_shares(
+    parts: NDArray[np.float32],
+    coefficients: NDArray[np.float32],
+    which: NDArray[np.int64],
+    shortest: float,
+    shares: NDArray[np.float32],
+) -> None: ...
+def unit_shares_gradient(
+    parts: NDArray[np.float32],
+    coefficients: NDArray[np.float32],
+    which: NDArray[np.int64],
+    shortest: float,
+    gradient: NDArray[np.float32],
+    of_parts: NDArray[np.float32],
+    of_coefficients: NDArray[np.float32],
+) -> None: ...
+def expert_products(
+    parts: NDArray[np.float32],
+    shares: NDArray[np.float32],
+    items: NDArray[np.int64],
+    out: NDArray[np.float32],
+) -> None: ...
+def expert_products_gradient(
+    parts: NDArray[np.float32],
+    shares: NDArray[np.float32],
+    items: NDArray[np.int64],
+    gradient: NDArray[np.float32],
+    of_parts: NDArray[np.float32],
+    of_shares: NDArray[np.float32],
+) -> None: ...
+def take_rows(matrix: _Matrix, rows: NDArray[np.int64]) -> tuple[_Triple, _Triple]: ...
 def spmm(
     pointers: _Indptr,
     indices: NDArray[np.int32],

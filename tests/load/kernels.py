@@ -13,8 +13,11 @@ import torch
 
 from magnet import graph
 from magnet.evaluate.rank import rank
+from magnet.nn.dropout import dropout
+from magnet.nn.mixing import expert_products, unit_shares
 from magnet.nn.propagate import Graph, multiply, propagate_mean
 from magnet.nn.states import DotState, ItemItemState, MixtureState
+from magnet.nn.unit import unit_rows
 from magnet.sampling import membership, sample_negatives, sample_shared
 
 
@@ -163,6 +166,52 @@ def _rank_item_item(scale):
     return lambda: rank(state, np.arange(taken.shape[0]), taken, 20)
 
 
+def _with_gradients(run, *inputs):
+    # Small enough at a small scale that torch itself needs no threads: its own do not survive a fork.
+    inputs = [x.clone().requires_grad_() for x in inputs]
+    out = run(*inputs)
+    grads = torch.autograd.grad(out, inputs, torch.ones_like(out))
+    return torch.cat([part.detach().flatten() for part in (out, *grads)])
+
+
+def _dropout(scale):
+    x = _normal(100 * scale, 33)
+    return lambda: dropping(x, scale)
+
+
+def dropping(x, seed):
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return _with_gradients(lambda x: dropout(x, 0.3, training=True), x)
+
+
+def _unit_rows(scale):
+    x = _normal(100 * scale, 33)
+    return lambda: _with_gradients(unit_rows, x)
+
+
+def _experts(scale):
+    parts, coefficients = _normal(60 * scale, 6, 17), _normal(4, 9, 6)
+    which = torch.arange(60 * scale) % 4
+    items = torch.arange(40 * scale).reshape(-1, 2) * 7 % (40 * scale)
+
+    def products(parts, coefficients):
+        return expert_products(parts, unit_shares(parts, coefficients, which), items)
+
+    return lambda: _with_gradients(products, parts, coefficients)
+
+
+def _rows(scale):
+    graph = Graph.from_csr(_matrix(scale), symmetric=False)
+    index = torch.arange(400 * scale) * 7 % graph.n_rows
+
+    def run():
+        taken = graph.rows(index)
+        return torch.cat([part.float() for part in (*taken.forward, *taken.backward)])
+
+    return run
+
+
 # Each with the scale at which a call takes about a second on two slow cores.
 KERNELS = {
     "knn": (_knn, 80),
@@ -179,6 +228,10 @@ KERNELS = {
     "shared negatives": (_shared, 50_000),
     "multiply": (_multiply, 4000),
     "propagate_mean": (_propagate, 4000),
+    "rows": (_rows, 5000),
+    "dropout": (_dropout, 20_000),
+    "unit rows": (_unit_rows, 20_000),
+    "experts": (_experts, 4000),
     "rank dot": (_rank_dot, 400),
     "rank mixture": (_rank_mixture, 200),
     "rank item-item": (_rank_item_item, 100),

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
 from magnet.config import Config
 from magnet.nn.propagate import Graph, multiply
 from magnet.nn.rows import take_rows
+from magnet.nn.unit import unit_rows
 
 __all__ = ["Content", "ContentConfig", "ContentEncoder", "History", "profiles"]
 
@@ -40,10 +40,10 @@ class Content(NamedTuple):
 
 
 class History(NamedTuple):
-    """Sums over each user's training items, from which profiles are made."""
+    """Sums over the training items of B users, from which profiles are made."""
 
-    sums: Tensor  # (U, M, D)
-    counts: Tensor  # (U, M), items of the history that have the cue
+    sums: Tensor  # (B, M, D)
+    counts: Tensor  # (B, M), items of the history that have the cue
 
 
 class ContentEncoder(nn.Module):
@@ -81,7 +81,7 @@ class ContentEncoder(nn.Module):
                 x = x * torch.sigmoid(self.gates[index](embeddings))
             elif self.config.gate == "embedding":
                 x = embeddings * torch.sigmoid(self.gates[index](x))
-            cues.append(F.normalize(x, dim=-1) * present[:, index, None])
+            cues.append(unit_rows(x, present[:, index]))
         if self.config.smooth:
             smoothed = [x + multiply(graph, x) for x, graph in zip(cues, graphs, strict=True)]
         else:
@@ -89,13 +89,13 @@ class ContentEncoder(nn.Module):
         return Content(torch.stack(cues, 1), torch.stack(smoothed, 1), present)
 
     def histories(self, content: Content, interactions: Graph) -> History:
-        """Sum the unsmoothed cues over each user's training items.
+        """Sum the unsmoothed cues over the training items of some users.
 
         Smoothed cues of an item contain its neighbours, and through them the item that is to be left out.
 
         Args:
             content: Cues of all items.
-            interactions: Training interactions, ``(U, I)``, ones.
+            interactions: Training interactions of the users, ``(B, I)``, ones.
         """
         n_items, n_modalities, dim = content.cues.shape
         sums = multiply(interactions, content.cues.reshape(n_items, n_modalities * dim))
@@ -104,14 +104,11 @@ class ContentEncoder(nn.Module):
         return History(sums.reshape(-1, n_modalities, dim), counts)
 
 
-def profiles(
-    history: History, users: Tensor, content: Content, without: Tensor | None = None
-) -> tuple[Tensor, Tensor]:
+def profiles(history: History, content: Content, without: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Content cues of users, from what they took.
 
     Args:
-        history: Sums over training items.
-        users: User indices, ``(B,)``.
+        history: Sums over training items, of B users.
         content: Cues of all items.
         without: One training item of each user, ``(B,)``, left out of the profile: in training, the positive, which
             would otherwise tell its own label.
@@ -119,10 +116,9 @@ def profiles(
     Returns:
         Unit rows ``(B, M, D)``, zero where missing; and ``(B, M)`` bool, whether any item remained.
     """
-    sums = take_rows(history.sums, users)  # (B, M, D)
-    counts = history.counts[users]  # (B, M)
+    sums, counts = history
     if without is not None:
         sums = sums - take_rows(content.cues, without)
         counts = counts - content.present[without].float()
     present = counts > 0.5
-    return F.normalize(sums, dim=-1) * present[..., None], present
+    return unit_rows(sums, present), present

@@ -11,9 +11,12 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from magnet.config import Config
+from magnet.nn.dropout import dropout
+from magnet.nn.mixing import expert_products, paired_products, unit_shares
 from magnet.nn.rows import take_rows
+from magnet.nn.unit import unit_rows
 
-__all__ = ["Cues", "Experts", "ExpertsConfig", "Template", "Towers", "templates"]
+__all__ = ["Cues", "Experts", "ExpertsConfig", "Mixes", "Template", "Towers", "templates"]
 
 Role = Literal["dominant", "balanced", "complementary"]
 
@@ -56,11 +59,19 @@ class Cues(NamedTuple):
     present: Tensor  # (C, n), bool
 
 
+class Mixes(NamedTuple):
+    """What each expert takes of which parts, for some users or items."""
+
+    parts: Tensor  # (n, 2C, D): the cues, and what each explains of the others
+    shares: Tensor  # (n, E, 2C)
+    on: Tensor  # (n, E), bool: the defining cues exist
+
+
 class Towers(NamedTuple):
     """What each expert makes of some users or items."""
 
-    values: Tensor  # (E, n, D)
-    on: Tensor  # (E, n), bool: the defining cues exist
+    values: Tensor  # (n, E, D)
+    on: Tensor  # (n, E), bool: the defining cues exist
 
 
 def templates(cues: list[str], roles: tuple[Role, ...]) -> list[Template]:
@@ -114,7 +125,7 @@ class Experts(nn.Module):
     def project(self, cues: Cues) -> Cues:
         """Give each cue its own unit-length projection ``y_c = norm(W_c c)``."""
         rows = torch.bmm(cues.values, self.projections)  # (C, n, D)
-        return Cues(F.normalize(rows, dim=-1) * cues.present[..., None], cues.present)
+        return Cues(unit_rows(rows, cues.present), cues.present)
 
     @torch.no_grad()
     def refresh(self, items: Cues) -> None:
@@ -131,25 +142,65 @@ class Experts(nn.Module):
             gram = y.T @ y + self.config.ridge * max(1, len(y)) * torch.eye(dim, device=y.device)
             self.explained[cue] = torch.linalg.solve(gram, y.T @ o)
 
+    def mixes(self, cues: Cues) -> Mixes:
+        """What every expert makes of some users or items, not yet written out.
+
+        Args:
+            cues: Projected cues of n users or items.
+        """
+        y = dropout(cues.values, self.config.dropout, self.training)  # (C, n, D)
+        # What each cue explains of the others is a product of its own; all else is a weighted sum of cues, whose
+        # weights depend on nothing but which cues exist.
+        explained = torch.bmm(y, self.explained)
+        parts = torch.cat([y.transpose(0, 1), explained.transpose(0, 1)], 1)
+        patterns, which = _patterns(cues.present)
+        coefficients, on = self._coefficients(patterns)
+        if self._unit_shares:
+            # Half of the scale on each side: the product of two towers is then the scaled cosine.
+            shares = unit_shares(parts, coefficients, which) * (0.5 * self.log_scale).exp()
+        else:
+            shares = take_rows(coefficients, which)
+        return Mixes(parts, shares, on.T[which])
+
+    def towers(self, mixes: Mixes) -> Tensor:
+        """What :meth:`mixes` stands for, ``(n, E, D)``."""
+        x = torch.bmm(mixes.shares, mixes.parts)
+        if self.config.transform:
+            h = x.transpose(0, 1)
+            x = x + torch.bmm(
+                F.leaky_relu(torch.baddbmm(self.bias, h, self.inner), 0.2), self.outer
+            ).transpose(0, 1)
+            if self.config.towers == "cosine":
+                x = unit_rows(x) * (0.5 * self.log_scale).exp()
+        return x
+
     def forward(self, cues: Cues) -> Towers:
         """Apply every expert.
 
         Args:
             cues: Projected cues of n users or items.
         """
-        y = F.dropout(cues.values, self.config.dropout, self.training)  # (C, n, D)
-        # What each cue explains of the others is a product of its own; all else is a weighted sum of cues, whose
-        # weights depend on nothing but which cues exist.
-        parts = torch.cat([y, torch.bmm(y, self.explained)]).transpose(0, 1)  # (n, 2C, D)
-        patterns, which = _patterns(cues.present)
-        coefficients, on = self._coefficients(patterns)
-        x = torch.bmm(take_rows(coefficients, which), parts).transpose(0, 1)  # (E, n, D), rows of (n, E, D)
-        if self.config.transform:
-            x = x + torch.bmm(F.leaky_relu(torch.baddbmm(self.bias, x, self.inner), 0.2), self.outer)
-        if self.config.towers == "cosine":
-            # Half of the scale on each side: the product of two towers is then the scaled cosine.
-            x = F.normalize(x, dim=-1) * (0.5 * self.log_scale).exp()
-        return Towers(x, on[:, which])
+        mixes = self.mixes(cues)
+        return Towers(self.towers(mixes), mixes.on)
+
+    def products(self, mixes: Mixes, items: Tensor) -> Tensor:
+        """Products of the towers of users and items, for given pairs.
+
+        Args:
+            mixes: Of B users, and after them of n items.
+            items: The items that each user is paired with, from 0: ``(B, P)``.
+
+        Returns:
+            ``(B, P, E)``.
+        """
+        if not self.config.transform:
+            return expert_products(mixes.parts, mixes.shares, items)
+        towers = self.towers(mixes)
+        return paired_products(towers[: len(items)], towers[len(items) :], items)
+
+    @property
+    def _unit_shares(self) -> bool:
+        return self.config.towers == "cosine" and not self.config.transform
 
     def _coefficients(self, present: Tensor) -> tuple[Tensor, Tensor]:
         """What each expert takes of each cue, and of what each cue explains of the others.

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from magnet.config import Config
 from magnet.nn.router import summarise
+from magnet.nn.unit import unit_rows
 
 if TYPE_CHECKING:
     from magnet.nn.controller import StageWeights
@@ -71,7 +72,7 @@ def embedding_penalty(rows: Tensor, *, pairs: int) -> Tensor:
 
 def info_nce(a: Tensor, b: Tensor, temperature: float) -> Tensor:
     """Symmetric InfoNCE between two descriptions ``(n, D)`` of the same items (van den Oord et al., 2018)."""
-    a, b = F.normalize(a, dim=-1), F.normalize(b, dim=-1)
+    a, b = unit_rows(a), unit_rows(b)
     off_target: Tensor = _LogPartitions.apply(a, b, temperature)
     return off_target - (a * b).sum(-1).mean() / temperature
 

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from magnet.config import Config
 from magnet.nn.behaviour import BehaviourConfig, BehaviourEncoder
-from magnet.nn.content import Content, ContentConfig, ContentEncoder, History, profiles
-from magnet.nn.experts import Cues, Experts, ExpertsConfig, Towers
+from magnet.nn.content import Content, ContentConfig, ContentEncoder, profiles
+from magnet.nn.experts import Cues, Experts, ExpertsConfig
 from magnet.nn.parts import part
 from magnet.nn.router import Router, RouterConfig, Routing, Side, cross, gate, paired
 from magnet.nn.rows import take_rows
@@ -101,13 +101,14 @@ class MagnetModel(nn.Module):
         """Role and cues of each expert, in order."""
         return [template.name for template in self.experts.templates]
 
-    def encode_content(self, inputs: Inputs) -> tuple[Content, History]:
-        """Content cues of all items and sums over all histories."""
+    def encode_content(self, inputs: Inputs) -> Content:
+        """Content cues of all items."""
         embeddings = self.behaviour.embeddings[self.n_users :]
         with part("content cues"):
-            content = self.content(inputs.features, inputs.present, embeddings, inputs.content_graphs)
-        with part("profiles"):
-            return content, self.content.histories(content, inputs.interactions)
+            content: Content = self.content(
+                inputs.features, inputs.present, embeddings, inputs.content_graphs
+            )
+        return content
 
     def forward(
         self,
@@ -131,33 +132,40 @@ class MagnetModel(nn.Module):
             shared: Which of the two.
             top_k: Experts to keep; 0 keeps all.
         """
-        content, history = self.encode_content(inputs)
+        content = self.encode_content(inputs)
         with part("profiles"):
-            profile, has = profiles(history, users, content, without=positives)
-        user_towers = self._user_towers(z, inputs, users, profile, has)  # (E, B, D)
-        # Each distinct item passes through the experts once.
-        ids, place = torch.unique(torch.cat([positives, negatives]), return_inverse=True)
-        item_towers = self._item_towers(z, inputs, ids, content)  # (E, n, D)
-        at_positive, at_negative = place[: len(users)], place[len(users) :]
+            history = self.content.histories(content, inputs.interactions.rows(users))
+            profile, has = profiles(history, content, without=positives)
+        with part("experts"):
+            # Each distinct item passes through the experts once, and users beside them.
+            ids, place = torch.unique(torch.cat([positives, negatives]), return_inverse=True)
+            at_positive, at_negative = place[: len(users)], place[len(users) :]
+            cues = self._cues(
+                take_rows(z, torch.cat([users, self.n_users + ids])),
+                torch.cat([inputs.user_degree[users], inputs.item_degree[ids]]),
+                torch.cat([profile, take_rows(content.smoothed, ids)]),
+                torch.cat([has, content.present[ids]]),
+            )
+            mixes = self.experts.mixes(cues)
+            on_user, on_item = mixes.on[: len(users)], mixes.on[len(users) :]  # (B, E), (n, E)
 
         with part("router"):
-            user_side = self._user_side(users, inputs, profile, has, user_towers.on.T, left_out=1)
-            on = item_towers.on.T  # (n, E)
-            positive_side = self._item_side(positives, inputs, content, on[at_positive], left_out=1)
-            negative_side = self._item_side(negatives, inputs, content, on[at_negative])
+            user_side = self._user_side(users, inputs, profile, has, on_user, left_out=1)
+            positive_side = self._item_side(positives, inputs, content, on_item[at_positive], left_out=1)
+            negative_side = self._item_side(negatives, inputs, content, on_item[at_negative])
             floor = self.config.router.floor if self.training else 0.0
             logits = paired(user_side, positive_side)  # (B, E)
             routing = self.route(logits, top_k=top_k, floor=floor)
             others = (cross if shared else paired)(user_side, negative_side)  # (B, N, E) or (B, E)
             other = self.route(others, top_k=top_k, floor=floor)
-        users_by_expert = user_towers.values.transpose(0, 1)  # (B, E, D)
-        items_by_expert = item_towers.values.transpose(0, 1)  # (n, E, D)
-        scores = (users_by_expert * take_rows(items_by_expert, at_positive)).sum(-1)  # (B, E)
-        negative_towers = take_rows(items_by_expert, at_negative)  # (B or N, E, D)
         if shared:
-            other_scores = torch.einsum("bed,ned->bne", users_by_expert, negative_towers)
+            scores = self.experts.products(mixes, at_positive[:, None])[:, 0]
+            towers = self.experts.towers(mixes)  # (B + n, E, D)
+            drawn = take_rows(towers[len(users) :], at_negative)  # (N, E, D)
+            other_scores = torch.einsum("bed,ned->bne", towers[: len(users)], drawn)
         else:
-            other_scores = (users_by_expert * negative_towers).sum(-1)
+            both = self.experts.products(mixes, torch.stack([at_positive, at_negative], 1))
+            scores, other_scores = both.unbind(1)
         return Mixture(
             (routing.weights * scores).sum(-1),
             (other.weights * other_scores).sum(-1),
@@ -172,30 +180,20 @@ class MagnetModel(nn.Module):
             return gate(logits.detach().clamp(max=0.0) * (logits < -1e20), top_k=0, floor=0.0)
         return gate(logits, top_k=top_k, floor=floor)
 
-    def _user_towers(self, z: Tensor, inputs: Inputs, users: Tensor, profile: Tensor, has: Tensor) -> Towers:
-        known = inputs.user_degree[users] > 0
-        return self._towers(take_rows(z, users), profile, torch.cat([known[:, None], has], 1))
-
-    def _item_towers(self, z: Tensor, inputs: Inputs, items: Tensor, content: Content) -> Towers:
-        known = inputs.item_degree[items] > 0
-        present = torch.cat([known[:, None], content.present[items]], 1)
-        return self._towers(take_rows(z, self.n_users + items), take_rows(content.smoothed, items), present)
-
-    def _cues(self, behaviour: Tensor, content: Tensor, present: Tensor) -> Cues:
-        return self.experts.project(Cues(torch.cat([behaviour[None], content.transpose(0, 1)]), present.T))
-
-    def _towers(self, behaviour: Tensor, content: Tensor, present: Tensor) -> Towers:
-        with part("experts"):
-            towers: Towers = self.experts(self._cues(behaviour, content, present))
-        return towers
+    def _cues(self, behaviour: Tensor, degree: Tensor, content: Tensor, present: Tensor) -> Cues:
+        """Projected cues of some users or items: ``(n, D)``, ``(n,)``, ``(n, M, D)`` and ``(n, M)``."""
+        values = torch.cat([behaviour[:, None], content], 1)  # (n, C, D)
+        return self.experts.project(
+            Cues(values.transpose(0, 1), torch.cat([degree[:, None] > 0, present], 1).T)
+        )
 
     @torch.no_grad()
     def refresh(self, z: Tensor, inputs: Inputs) -> None:
         """Refit what each cue explains of the others; once an epoch."""
-        content, _ = self.encode_content(inputs)
-        known = inputs.item_degree > 0
-        present = torch.cat([known[:, None], content.present], 1)
-        self.experts.refresh(self._cues(z[self.n_users :], content.smoothed, present))
+        content = self.encode_content(inputs)
+        self.experts.refresh(
+            self._cues(z[self.n_users :], inputs.item_degree, content.smoothed, content.present)
+        )
 
     def _user_side(
         self, users: Tensor, inputs: Inputs, profile: Tensor, has: Tensor, on: Tensor, *, left_out: int = 0
@@ -243,13 +241,15 @@ class MagnetModel(nn.Module):
         """
         if without is not None:
             inputs = self._occluded(inputs, without)
-        content, history = self.encode_content(inputs)
+        content = self.encode_content(inputs)
         all_users, all_items = torch.arange(self.n_users), torch.arange(self.n_items)
-        profile, has = profiles(history, all_users, content)
-        users = self._user_towers(z, inputs, all_users, profile, has)
-        items = self._item_towers(z, inputs, all_items, content)
-        user_side = self._user_side(all_users, inputs, profile, has, users.on.T)
-        item_side = self._item_side(all_items, inputs, content, items.on.T)
+        profile, has = profiles(self.content.histories(content, inputs.interactions), content)
+        users = self.experts(self._cues(z[: self.n_users], inputs.user_degree, profile, has))
+        items = self.experts(
+            self._cues(z[self.n_users :], inputs.item_degree, content.smoothed, content.present)
+        )
+        user_side = self._user_side(all_users, inputs, profile, has, users.on)
+        item_side = self._item_side(all_items, inputs, content, items.on)
         if self.config.router.kind == "uniform":
             user_side, item_side = (_indifferent(side) for side in (user_side, item_side))
             top_k = 0
@@ -257,8 +257,8 @@ class MagnetModel(nn.Module):
         return MixtureState(
             users=backbone[0].contiguous(),
             items=backbone[1].contiguous(),
-            user_towers=users.values.transpose(0, 1).contiguous(),
-            item_towers=items.values.transpose(0, 1).contiguous(),
+            user_towers=users.values.contiguous(),
+            item_towers=items.values.contiguous(),
             user_keys=_folded(user_side, bias_first=True),
             item_keys=_folded(item_side, bias_first=False),
             weight=self.config.mixture_weight,

@@ -64,6 +64,27 @@ class Graph:
         """Whether the gradient uses the matrix itself."""
         return self.forward[0] is self.backward[0]
 
+    def rows(self, index: Tensor) -> Self:
+        """Some rows, in the order and as often as they are named, as a graph of its own.
+
+        Args:
+            index: ``(B,)``, int64.
+
+        Returns:
+            ``(B, M)``.
+
+        Raises:
+            DataError: If a row is out of range, or the columns of a row do not ascend.
+        """
+        indptr, indices, values = (part.cpu().numpy() for part in self.forward)
+        taken = _core.take_rows((indptr, indices, values, self.n_cols), index.cpu().numpy())
+        device = self.forward[1].device
+        forward, backward = (
+            (torch.from_numpy(a).to(device), torch.from_numpy(b).to(device), torch.from_numpy(c).to(device))
+            for a, b, c in taken
+        )
+        return type(self)(len(index), self.n_cols, forward, backward)
+
     def to(self, device: torch.device | str) -> Self:
         """The graph on another device."""
         forward = _move(self.forward, device)

@@ -122,7 +122,7 @@ class Shapes(NamedTuple):
     widths: tuple[int, ...] = ()  # of the features, M of them
     smoothing: tuple[int, ...] = ()  # entries of each modality's graph; none without smoothing
     gated: bool = False
-    history: int = 0  # training interactions
+    history: int = 0  # training interactions of the batch's users, of one as often as it has pairs
     experts: int = 0  # E
     dominant: bool = False  # whether any expert's shares of the cues are learnt
     transform: bool = False
@@ -199,9 +199,9 @@ def _content(s: Shapes) -> Op:
 
 def _profiles(s: Shapes) -> Op:
     n = len(s.widths)
-    op = sparse(s.users, s.items, s.history, n * s.dim)
-    op += sparse(s.users, s.items, s.history, n, grad=False)  # how many items have each cue
-    op += gather(s.pairs, n * s.dim, s.users) + gather(s.pairs, n * s.dim, s.items)
+    op = sparse(s.pairs, s.items, s.history, n * s.dim)
+    op += sparse(s.pairs, s.items, s.history, n, grad=False)  # how many items have each cue
+    op += gather(s.pairs, n * s.dim, s.items)
     return op + pointwise(2 * s.pairs * n * s.dim, s.pairs * n * s.dim)
 
 
@@ -210,16 +210,26 @@ def _experts(s: Shapes) -> Op:
     n = s.pairs + s.distinct
     op = gather(n, d, s.users + s.items, grad=not s.resting)
     op += gather(s.distinct, len(s.widths) * d, s.items)
-    # Users and items pass one after the other: the small matrices are read for each.
-    for rows in (s.pairs, s.distinct):
-        op += matmul(rows, d, d) * n_cues  # the projections
-        op += matmul(rows, d, d, grads=1) * n_cues  # what a cue explains of the others is not learnt
+    op += matmul(n, d, d) * n_cues  # the projections
+    op += matmul(n, d, d, grads=1) * n_cues  # what a cue explains of the others is not learnt
     op += pointwise(n_cues * n * d, n_cues * n * d)  # to unit length, with dropout
-    op += matmul(s.experts, 2 * n_cues, d, grads=2 if s.dominant else 1) * n
+    if not s.transform:
+        op += _part_products(s, n, sides=1)  # the lengths
+    if s.transform or s.shared:
+        op += matmul(s.experts, 2 * n_cues, d, grads=2 if s.dominant or not s.transform else 1) * n
     if s.transform:
-        for rows in (s.pairs, s.distinct):
-            op += matmul(rows, d, d) * (2 * s.experts)
-    return op + pointwise(s.experts * n * d, s.experts * n * d)  # to unit length
+        op += matmul(n, d, d) * (2 * s.experts) + pointwise(s.experts * n * d, s.experts * n * d)
+    return op
+
+
+def _part_products(s: Shapes, rows: int, sides: int) -> Op:
+    """Products of the 2C parts of a row, or of the rows of a pair; what experts take of them is small beside it."""
+    k = 2 * (len(s.widths) + 1)
+    numbers = sides * (k * s.dim + s.experts * k)  # parts and shares
+    forward = Cost(other=2 * rows * k * k * s.dim, bytes=_FLOAT * rows * (numbers + s.experts))
+    # The products anew, and what each side's parts get.
+    backward = Cost(other=(1 + sides) * forward.other, bytes=_FLOAT * rows * (2 * numbers + s.experts))
+    return Op(forward, backward)
 
 
 def _router(s: Shapes) -> Op:
@@ -240,11 +250,15 @@ def _router(s: Shapes) -> Op:
 
 def _mixture_scores(s: Shapes) -> Op:
     per_item = s.experts * s.dim
-    op = gather(s.pairs + s.negatives, per_item, s.distinct) + dots(s.pairs * s.experts, s.dim)
-    if s.shared:
-        op += matmul(s.pairs, s.dim, s.negatives) * s.experts
-        return op + dots(s.pairs * (1 + s.negatives), s.experts)
-    return op + dots(s.pairs * s.experts, s.dim) + dots(2 * s.pairs, s.experts)
+    pairs = s.pairs if s.shared else 2 * s.pairs
+    if s.transform:
+        op = gather(pairs, per_item, s.distinct) + dots(pairs * s.experts, s.dim)
+    else:
+        op = _part_products(s, pairs, sides=2)
+    if not s.shared:
+        return op + dots(pairs, s.experts)
+    op += gather(s.negatives, per_item, s.distinct) + matmul(s.pairs, s.dim, s.negatives) * s.experts
+    return op + dots(s.pairs * (1 + s.negatives), s.experts)
 
 
 def _contrast(s: Shapes) -> Op:

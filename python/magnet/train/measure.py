@@ -204,7 +204,7 @@ def _mixture_shapes(task: MagnetTask, batch: Batch) -> dict[str, Any]:
         "widths": tuple(rows.shape[1] for rows in inputs.features),
         "smoothing": tuple(len(graph.forward[1]) for graph in graphs),
         "gated": config.content.gate != "plain",
-        "history": len(inputs.interactions.forward[1]),
+        "history": int(inputs.interactions.forward[0].diff()[batch.users].sum()),
         "experts": len(model.expert_names),
         "dominant": "dominant" in config.experts.roles,
         "transform": config.experts.transform,

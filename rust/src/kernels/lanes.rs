@@ -39,6 +39,8 @@ pub trait Lanes: Copy {
     fn keep(self, a: Self::V, x: Self::V, y: Self::V) -> Self::V;
     /// 2^a for whole numbers a from -126 to 127.
     fn pow2(self, a: Self::V) -> Self::V;
+    /// The sum of each of eight vectors: `((v0 + v1) + (v2 + v3)) + ((v4 + v5) + (v6 + v7))`.
+    fn sums(self, vectors: [Self::V; WIDTH]) -> Self::V;
     /// A hint that memory around `at` will be read.
     fn prefetch<T>(self, at: &T);
 }
@@ -139,6 +141,11 @@ impl Lanes for Portable {
     }
 
     #[inline(always)]
+    fn sums(self, vectors: [[f32; WIDTH]; WIDTH]) -> [f32; WIDTH] {
+        vectors.map(|[a, b, c, d, e, f, g, h]| ((a + b) + (c + d)) + ((e + f) + (g + h)))
+    }
+
+    #[inline(always)]
     fn prefetch<T>(self, _: &T) {}
 }
 
@@ -147,8 +154,8 @@ mod avx2 {
     use std::arch::x86_64::{
         __m256, _CMP_GT_OQ, _MM_HINT_T0, _mm_prefetch, _mm256_add_epi32, _mm256_add_ps, _mm256_and_ps,
         _mm256_andnot_ps, _mm256_castsi256_ps, _mm256_cmp_ps, _mm256_cvtps_epi32, _mm256_div_ps,
-        _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_max_ps, _mm256_movemask_ps, _mm256_mul_ps,
-        _mm256_set1_epi32, _mm256_set1_ps, _mm256_slli_epi32, _mm256_storeu_ps,
+        _mm256_fmadd_ps, _mm256_hadd_ps, _mm256_loadu_ps, _mm256_max_ps, _mm256_movemask_ps, _mm256_mul_ps,
+        _mm256_permute2f128_ps, _mm256_set1_epi32, _mm256_set1_ps, _mm256_slli_epi32, _mm256_storeu_ps,
     };
 
     use super::{Lanes, WIDTH, Work};
@@ -238,6 +245,17 @@ mod avx2 {
             unsafe {
                 let exponents = _mm256_add_epi32(_mm256_cvtps_epi32(a), _mm256_set1_epi32(127));
                 _mm256_castsi256_ps(_mm256_slli_epi32::<23>(exponents))
+            }
+        }
+
+        #[inline(always)]
+        fn sums(self, [a, b, c, d, e, f, g, h]: [__m256; WIDTH]) -> __m256 {
+            // SAFETY: see `splat`. Pairs, then fours, each within its half; then the halves of all eight.
+            unsafe {
+                let low = _mm256_hadd_ps(_mm256_hadd_ps(a, b), _mm256_hadd_ps(c, d));
+                let high = _mm256_hadd_ps(_mm256_hadd_ps(e, f), _mm256_hadd_ps(g, h));
+                let first = _mm256_permute2f128_ps::<0x20>(low, high);
+                _mm256_add_ps(first, _mm256_permute2f128_ps::<0x31>(low, high))
             }
         }
 

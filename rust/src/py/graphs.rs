@@ -12,6 +12,7 @@ use crate::kernels::error::Error;
 use crate::kernels::rng::Stream;
 use crate::kernels::{
     adjacency, interactions as pairs, k_core as core, pseudo_edges as pseudo, shared_users as shared, sparse,
+    transpose,
 };
 
 type Indices<'py> = PyReadonlyArray1<'py, i32>;
@@ -80,6 +81,23 @@ fn union_max<'py>(py: Python<'py>, a: Matrix<'py>, b: Matrix<'py>) -> Triple<'py
     give_csr(py, run(py, |cancel| sparse::union_max(a, b, cancel))?)
 }
 
+/// Some rows, and the transpose of what they are.
+#[pyfunction]
+fn take_rows<'py>(
+    py: Python<'py>,
+    matrix: Matrix<'py>,
+    rows: PyReadonlyArray1<'py, i64>,
+) -> PyResult<(Bound<'py, PyTuple>, Bound<'py, PyTuple>)> {
+    let (matrix, rows) = (matrix.view(py)?, slice(py, &rows, "rows")?);
+    let n_cols = matrix.pattern.n_cols();
+    let (taken, mirrored) = run(py, |cancel| {
+        let taken = sparse::take_rows(matrix, rows, cancel)?;
+        let mirrored = transpose::transpose(taken.view(n_cols), cancel)?;
+        Ok((taken, mirrored))
+    })?;
+    Ok((give_csr(py, taken)?, give_csr(py, mirrored)?))
+}
+
 #[pyfunction]
 fn pseudo_edges<'py>(
     py: Python<'py>,
@@ -132,6 +150,7 @@ pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(bipartite, module)?)?;
     module.add_function(wrap_pyfunction!(similarity, module)?)?;
     module.add_function(wrap_pyfunction!(union_max, module)?)?;
+    module.add_function(wrap_pyfunction!(take_rows, module)?)?;
     module.add_function(wrap_pyfunction!(pseudo_edges, module)?)?;
     module.add_function(wrap_pyfunction!(drop_edges, module)?)?;
     module.add_function(wrap_pyfunction!(k_core, module)?)?;

@@ -1,6 +1,8 @@
 //! The extension module: the only place that names Python. Bindings convert and call; they hold no algorithm.
 
 mod arrays;
+mod dense;
+mod experts;
 mod gate;
 mod graphs;
 mod knn;
@@ -15,6 +17,8 @@ use pyo3::prelude::*;
 /// Adds every function to the module.
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    dense::register(module)?;
+    experts::register(module)?;
     graphs::register(module)?;
     knn::register(module)?;
     propagate::register(module)?;

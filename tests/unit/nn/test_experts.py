@@ -41,8 +41,8 @@ def test_dominant_and_balanced_mix_as_their_role_says() -> None:
     towers = experts(towers="plain", transform=False)(y)
     alpha = 0.6 + 0.35 * 0.5
     v = y.values
-    torch.testing.assert_close(towers.values[0], alpha * v[0] + (1 - alpha) * (v[1] + v[2]) / 2)
-    torch.testing.assert_close(towers.values[3], (v[0] + v[1]) / 2)
+    torch.testing.assert_close(towers.values[:, 0], alpha * v[0] + (1 - alpha) * (v[1] + v[2]) / 2)
+    torch.testing.assert_close(towers.values[:, 3], (v[0] + v[1]) / 2)
     assert towers.on.all()
 
 
@@ -54,7 +54,7 @@ def test_complementary_takes_out_what_its_cue_explains() -> None:
     made = Experts(NAMES[:2], 8, ExpertsConfig(towers="plain", transform=False, ridge=1e-6)).eval()
     made.refresh(y)
     towers = made(y)
-    complementary = towers.values[-2]
+    complementary = towers.values[:, -2]
     assert complementary.norm(dim=-1).max() < 1e-3
     # Against NumPy's own solution of the ridge regression.
     a, b = y.values[0].double().numpy(), y.values[1].double().numpy()
@@ -70,7 +70,7 @@ def test_the_dominant_share_stays_inside_its_bounds() -> None:
             made.dominance.fill_(extreme)
         share = 0.6 if extreme < 0 else 0.95
         v = y.values
-        torch.testing.assert_close(made(y).values[0], share * v[0] + (1 - share) * (v[1] + v[2]) / 2)
+        torch.testing.assert_close(made(y).values[:, 0], share * v[0] + (1 - share) * (v[1] + v[2]) / 2)
 
 
 def test_missing_cues_switch_their_experts_off_and_leave_no_trace_in_the_others() -> None:
@@ -78,20 +78,20 @@ def test_missing_cues_switch_their_experts_off_and_leave_no_trace_in_the_others(
     whole = cues()
     towers = made(masked(whole, (2, 0)))
     names = [t.name for t in made.templates]
-    off = {name for name, on in zip(names, towers.on[:, 0], strict=True) if not on}
+    off = {name for name, on in zip(names, towers.on[0], strict=True) if not on}
     assert off == {"dominant/text", "balanced/behaviour+text", "balanced/image+text", "complementary/text"}
     alpha = 0.6 + 0.35 * 0.5
     v = whole.values
     # The others' mean is over what exists: the image alone.
     torch.testing.assert_close(towers.values[0, 0], alpha * v[0, 0] + (1 - alpha) * v[1, 0])
-    assert towers.on[:, 1:].all()
+    assert towers.on[1:].all()
 
 
 def test_an_item_with_one_cue_keeps_that_cue_whole() -> None:
     made = experts(towers="plain", transform=False)
     whole = cues()
     towers = made(masked(whole, (1, 0), (2, 0)))
-    on = [t.name for t, flag in zip(made.templates, towers.on[:, 0], strict=True) if flag]
+    on = [t.name for t, flag in zip(made.templates, towers.on[0], strict=True) if flag]
     assert on == ["dominant/behaviour"]
     torch.testing.assert_close(towers.values[0, 0], whole.values[0, 0])
 
@@ -118,7 +118,7 @@ def test_towers_and_gradients_follow_the_roles_for_every_pattern_of_cues() -> No
     patterns = torch.tensor([[row >> c & 1 for row in range(8)] for c in range(3)], dtype=torch.bool)
     values = (cues(n=8).values * patterns[..., None]).requires_grad_()
     towers = made(Cues(values, patterns))
-    weight = torch.randn(9, 8, 8, generator=torch.Generator().manual_seed(3)) * towers.on[..., None]
+    weight = torch.randn(8, 9, 8, generator=torch.Generator().manual_seed(3)) * towers.on[..., None]
     (towers.values * weight).sum().backward()
 
     # One row and one expert at a time, from the definition, in float64.
@@ -140,10 +140,10 @@ def test_towers_and_gradients_follow_the_roles_for_every_pattern_of_cues() -> No
             else:
                 on = c in there and bool(rest)
                 x = sum(rest) / max(1, len(rest)) - v[c, row] @ made.explained[c].double()
-            assert bool(towers.on[e, row]) is on
+            assert bool(towers.on[row, e]) is on
             if on:
-                torch.testing.assert_close(towers.values[e, row].double(), x, rtol=1e-5, atol=1e-6)
-                total = total + (x * weight[e, row].double()).sum()
+                torch.testing.assert_close(towers.values[row, e].double(), x, rtol=1e-5, atol=1e-6)
+                total = total + (x * weight[row, e].double()).sum()
     total.backward()
     # The gradient of an absent cue goes nowhere: its value is a constant zero.
     grad = torch.where(patterns[..., None], values.grad.double(), v.grad)

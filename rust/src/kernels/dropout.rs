@@ -1,0 +1,91 @@
+//! Dropout by counter: whether a number stays is a function of the seed and its place alone.
+
+use rayon::prelude::*;
+
+use super::cancel::Cancel;
+use super::error::Error;
+use super::rng::Stream;
+
+/// Numbers that one draw serves, 16 bits each.
+const SERVED: usize = 4;
+/// Numbers of one parallel step.
+const STEP: usize = SERVED << 13;
+
+/// Writes `x / keep` where the draw of `stream` keeps a number, and 0 elsewhere.
+///
+/// 16 bits of draw n belong to each of the numbers 4n to 4n + 3, so that `keep` is held to within 2^-17. The gradient is
+/// the same function of the gradient: no mask has to be stored.
+///
+/// # Errors
+/// [`Error::Invalid`] if the lengths differ or `keep` is not in (0, 1]; [`Error::Cancelled`].
+pub fn dropout(x: &[f32], keep: f64, stream: Stream, out: &mut [f32], cancel: &Cancel) -> Result<(), Error> {
+    if x.len() != out.len() {
+        return Err(Error::invalid(format!("{} numbers in, but place for {}", x.len(), out.len())));
+    }
+    if !(keep > 0.0 && keep <= 1.0) {
+        return Err(Error::invalid(format!("the share to keep must be in (0, 1], got {keep}")));
+    }
+    // 2^16 itself where everything is kept.
+    let limit = (keep * f64::from(1 << 16)).round() as u64;
+    let scale = (1.0 / keep) as f32;
+    let steps = x.par_chunks(STEP).zip(out.par_chunks_mut(STEP)).enumerate();
+    steps.try_for_each(|(step, (x, out))| {
+        cancel.check()?;
+        let first = (step * STEP / SERVED) as u64;
+        // By a mask: a branch would be mispredicted as often as a number is dropped.
+        let kept = |x: f32, bits: u64| {
+            f32::from_bits((x * scale).to_bits() & u32::from(bits & 0xFFFF < limit).wrapping_neg())
+        };
+        let (fours, rest) = x.as_chunks::<SERVED>();
+        let (out_fours, out_rest) = out.as_chunks_mut::<SERVED>();
+        for (draw, (x, out)) in (first..).zip(fours.iter().zip(out_fours)) {
+            let bits = stream.bits64(draw);
+            *out = [kept(x[0], bits), kept(x[1], bits >> 16), kept(x[2], bits >> 32), kept(x[3], bits >> 48)];
+        }
+        let bits = stream.bits64(first + fours.len() as u64);
+        for (at, (x, out)) in rest.iter().zip(out_rest).enumerate() {
+            *out = kept(*x, bits >> (16 * at));
+        }
+        Ok(())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of_ones(n: usize, keep: f64, seed: u64) -> Vec<f32> {
+        let mut out = vec![f32::NAN; n];
+        dropout(&vec![1.0; n], keep, Stream::new(seed, 0), &mut out, &Cancel::new()).unwrap();
+        out
+    }
+
+    #[test]
+    fn about_as_many_stay_as_asked_for_and_are_scaled() {
+        let n = 3 * STEP + 1;
+        let found = of_ones(n, 0.8, 1);
+        assert!(found.iter().all(|&v| v == 0.0 || v == 1.25));
+        for place in 0..SERVED {
+            let kept = found.iter().skip(place).step_by(SERVED).filter(|&&v| v != 0.0).count() as f64;
+            let of = (n / SERVED) as f64;
+            assert!((kept - 0.8 * of).abs() < 5.0 * (of * 0.16).sqrt(), "{kept} of {of}");
+        }
+        assert_ne!(found, of_ones(n, 0.8, 2));
+        assert!(of_ones(n, 1.0, 1).iter().all(|&v| v == 1.0));
+    }
+
+    #[test]
+    fn a_number_is_kept_by_its_place_alone() {
+        let whole = of_ones(3 * STEP, 0.5, 4);
+        assert_eq!(of_ones(STEP + 3, 0.5, 4), whole[..STEP + 3]);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        let run = |n: usize, keep| {
+            dropout(&[1.0; 3], keep, Stream::new(0, 0), &mut vec![0.0; n], &Cancel::new()).is_ok()
+        };
+        assert!(run(3, 0.5));
+        assert!(!run(2, 0.5) && !run(3, 0.0) && !run(3, 1.5) && !run(3, f64::NAN));
+    }
+}

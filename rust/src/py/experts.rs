@@ -1,0 +1,124 @@
+//! Binds the experts' products; they read and write the caller's memory.
+
+use numpy::{
+    PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArray3, PyReadwriteArray2, PyReadwriteArray3,
+    PyUntypedArrayMethods,
+};
+use pyo3::prelude::*;
+
+use super::arrays::{slice, slice_mut};
+use super::gate::run;
+use crate::kernels::experts::{self, Mixing, Pairs, Shape};
+use crate::kernels::simd::Path;
+
+type Array3<'py> = PyReadonlyArray3<'py, f32>;
+type Out3<'py> = PyReadwriteArray3<'py, f32>;
+
+fn shape(parts: &Array3<'_>, experts: usize) -> Shape {
+    let [rows, n_parts, width] = [0, 1, 2].map(|axis| parts.shape()[axis]);
+    Shape { rows, parts: n_parts, width, experts }
+}
+
+#[pyfunction]
+fn unit_shares(
+    py: Python<'_>,
+    parts: Array3<'_>,
+    coefficients: Array3<'_>,
+    which: PyReadonlyArray1<'_, i64>,
+    shortest: f32,
+    mut shares: Out3<'_>,
+) -> PyResult<()> {
+    let mixing = mixing(py, &parts, &coefficients, &which, shortest)?;
+    let shares = slice_mut(py, &mut shares, "shares")?;
+    run(py, |cancel| experts::unit_shares(mixing, shares, Path::choose()?, cancel))
+}
+
+#[pyfunction]
+fn unit_shares_gradient(
+    py: Python<'_>,
+    parts: Array3<'_>,
+    coefficients: Array3<'_>,
+    which: PyReadonlyArray1<'_, i64>,
+    shortest: f32,
+    gradient: Array3<'_>,
+    mut of_parts: Out3<'_>,
+    mut of_coefficients: Out3<'_>,
+) -> PyResult<()> {
+    let mixing = mixing(py, &parts, &coefficients, &which, shortest)?;
+    let gradient = slice(py, &gradient, "gradient")?;
+    let of_parts = slice_mut(py, &mut of_parts, "of_parts")?;
+    let of_coefficients = slice_mut(py, &mut of_coefficients, "of_coefficients")?;
+    run(py, |cancel| {
+        experts::unit_shares_gradient(mixing, gradient, of_parts, of_coefficients, Path::choose()?, cancel)
+    })
+}
+
+#[pyfunction]
+fn expert_products(
+    py: Python<'_>,
+    parts: Array3<'_>,
+    shares: Array3<'_>,
+    items: PyReadonlyArray2<'_, i64>,
+    mut out: PyReadwriteArray2<'_, f32>,
+) -> PyResult<()> {
+    let pairs = pairs(py, &parts, &shares, &items)?;
+    let out = slice_mut(py, &mut out, "out")?;
+    run(py, |cancel| experts::products(pairs, out, Path::choose()?, cancel))
+}
+
+#[pyfunction]
+fn expert_products_gradient(
+    py: Python<'_>,
+    parts: Array3<'_>,
+    shares: Array3<'_>,
+    items: PyReadonlyArray2<'_, i64>,
+    gradient: PyReadonlyArray2<'_, f32>,
+    mut of_parts: Out3<'_>,
+    mut of_shares: Out3<'_>,
+) -> PyResult<()> {
+    let pairs = pairs(py, &parts, &shares, &items)?;
+    let gradient = slice(py, &gradient, "gradient")?;
+    let of_parts = slice_mut(py, &mut of_parts, "of_parts")?;
+    let of_shares = slice_mut(py, &mut of_shares, "of_shares")?;
+    run(py, |cancel| {
+        experts::products_gradient(pairs, gradient, of_parts, of_shares, Path::choose()?, cancel)
+    })
+}
+
+fn mixing<'a>(
+    py: Python<'_>,
+    parts: &'a Array3<'_>,
+    coefficients: &'a Array3<'_>,
+    which: &'a PyReadonlyArray1<'_, i64>,
+    shortest: f32,
+) -> PyResult<Mixing<'a>> {
+    Ok(Mixing {
+        shape: shape(parts, coefficients.shape()[1]),
+        parts: slice(py, parts, "parts")?,
+        coefficients: slice(py, coefficients, "coefficients")?,
+        which: slice(py, which, "which")?,
+        shortest,
+    })
+}
+
+fn pairs<'a>(
+    py: Python<'_>,
+    parts: &'a Array3<'_>,
+    shares: &'a Array3<'_>,
+    items: &'a PyReadonlyArray2<'_, i64>,
+) -> PyResult<Pairs<'a>> {
+    Ok(Pairs {
+        shape: shape(parts, shares.shape()[1]),
+        parts: slice(py, parts, "parts")?,
+        shares: slice(py, shares, "shares")?,
+        items: slice(py, items, "items")?,
+        per_user: items.shape()[1],
+    })
+}
+
+pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(unit_shares, module)?)?;
+    module.add_function(wrap_pyfunction!(unit_shares_gradient, module)?)?;
+    module.add_function(wrap_pyfunction!(expert_products, module)?)?;
+    module.add_function(wrap_pyfunction!(expert_products_gradient, module)?)
+}
