@@ -6,7 +6,7 @@ use super::buckets::split;
 use super::cancel::Cancel;
 use super::csr::{Csr, OwnedCsr, indptr_from_counts};
 use super::error::Error;
-use super::pages::zeroed;
+use super::pages::Blank;
 use super::sparse::{by_rows, merge_max};
 use super::transpose::{row_chunks, transpose, transpose_into};
 
@@ -32,7 +32,7 @@ pub fn bipartite(weights: Csr<'_>, cancel: &Cancel) -> Result<OwnedCsr, Error> {
     }
     check_weights(weights)?;
     let n_edges = weights.pattern.n_entries();
-    let (mut indices, mut values) = (zeroed::<i32>(2 * n_edges), zeroed::<f32>(2 * n_edges));
+    let (mut indices, mut values) = (Blank::<i32>::new(2 * n_edges), Blank::<f32>::new(2 * n_edges));
     let (own_indices, item_indices) = indices.split_at_mut(n_edges);
     let (own_values, item_values) = values.split_at_mut(n_edges);
     let user_scales = scales(weights);
@@ -56,13 +56,15 @@ pub fn bipartite(weights: Csr<'_>, cancel: &Cancel) -> Result<OwnedCsr, Error> {
             let (items, weights) = weights.row(user);
             let places = indices[at..].iter_mut().zip(&mut values[at..]);
             for ((index, value), (&item, &weight)) in places.zip(items.iter().zip(weights)) {
-                *index = item + n_users as i32;
-                *value = normalised(weight, scale, by_item.scales[item as usize]);
+                index.write(item + n_users as i32);
+                value.write(normalised(weight, scale, by_item.scales[item as usize]));
             }
             at += items.len();
         }
         Ok(())
     })?;
+    // SAFETY: the rows of the users fill the first half, the transpose the second.
+    let (indices, values) = unsafe { (indices.written(), values.written()) };
     let counts = (0..n_users).map(|user| weights.pattern.range(user).len());
     let counts: Vec<usize> = counts.chain(by_item.counts).collect();
     Ok(OwnedCsr { indptr: indptr_from_counts(counts.into_iter()), indices, values })

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use super::cancel::Cancel;
 use super::error::Error;
-use super::pages::{Plain, zeroed};
+use super::pages::{Blank, Plain};
 
 /// Records that one bucket should hold: they are sorted further within the second cache.
 const BUCKET: usize = 1 << 14;
@@ -23,6 +23,9 @@ const CHUNK: Range<usize> = 1 << 13..1 << 18;
 pub(super) trait Records: Sync {
     /// A record.
     type Record: Plain;
+
+    /// The keys of a chunk, in any order.
+    fn keys(&self, chunk: usize) -> impl Iterator<Item = u32>;
 
     /// Visits the records of a chunk with their keys, always in the same order.
     fn each(&self, chunk: usize, visit: impl FnMut(u32, Self::Record));
@@ -74,14 +77,14 @@ impl<T: Plain> Buckets<T> {
         cancel: &Cancel,
     ) -> Result<Self, Error> {
         let Ranges { shift, n_buckets } = ranges;
-        let mut records = zeroed::<T>(bounds.last().copied().unwrap_or(0));
+        let mut records = Blank::<T>::new(bounds.last().copied().unwrap_or(0));
         let mut cuts = vec![0u32; (bounds.len().saturating_sub(1)) * (n_buckets + 1)];
         let parts = split(&mut records, bounds.windows(2).map(|pair| pair[1] - pair[0]));
         parts.into_par_iter().zip(cuts.par_chunks_mut(n_buckets + 1)).enumerate().try_for_each(
             |(chunk, (part, cuts))| {
                 cancel.check()?;
                 // Counted one place further on, the sums are where the next bucket begins.
-                source.each(chunk, |key, _| cuts[(key >> shift) as usize + 1] += 1);
+                source.keys(chunk).for_each(|key| cuts[(key >> shift) as usize + 1] += 1);
                 let mut total = 0;
                 for cut in &mut *cuts {
                     total += *cut;
@@ -90,12 +93,15 @@ impl<T: Plain> Buckets<T> {
                 let mut next = cuts[..n_buckets].to_vec();
                 source.each(chunk, |key, record| {
                     let place = &mut next[(key >> shift) as usize];
-                    part[*place as usize] = record;
+                    part[*place as usize].write(record);
                     *place += 1;
                 });
+                assert_eq!(next, cuts[1..], "as many records as keys");
                 Ok(())
             },
         )?;
+        // SAFETY: every counter went from the first place of its bucket to the first of the next, by one at each write.
+        let records = unsafe { records.written() };
         Ok(Self { records, bounds, cuts, n_buckets })
     }
 
@@ -132,6 +138,10 @@ mod tests {
 
     impl Records for Numbers<'_> {
         type Record = u32;
+
+        fn keys(&self, chunk: usize) -> impl Iterator<Item = u32> {
+            self.0[self.1[chunk]..self.1[chunk + 1]].iter().map(|number| number / 10)
+        }
 
         fn each(&self, chunk: usize, mut visit: impl FnMut(u32, u32)) {
             self.0[self.1[chunk]..self.1[chunk + 1]].iter().for_each(|&number| visit(number / 10, number));

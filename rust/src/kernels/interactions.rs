@@ -1,12 +1,15 @@
 //! Pairs of users and items as a sparse matrix.
 
+use std::mem::MaybeUninit;
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::buckets::{Buckets, Ranges, Records, chunk_len, split};
 use super::cancel::Cancel;
 use super::csr::{OwnedCsr, indptr_from_counts};
 use super::error::Error;
-use super::pages::{Plain, zeroed};
+use super::pages::{Blank, Plain};
 
 /// Bits that one counting pass sorts by: the counters stay in the first cache.
 const DIGIT: u32 = 10;
@@ -110,12 +113,23 @@ struct Pairs<'a, I, K> {
     key: std::marker::PhantomData<fn() -> K>,
 }
 
+impl<I, K> Pairs<'_, I, K> {
+    fn range(&self, chunk: usize) -> Range<usize> {
+        chunk * self.chunk..((chunk + 1) * self.chunk).min(self.users.len())
+    }
+}
+
 impl<I: Index, K: Key> Records for Pairs<'_, I, K> {
     type Record = K;
 
     #[inline]
+    fn keys(&self, chunk: usize) -> impl Iterator<Item = u32> {
+        self.users[self.range(chunk)].iter().map(|user| user.value() as u32)
+    }
+
+    #[inline]
     fn each(&self, chunk: usize, mut visit: impl FnMut(u32, K)) {
-        let range = chunk * self.chunk..((chunk + 1) * self.chunk).min(self.users.len());
+        let range = self.range(chunk);
         for (user, item) in self.users[range.clone()].iter().zip(&self.items[range]) {
             let (user, item) = (user.value() as u64, item.value() as u64);
             visit(user as u32, K::new((user & self.mask) << self.item_bits | item));
@@ -138,7 +152,7 @@ fn sorted<I: Index, K: Key>(
     let bounds = (0..=n.div_ceil(chunk)).map(|at| (at * chunk).min(n)).collect();
     let buckets = Buckets::new(&pairs, bounds, ranges, cancel)?;
     let lens = buckets.lens();
-    let mut indices = zeroed::<i32>(n);
+    let mut indices = Blank::<i32>::new(n);
     let mut counts = vec![0usize; n_users];
     let kept: Vec<usize> = split(&mut indices, lens.iter().copied())
         .into_par_iter()
@@ -159,8 +173,12 @@ fn sorted<I: Index, K: Key>(
         (from, end) = (from + len, end + kept);
     }
     indices.truncate(end);
-    let mut values = zeroed::<f32>(end);
-    values.par_chunks_mut(STEP / 16).for_each(|part| part.fill(1.0));
+    // SAFETY: each bucket wrote as many as it kept, and they have been put side by side.
+    let indices = unsafe { indices.written() };
+    let mut values = Blank::<f32>::new(end);
+    values.par_chunks_mut(STEP / 16).for_each(|part| part.fill(MaybeUninit::new(1.0)));
+    // SAFETY: all are ones.
+    let values = unsafe { values.written() };
     Ok(OwnedCsr { indptr: indptr_from_counts(counts.into_iter()), indices, values })
 }
 
@@ -223,14 +241,19 @@ impl<K: Key> Sorter<K> {
 }
 
 /// Writes the items of ascending keys without repeats, counts them for each user, and says how many there are.
-fn unique<K: Key>(keys: &[K], item_bits: u32, indices: &mut [i32], counts: &mut [usize]) -> usize {
+fn unique<K: Key>(
+    keys: &[K],
+    item_bits: u32,
+    indices: &mut [MaybeUninit<i32>],
+    counts: &mut [usize],
+) -> usize {
     let mask = (1u64 << item_bits) - 1;
     let mut kept = 0;
     let mut before = u64::MAX;
     for key in keys {
         let key = key.bits();
         // Written in any case: the next one takes the same place after a repeat.
-        indices[kept] = (key & mask) as i32;
+        indices[kept].write((key & mask) as i32);
         let fresh = usize::from(key != before);
         counts[(key >> item_bits) as usize] += fresh;
         kept += fresh;

@@ -1,4 +1,7 @@
-//! Zeroed arrays on huge pages: what is written all over costs its page faults and address translations otherwise.
+//! Large arrays on huge pages: what is written all over costs its page faults and address translations otherwise.
+
+use std::mem::MaybeUninit;
+use std::ops::{Deref, DerefMut};
 
 /// Size and alignment of a huge page.
 pub const HUGE: usize = 2 << 20;
@@ -19,6 +22,57 @@ pub fn zeroed<T: Plain>(len: usize) -> Vec<T> {
         advise(&mut array);
     }
     array
+}
+
+/// An array whose places are written one by one, by many threads, before anybody reads it.
+///
+/// Zeros would be written by one thread, and the pages of memory that was used before touched by it, before the others
+/// could begin: that costs as much as a whole pass over the array.
+#[derive(Debug)]
+pub struct Blank<T>(Vec<MaybeUninit<T>>);
+
+impl<T: Plain> Blank<T> {
+    /// `len` places.
+    pub fn new(len: usize) -> Self {
+        let mut places = Vec::with_capacity(len);
+        // SAFETY: so many are there, and what may be unwritten need not be written.
+        unsafe { places.set_len(len) };
+        if size_of_val(places.as_slice()) >= 2 * HUGE {
+            advise(&mut places);
+        }
+        Self(places)
+    }
+
+    /// The first `len` places.
+    pub fn truncate(&mut self, len: usize) {
+        self.0.truncate(len);
+    }
+
+    /// The array.
+    ///
+    /// # Safety
+    /// Every place has been written.
+    pub unsafe fn written(self) -> Vec<T> {
+        let mut places = std::mem::ManuallyDrop::new(self.0);
+        let (start, len, capacity) = (places.as_mut_ptr().cast::<T>(), places.len(), places.capacity());
+        // SAFETY: the parts of a vector that is not used any more; `MaybeUninit<T>` is laid out as `T`, which the
+        // places hold as the caller says.
+        unsafe { Vec::from_raw_parts(start, len, capacity) }
+    }
+}
+
+impl<T> Deref for Blank<T> {
+    type Target = [MaybeUninit<T>];
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl<T> DerefMut for Blank<T> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.0
+    }
 }
 
 /// Asks for huge pages. Without them everything works as well, only slower, so that a refusal is no error.
@@ -46,6 +100,11 @@ mod tests {
             assert!(array.iter().all(|&cell| cell == 0));
             array.fill(7);
             assert!(array.iter().all(|&cell| cell == 7));
+            let mut blank = Blank::<u32>::new(len);
+            blank.iter_mut().for_each(|place| *place = MaybeUninit::new(3));
+            blank.truncate(len / 2);
+            // SAFETY: all have been written.
+            assert_eq!(unsafe { blank.written() }, vec![3; len / 2]);
         }
     }
 }

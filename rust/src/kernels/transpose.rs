@@ -1,5 +1,7 @@
 //! The transpose of a sparse matrix, by counting.
 
+use std::marker::PhantomData;
+use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use rayon::prelude::*;
@@ -8,7 +10,10 @@ use super::buckets::{Buckets, Ranges, Records, chunk_len, split};
 use super::cancel::Cancel;
 use super::csr::{Csr, OwnedCsr, Pattern, indptr_from_counts};
 use super::error::Error;
-use super::pages::zeroed;
+use super::pages::{Blank, Plain};
+
+/// Entries handled between two looks at the cancel flag.
+const STEP: usize = 1 << 15;
 
 /// The transpose. Cost linear in rows, columns and entries.
 ///
@@ -16,8 +21,10 @@ use super::pages::zeroed;
 /// [`Error::Cancelled`] when asked to stop.
 pub fn transpose(matrix: Csr<'_>, cancel: &Cancel) -> Result<OwnedCsr, Error> {
     let n_entries = matrix.pattern.n_entries();
-    let (mut indices, mut values) = (zeroed(n_entries), zeroed(n_entries));
+    let (mut indices, mut values) = (Blank::new(n_entries), Blank::new(n_entries));
     let columns = transpose_into(matrix, &mut indices, &mut values, |_| 0.0, |value, _, _| value, cancel)?;
+    // SAFETY: the transpose has as many entries.
+    let (indices, values) = unsafe { (indices.written(), values.written()) };
     Ok(OwnedCsr { indptr: indptr_from_counts(columns.counts.into_iter()), indices, values })
 }
 
@@ -29,24 +36,52 @@ pub(super) struct Columns {
     pub(super) scales: Vec<f64>,
 }
 
-/// Writes the transpose into arrays of as many entries.
+/// Writes the transpose into arrays of as many entries, all of them.
 ///
 /// Column by column, `scale` makes a number of the sum of the values (float64, in the order of the rows), and then
 /// `place(value, scale, row)` says what is written. Rows come in runs that lie close together.
 pub(super) fn transpose_into(
     matrix: Csr<'_>,
-    indices: &mut [i32],
-    values: &mut [f32],
+    indices: &mut [MaybeUninit<i32>],
+    values: &mut [MaybeUninit<f32>],
     scale: impl Fn(f64) -> f64 + Sync,
     place: impl Fn(f32, f64, usize) -> f32 + Sync,
     cancel: &Cancel,
 ) -> Result<Columns, Error> {
-    let (n_entries, n_cols) = (matrix.pattern.n_entries(), matrix.pattern.n_cols());
-    let ranges = Ranges::new(n_entries, n_cols);
+    let n_entries = matrix.pattern.n_entries();
+    let ranges = Ranges::new(n_entries, matrix.pattern.n_cols());
     let chunks = row_chunks(matrix.pattern, chunk_len(n_entries));
+    let most_rows = chunks.iter().map(Range::len).max().unwrap_or_default();
+    let row_bits = most_rows.next_power_of_two().trailing_zeros();
+    let entries = Entries { matrix, chunks, ranges, row_bits };
+    if ranges.shift + row_bits > u32::BITS {
+        sorted::<[u32; 3]>(&entries, indices, values, scale, place, cancel)
+    } else if is_all_ones(matrix.values) {
+        sorted::<u32>(&entries, indices, values, scale, place, cancel)
+    } else {
+        sorted::<u64>(&entries, indices, values, scale, place, cancel)
+    }
+}
+
+/// Whether there is nothing but ones, as in a matrix of who took what.
+pub(super) fn is_all_ones(values: &[f32]) -> bool {
+    // Without a way out the loop is done in vectors.
+    values.par_chunks(STEP).all(|part| part.iter().fold(true, |all, &value| all & (value == 1.0)))
+}
+
+fn sorted<E: Entry>(
+    entries: &Entries<'_>,
+    indices: &mut [MaybeUninit<i32>],
+    values: &mut [MaybeUninit<f32>],
+    scale: impl Fn(f64) -> f64 + Sync,
+    place: impl Fn(f32, f64, usize) -> f32 + Sync,
+    cancel: &Cancel,
+) -> Result<Columns, Error> {
+    let Entries { matrix, ref chunks, ranges, row_bits } = *entries;
+    let (n_entries, n_cols) = (matrix.pattern.n_entries(), matrix.pattern.n_cols());
     let starts = chunks.iter().map(|rows| matrix.pattern.start(rows.start));
     let bounds = starts.chain([n_entries]).collect();
-    let buckets = Buckets::new(&Entries { matrix, chunks: &chunks }, bounds, ranges, cancel)?;
+    let buckets = Buckets::new(&Of::<E>(entries, PhantomData), bounds, ranges, cancel)?;
     let lens = buckets.lens();
     let mut columns = Columns { counts: vec![0; n_cols], scales: vec![0.0; n_cols] };
     let parts = split(indices, lens.iter().copied()).into_par_iter().zip(split(values, lens.iter().copied()));
@@ -56,25 +91,33 @@ pub(super) fn transpose_into(
         Vec::new,
         |next, (bucket, ((indices, values), (counts, scales)))| {
             cancel.check()?;
-            let base = bucket << ranges.shift;
             let segments = buckets.segments(bucket);
-            for &[column, _, value] in segments.clone().flatten() {
-                counts[column as usize - base] += 1;
-                scales[column as usize - base] += f64::from(f32::from_bits(value));
+            for entry in segments.clone().flatten() {
+                let column = (entry.place() >> row_bits) as usize;
+                counts[column] += 1;
+                if !E::ONES {
+                    scales[column] += f64::from(entry.value());
+                }
             }
-            scales.iter_mut().for_each(|sum| *sum = scale(*sum));
+            for (sum, &count) in scales.iter_mut().zip(&*counts) {
+                *sum = scale(if E::ONES { count as f64 } else { *sum });
+            }
             next.clear();
             next.extend(counts.iter().scan(0usize, |total, count| {
                 *total += count;
                 Some(*total - count)
             }));
-            for segment in segments {
+            let mask = (1 << row_bits) - 1;
+            // Each entry has its own place, and the counts fill the part: all of it is written.
+            for (segment, rows) in segments.zip(chunks) {
                 cancel.check()?;
-                for &[column, row, value] in segment {
-                    let own = column as usize - base;
-                    indices[next[own]] = row as i32;
-                    values[next[own]] = place(f32::from_bits(value), scales[own], row as usize);
-                    next[own] += 1;
+                for entry in segment {
+                    let column = (entry.place() >> row_bits) as usize;
+                    let row = rows.start + (entry.place() & mask) as usize;
+                    let at = &mut next[column];
+                    indices[*at].write(row as i32);
+                    values[*at].write(place(entry.value(), scales[column], row));
+                    *at += 1;
                 }
             }
             Ok(())
@@ -83,21 +126,85 @@ pub(super) fn transpose_into(
     Ok(columns)
 }
 
-/// The entries of a matrix by column: `[column, row, bits of the value]`.
-struct Entries<'a> {
-    matrix: Csr<'a>,
-    chunks: &'a [Range<usize>],
+/// An entry on its way: `place` is the column, counted from the first of its bucket, before the row, counted from the
+/// first of its chunk.
+trait Entry: Plain {
+    /// Whether every value is one.
+    const ONES: bool = false;
+    fn new(place: u64, value: f32) -> Self;
+    fn place(self) -> u64;
+    fn value(self) -> f32;
 }
 
-impl Records for Entries<'_> {
-    type Record = [u32; 3];
+impl Entry for u32 {
+    const ONES: bool = true;
+    fn new(place: u64, _: f32) -> Self {
+        place as u32
+    }
+    fn place(self) -> u64 {
+        self.into()
+    }
+    fn value(self) -> f32 {
+        1.0
+    }
+}
+
+impl Entry for u64 {
+    fn new(place: u64, value: f32) -> Self {
+        place << 32 | u64::from(value.to_bits())
+    }
+    fn place(self) -> u64 {
+        self >> 32
+    }
+    fn value(self) -> f32 {
+        f32::from_bits(self as u32)
+    }
+}
+
+/// For places of more than 32 bits: many empty rows or columns.
+impl Entry for [u32; 3] {
+    fn new(place: u64, value: f32) -> Self {
+        [place as u32, (place >> 32) as u32, value.to_bits()]
+    }
+    fn place(self) -> u64 {
+        u64::from(self[1]) << 32 | u64::from(self[0])
+    }
+    fn value(self) -> f32 {
+        f32::from_bits(self[2])
+    }
+}
+
+/// The entries of a matrix in chunks of rows.
+struct Entries<'a> {
+    matrix: Csr<'a>,
+    chunks: Vec<Range<usize>>,
+    ranges: Ranges,
+    row_bits: u32,
+}
+
+/// The same entries by column, in the form E.
+struct Of<'a, E>(&'a Entries<'a>, PhantomData<fn() -> E>);
+
+impl<E: Entry> Records for Of<'_, E> {
+    type Record = E;
 
     #[inline]
-    fn each(&self, chunk: usize, mut visit: impl FnMut(u32, [u32; 3])) {
-        for row in self.chunks[chunk].clone() {
-            let (columns, values) = self.matrix.row(row);
-            for (&column, value) in columns.iter().zip(values) {
-                visit(column as u32, [column as u32, row as u32, value.to_bits()]);
+    fn keys(&self, chunk: usize) -> impl Iterator<Item = u32> {
+        let Entries { matrix, ref chunks, .. } = *self.0;
+        let Range { start, end } = chunks[chunk];
+        let range = matrix.pattern.start(start)..matrix.pattern.start(end);
+        matrix.pattern.indices()[range].iter().map(|&column| column as u32)
+    }
+
+    #[inline]
+    fn each(&self, chunk: usize, mut visit: impl FnMut(u32, E)) {
+        let Entries { matrix, ref chunks, ranges, row_bits } = *self.0;
+        let mask = ranges.width() as u32 - 1;
+        for (row, own) in chunks[chunk].clone().enumerate() {
+            let (columns, values) = matrix.row(own);
+            for (&column, &value) in columns.iter().zip(values) {
+                let place = u64::from(column as u32 & mask) << row_bits | row as u64;
+                visit(column as u32, E::new(place, value));
             }
         }
     }
