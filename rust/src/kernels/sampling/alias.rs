@@ -67,7 +67,8 @@ impl Alias {
         let own = (scaled >> 64) as usize;
         let coin = (scaled >> 32) as u32;
         let Column { keep, other } = self.0[own];
-        if coin < keep { own as i32 } else { other }
+        // A branch would be mispredicted as often as the coin is fair.
+        std::hint::select_unpredictable(coin < keep, own as i32, other)
     }
 }
 
