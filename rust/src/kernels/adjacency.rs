@@ -8,7 +8,7 @@ use super::csr::{Csr, OwnedCsr, indptr_from_counts};
 use super::error::Error;
 use super::pages::Blank;
 use super::sparse::{by_rows, merge_max};
-use super::transpose::{row_chunks, transpose, transpose_into};
+use super::transpose::{is_all_ones, row_chunks, transpose, transpose_into};
 
 /// Rows handled between two looks at the cancel flag.
 const ROWS: usize = 1024;
@@ -120,8 +120,14 @@ fn check_weights(weights: Csr<'_>) -> Result<(), Error> {
 
 /// The scale of each row; a degree is summed in float64 in the order of the entries.
 fn scales(matrix: Csr<'_>) -> Vec<f64> {
-    let degree = |row| matrix.row(row).1.iter().map(|&weight| f64::from(weight)).sum();
-    (0..matrix.pattern.n_rows()).into_par_iter().with_min_len(ROWS).map(|row| scale(degree(row))).collect()
+    let sum = |row| matrix.row(row).1.iter().map(|&weight| f64::from(weight)).sum();
+    let rows = (0..matrix.pattern.n_rows()).into_par_iter().with_min_len(ROWS);
+    if is_all_ones(matrix.values) {
+        // The sum of ones is exact.
+        rows.map(|row| scale(matrix.pattern.range(row).len() as f64)).collect()
+    } else {
+        rows.map(|row| scale(sum(row))).collect()
+    }
 }
 
 /// One over the root of a degree; 0 for nodes without weight.

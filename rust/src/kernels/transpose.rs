@@ -92,11 +92,13 @@ fn sorted<E: Entry>(
         |next, (bucket, ((indices, values), (counts, scales)))| {
             cancel.check()?;
             let segments = buckets.segments(bucket);
-            for entry in segments.clone().flatten() {
-                let column = (entry.place() >> row_bits) as usize;
-                counts[column] += 1;
-                if !E::ONES {
-                    scales[column] += f64::from(entry.value());
+            for segment in segments.clone() {
+                for entry in segment {
+                    let column = (entry.place() >> row_bits) as usize;
+                    counts[column] += 1;
+                    if !E::ONES {
+                        scales[column] += f64::from(entry.value());
+                    }
                 }
             }
             for (sum, &count) in scales.iter_mut().zip(&*counts) {
