@@ -1,14 +1,16 @@
 //! Dropping edges at random, the same ones for the same key.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::buckets::split;
 use super::cancel::Cancel;
-use super::csr::{Csr, OwnedCsr, indptr_from_counts};
+use super::csr::{Csr, OwnedCsr};
 use super::error::Error;
-use super::pages::zeroed;
+use super::pages::Blank;
 use super::rng::Stream;
-use super::sparse::column_counts;
+use super::sparse::{Block, column_counts, side_by_side};
 use super::transpose::row_chunks;
 
 /// Edges handled between two looks at the cancel flag.
@@ -47,7 +49,7 @@ pub fn drop_edges(
     let column_roots: Vec<f64> = column_counts(pattern).into_iter().map(|n| (n as f64).sqrt()).collect();
     let chunks = row_chunks(pattern, STEP);
     let lens = chunks.iter().map(|rows| pattern.start(rows.end) - pattern.start(rows.start));
-    let mut keys = zeroed::<f64>(pattern.n_entries());
+    let mut keys = Blank::<f64>::new(pattern.n_entries());
     split(&mut keys, lens).into_par_iter().zip(&chunks).try_for_each(|(keys, rows)| {
         cancel.check()?;
         let first = pattern.start(rows.start);
@@ -55,28 +57,50 @@ pub fn drop_edges(
             let row_root = (pattern.range(row).len() as f64).sqrt();
             for (entry, &column) in pattern.range(row).zip(pattern.row(row)) {
                 let exponential = -stream.open_unit(entry as u64).ln();
-                keys[entry - first] = match weighting {
+                keys[entry - first].write(match weighting {
                     Weighting::Uniform => exponential,
                     Weighting::Degree => exponential * (row_root * column_roots[column as usize]),
-                };
+                });
             }
         }
         Ok(())
     })?;
+    // SAFETY: every entry of every row has its key.
+    let keys = unsafe { keys.written() };
     let limit = Limit::of_smallest(&keys, n_kept, cancel)?;
-    let kept = |row: usize| pattern.range(row).filter(|&entry| limit.admits(entry, keys[entry]));
-    let counts: Vec<usize> = (0..pattern.n_rows()).into_par_iter().map(|row| kept(row).count()).collect();
-    cancel.check()?;
-    let (mut indices, mut values) = (zeroed::<i32>(n_kept), zeroed::<f32>(n_kept));
-    let lens = || chunks.iter().map(|rows| counts[rows.clone()].iter().sum());
-    let parts = split(&mut indices, lens()).into_par_iter().zip(split(&mut values, lens()));
-    parts.zip(&chunks).for_each(|((indices, values), rows)| {
-        let places = indices.iter_mut().zip(values);
-        for ((index, value), entry) in places.zip(rows.clone().flat_map(kept)) {
-            (*index, *value) = (pattern.indices()[entry], edges.values[entry]);
-        }
+    let blocks = chunks.par_iter().map_init(Vec::new, |entries, rows| {
+        cancel.check()?;
+        Ok(kept(edges, rows.clone(), entries, |entry| limit.admits(entry, keys[entry])))
     });
-    Ok(OwnedCsr { indptr: indptr_from_counts(counts.into_iter()), indices, values })
+    side_by_side(&blocks.collect::<Result<Vec<_>, Error>>()?, cancel)
+}
+
+/// The admitted entries of some rows. Whether one is admitted cannot be foreseen, so that there is no branch on it.
+fn kept(
+    edges: Csr<'_>,
+    rows: Range<usize>,
+    entries: &mut Vec<usize>,
+    admits: impl Fn(usize) -> bool,
+) -> Block {
+    let pattern = edges.pattern;
+    entries.resize(pattern.start(rows.end) - pattern.start(rows.start) + 1, 0);
+    let mut n = 0;
+    let lens = rows.map(|row| {
+        let before = n;
+        for entry in pattern.range(row) {
+            // Written in any case: the next one takes the same place if this one goes.
+            entries[n] = entry;
+            n += usize::from(admits(entry));
+        }
+        n - before
+    });
+    let lens = lens.collect();
+    let entries = &entries[..n];
+    Block {
+        lens,
+        indices: entries.iter().map(|&entry| pattern.indices()[entry]).collect(),
+        values: entries.iter().map(|&entry| edges.values[entry]).collect(),
+    }
 }
 
 /// What divides the smallest keys from the others; of equal keys the first are smaller.
@@ -114,15 +138,15 @@ impl Limit {
             }
             below += count;
         }
-        let mut close: Vec<f64> = keys.par_iter().copied().filter(|&key| group(key) == own).collect();
-        let (less, &mut key, _) = close.select_nth_unstable_by(n - below - 1, f64::total_cmp);
-        let equals = n - below - less.iter().filter(|&&other| other < key).count();
-        let last = keys.iter().enumerate().filter(|&(_, &other)| other == key).nth(equals - 1);
-        Ok(Self { key, last: last.map_or(0, |(entry, _)| entry) })
+        let close = keys.par_iter().copied().enumerate().filter(|&(_, key)| group(key) == own);
+        let mut close: Vec<(usize, f64)> = close.collect();
+        let order = |a: &(usize, f64), b: &(usize, f64)| a.1.total_cmp(&b.1).then(a.0.cmp(&b.0));
+        let (_, &mut (last, key), _) = close.select_nth_unstable_by(n - below - 1, order);
+        Ok(Self { key, last })
     }
 
     fn admits(&self, entry: usize, key: f64) -> bool {
-        key < self.key || key == self.key && entry <= self.last
+        (key < self.key) | ((key == self.key) & (entry <= self.last))
     }
 }
 
@@ -151,6 +175,8 @@ mod tests {
     #[test]
     fn of_equal_keys_the_first_are_taken() {
         let smallest = |keys: &[f64], n| -> Vec<bool> {
+            // SAFETY: every entry of every row has its key.
+            let keys = unsafe { keys.written() };
             let limit = Limit::of_smallest(keys, n, &Cancel::new()).unwrap();
             keys.iter().enumerate().map(|(entry, &key)| limit.admits(entry, key)).collect()
         };

@@ -6,17 +6,20 @@ use super::buckets::split;
 use super::cancel::Cancel;
 use super::csr::{Csr, OwnedCsr, Pattern, indptr_from_counts};
 use super::error::Error;
-use super::pages::zeroed;
+use super::pages::Blank;
 
 /// Rows handled between two looks at the cancel flag.
 const STEP: usize = 1024;
 
 /// Consecutive rows of a matrix that is being made.
 #[derive(Default)]
-struct Block {
-    lens: Vec<usize>,
-    indices: Vec<i32>,
-    values: Vec<f32>,
+pub(super) struct Block {
+    /// Entries of each row.
+    pub(super) lens: Vec<usize>,
+    /// Their columns.
+    pub(super) indices: Vec<i32>,
+    /// Their values.
+    pub(super) values: Vec<f32>,
 }
 
 /// Makes a matrix of `n_rows` rows: `entries(row, push)` gives those of a row in the order of their columns.
@@ -41,28 +44,42 @@ pub(super) fn by_rows(
         }
         Ok(block)
     });
-    let blocks: Vec<Block> = made.collect::<Result<_, Error>>()?;
+    side_by_side(&made.collect::<Result<Vec<_>, Error>>()?, cancel)
+}
+
+/// Copies blocks into one matrix.
+pub(super) fn side_by_side(blocks: &[Block], cancel: &Cancel) -> Result<OwnedCsr, Error> {
     let lens: Vec<usize> = blocks.iter().flat_map(|block| &block.lens).copied().collect();
     let n_entries = blocks.iter().map(|block| block.indices.len()).sum();
-    let (mut indices, mut values) = (zeroed::<i32>(n_entries), zeroed::<f32>(n_entries));
+    let (mut indices, mut values) = (Blank::<i32>::new(n_entries), Blank::<f32>::new(n_entries));
     let sizes = || blocks.iter().map(|block| block.indices.len());
     let places = split(&mut indices, sizes()).into_par_iter().zip(split(&mut values, sizes()));
-    places.zip(&blocks).try_for_each(|((indices, values), block)| {
+    places.zip(blocks).try_for_each(|((indices, values), block)| {
         cancel.check()?;
-        indices.copy_from_slice(&block.indices);
-        values.copy_from_slice(&block.values);
+        indices.write_copy_of_slice(&block.indices);
+        values.write_copy_of_slice(&block.values);
         Ok(())
     })?;
+    // SAFETY: each block has written its part.
+    let (indices, values) = unsafe { (indices.written(), values.written()) };
     Ok(OwnedCsr { indptr: indptr_from_counts(lens.into_iter()), indices, values })
 }
 
 /// Number of entries in each column.
 pub fn column_counts(pattern: Pattern<'_>) -> Vec<usize> {
-    let mut counts = vec![0usize; pattern.n_cols()];
-    for &column in pattern.indices() {
-        counts[column as usize] += 1;
-    }
-    counts
+    let n_cols = pattern.n_cols();
+    // One table for each thread, and no more than are worth their zeros.
+    let part = pattern.n_entries().div_ceil(rayon::current_num_threads()).max(n_cols).max(1);
+    let tables = pattern.indices().par_chunks(part).map(|columns| {
+        let mut counts = vec![0usize; n_cols];
+        columns.iter().for_each(|&column| counts[column as usize] += 1);
+        counts
+    });
+    let counts = tables.reduce_with(|mut a, b| {
+        a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
+        a
+    });
+    counts.unwrap_or_else(|| vec![0; n_cols])
 }
 
 /// The matrix of some rows, in the order and as often as they are named.
