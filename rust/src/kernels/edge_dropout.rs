@@ -175,8 +175,6 @@ mod tests {
     #[test]
     fn of_equal_keys_the_first_are_taken() {
         let smallest = |keys: &[f64], n| -> Vec<bool> {
-            // SAFETY: every entry of every row has its key.
-            let keys = unsafe { keys.written() };
             let limit = Limit::of_smallest(keys, n, &Cancel::new()).unwrap();
             keys.iter().enumerate().map(|(entry, &key)| limit.admits(entry, key)).collect()
         };

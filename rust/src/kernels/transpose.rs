@@ -246,22 +246,26 @@ mod tests {
     #[test]
     fn a_large_transpose_is_the_matrix_of_the_swapped_pairs() {
         let stream = Stream::new(5, 0);
-        let draw = |at: usize, of: f64| (stream.open_unit(at as u64).powi(3) * of) as i32;
-        let users: Vec<i32> = (0..60_000).map(|at| draw(2 * at, 900.0)).collect();
-        let items: Vec<i32> = (0..60_000).map(|at| draw(2 * at + 1, 5000.0)).collect();
-        let mut matrix = interactions(&users, &items, 900, 5000, &Cancel::new()).unwrap();
-        let mut other = interactions(&items, &users, 5000, 900, &Cancel::new()).unwrap();
-        // A value says where it stands.
-        let mark = |matrix: &mut OwnedCsr, wide: bool| {
-            for (row, (columns, values)) in matrix.rows_mut().into_iter().enumerate() {
-                for (&column, value) in columns.iter().zip(values) {
-                    let (user, item) = if wide { (row as i32, column) } else { (column, row as i32) };
-                    *value = (user * 5000 + item) as f32;
+        // Places of 32 bits, and of more.
+        for (n, n_users, n_items) in [(60_000, 900, 5000), (600, 1 << 13, 1 << 20)] {
+            let draw = |at: usize, of: usize| (stream.open_unit(at as u64).powi(3) * of as f64) as i32;
+            let users: Vec<i32> = (0..n).map(|at| draw(2 * at, n_users)).collect();
+            let items: Vec<i32> = (0..n).map(|at| draw(2 * at + 1, n_items)).collect();
+            let mut matrix = interactions(&users, &items, n_users, n_items, &Cancel::new()).unwrap();
+            let mut other = interactions(&items, &users, n_items, n_users, &Cancel::new()).unwrap();
+            assert_eq!(transpose(matrix.view(n_items), &Cancel::new()).unwrap(), other);
+            // A value says where it stands.
+            let mark = |matrix: &mut OwnedCsr, wide: bool| {
+                for (row, (columns, values)) in matrix.rows_mut().into_iter().enumerate() {
+                    for (&column, value) in columns.iter().zip(values) {
+                        let (user, item) = if wide { (row as i32, column) } else { (column, row as i32) };
+                        *value = (user % 900 * 5000 + item % 5000) as f32;
+                    }
                 }
-            }
-        };
-        mark(&mut matrix, true);
-        mark(&mut other, false);
-        assert_eq!(transpose(matrix.view(5000), &Cancel::new()).unwrap(), other);
+            };
+            mark(&mut matrix, true);
+            mark(&mut other, false);
+            assert_eq!(transpose(matrix.view(n_items), &Cancel::new()).unwrap(), other);
+        }
     }
 }
