@@ -1,12 +1,14 @@
 //! The tile operations with AMX: two by two tiles of bfloat16 products.
 
 use std::arch::asm;
-use std::arch::x86_64::{_CMP_GE_OQ, _mm512_cmp_ps_mask, _mm512_loadu_ps, _mm512_min_ps, _mm512_set1_ps};
+use std::arch::x86_64::{
+    _CMP_GE_OQ, _mm512_cmp_ps_mask, _mm512_loadu_ps, _mm512_max_ps, _mm512_min_ps, _mm512_set1_ps,
+};
 use std::marker::PhantomData;
 
-use super::avx2;
+use super::avx512;
 use super::format::Bf16;
-use super::tile::{COLS, Filter, Kernel, Line, Operands, Shape, Tiles, check_sizes};
+use super::tile::{COLS, Filter, Kernel, Operands, Shape, Tiles, check_sizes};
 use crate::kernels::simd::Path;
 
 /// Bytes of a tile: sixteen rows of sixteen cells.
@@ -25,11 +27,7 @@ impl Amx {
 }
 
 /// A thread's tiles, set up while this lives. It stays on its thread.
-pub(super) struct Session {
-    /// The sums of a micro-tile on their way from the tiles to the filter.
-    sums: Vec<Line>,
-    on_its_thread: PhantomData<*const ()>,
-}
+pub(super) struct Session(PhantomData<*const ()>);
 
 /// What `ldtilecfg` reads: the palette, then bytes a row and rows of each tile.
 #[repr(C, align(64))]
@@ -45,8 +43,7 @@ impl Session {
         }
         // SAFETY: sessions are made for an `Amx` alone, so the instruction exists; it reads the 64 bytes.
         unsafe { asm!("ldtilecfg [{}]", in(reg) configuration.0.as_ptr(), options(nostack, readonly)) };
-        let sums = vec![Line([0; COLS]); Tiles::ROWS * Tiles::PANELS];
-        Self { sums, on_its_thread: PhantomData }
+        Self(PhantomData)
     }
 }
 
@@ -60,6 +57,7 @@ impl Drop for Session {
 impl Kernel for Amx {
     type Shape = Tiles;
     type Session = Session;
+    const APART: bool = true;
 
     fn session(self) -> Session {
         Session::new()
@@ -67,51 +65,44 @@ impl Kernel for Amx {
 
     fn multiply(
         self,
-        session: &mut Session,
+        _: &mut Session,
         operands: Operands<'_>,
         first: bool,
         tile: &mut [u32],
         filter: Option<Filter<'_>>,
     ) -> bool {
         check_sizes::<Tiles>(operands, tile, filter.as_ref());
-        let sums = session.sums.as_mut_ptr().cast::<u32>();
-        let to = if filter.is_some() { sums } else { tile.as_mut_ptr() };
-        let from = if first { None } else { Some(tile.as_ptr()) };
-        // SAFETY: the session has set up the tiles, the sizes are those of the shape, and `to` holds a micro-tile.
-        unsafe { product(operands, from, to) };
-        let Some(filter) = filter else { return false };
-        // SAFETY: `sums` holds a micro-tile, and a machine with AMX has AVX-512; `detect` has looked.
-        let found = unsafe { reached(sums, filter) };
-        if found {
-            // SAFETY: both hold a micro-tile, of which `sums` is another's memory.
-            unsafe { tile.as_mut_ptr().copy_from_nonoverlapping(sums, tile.len()) };
+        if first || operands.steps > 0 {
+            // SAFETY: the session has set up the tiles, and the sizes are those of the shape.
+            unsafe { product(operands, first, tile.as_mut_ptr()) };
         }
-        found
+        // SAFETY: `tile` holds a micro-tile, and a machine with AMX has AVX-512; `detect` has looked.
+        filter.is_some_and(|filter| unsafe { reached(tile.as_ptr(), filter) })
     }
 
     fn encode(self, row: &[f32], scale: f64, cells: &mut [u32]) -> f64 {
-        // SAFETY: a machine with AMX has AVX2 and FMA; `detect` has looked.
-        unsafe { avx2::encode::<Bf16>(row, scale, cells) }
+        // SAFETY: a machine with AMX has AVX-512; `detect` has looked.
+        unsafe { avx512::encode::<Bf16>(row, scale, cells) }
     }
 }
 
-/// Starts from the sums at `from`, or from zero, and leaves them at `to`. In one piece of assembly, because the compiler
-/// does not know what the tiles hold.
+/// Adds to the sums at `to`, or to zero if they are the `first`. In one piece of assembly, because the compiler does not
+/// know what the tiles hold.
 ///
 /// # Safety
-/// The tiles are set up; sizes are those of the shape; `from` and `to` hold a micro-tile each.
-unsafe fn product(operands: Operands<'_>, from: Option<*const u32>, to: *mut u32) {
-    let Operands { left, right, stride, steps } = operands;
+/// The tiles are set up; sizes are those of the shape; `to` holds a micro-tile.
+unsafe fn product(operands: Operands<'_>, first: bool, to: *mut u32) {
+    let Operands { left, right, stride, steps, ahead } = operands;
     let blocks = steps / Tiles::STEPS;
     // SAFETY: a block of sixteen steps is one tile: of each half of the rows, which are `16 · steps` cells apart, and of
-    // each of two panels, which are `stride` lines apart. The tiles are named as lost.
+    // each of two panels, which are `stride` lines apart. What is fetched ahead need not be there. The tiles are named as
+    // lost.
     unsafe {
         asm!(
             "tilezero tmm0", "tilezero tmm1", "tilezero tmm2", "tilezero tmm3",
-            "test {from}, {from}", "jz 2f",
-            "tileloadd tmm0, [{from} + {pitch}]", "tileloadd tmm1, [{from} + {pitch} + 64]",
-            "lea {from}, [{from} + {half}]",
-            "tileloadd tmm2, [{from} + {pitch}]", "tileloadd tmm3, [{from} + {pitch} + 64]",
+            "test {first}, {first}", "jnz 2f",
+            "tileloadd tmm0, [{to} + {pitch}]", "tileloadd tmm1, [{to} + {pitch} + 64]",
+            "tileloadd tmm2, [{half} + {pitch}]", "tileloadd tmm3, [{half} + {pitch} + 64]",
             "2:",
             "test {blocks}, {blocks}", "jz 4f",
             "3:",
@@ -121,25 +112,27 @@ unsafe fn product(operands: Operands<'_>, from: Option<*const u32>, to: *mut u32
             "tdpbf16ps tmm0, tmm4, tmm6",
             "tileloadd tmm5, [{a1} + {row}]",
             "tdpbf16ps tmm1, tmm4, tmm7",
+            "prefetcht1 [{ahead}]", "prefetcht1 [{ahead} + 64]", "prefetcht1 [{ahead} + 128]",
             "tdpbf16ps tmm2, tmm5, tmm6",
             "tdpbf16ps tmm3, tmm5, tmm7",
             "add {a0}, {tile}", "add {a1}, {tile}", "add {b0}, {tile}", "add {b1}, {tile}",
+            "add {ahead}, 192",
             "dec {blocks}", "jnz 3b",
             "4:",
             "tilestored [{to} + {pitch}], tmm0", "tilestored [{to} + {pitch} + 64], tmm1",
-            "lea {to}, [{to} + {half}]",
-            "tilestored [{to} + {pitch}], tmm2", "tilestored [{to} + {pitch} + 64], tmm3",
-            from = inout(reg) from.unwrap_or(std::ptr::null()) => _,
-            to = inout(reg) to => _,
+            "tilestored [{half} + {pitch}], tmm2", "tilestored [{half} + {pitch} + 64], tmm3",
+            first = in(reg) usize::from(first),
+            to = in(reg) to,
+            half = in(reg) to.wrapping_byte_add(16 * PITCH),
             blocks = inout(reg) blocks => _,
             a0 = inout(reg) left.as_ptr() => _,
             a1 = inout(reg) left.as_ptr().wrapping_add(16 * steps) => _,
             b0 = inout(reg) right.as_ptr() => _,
             b1 = inout(reg) right.as_ptr().wrapping_add(stride) => _,
+            ahead = inout(reg) ahead.as_ptr() => _,
             pitch = in(reg) PITCH,
             row = in(reg) 64usize,
             tile = const TILE,
-            half = const 16 * PITCH,
             out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
             out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
             options(nostack),
@@ -149,6 +142,8 @@ unsafe fn product(operands: Operands<'_>, from: Option<*const u32>, to: *mut u32
 
 /// Whether any of the sums at `sums` reaches the smaller of its two limits, and which do.
 ///
+/// Four rows are looked at together, by their largest sums and their smallest limit, since hardly any reaches.
+///
 /// # Safety
 /// The machine has AVX-512, `sums` holds a micro-tile and the sizes of the filter are those of the shape.
 #[target_feature(enable = "avx512f")]
@@ -156,17 +151,33 @@ unsafe fn reached(sums: *const u32, filter: Filter<'_>) -> bool {
     let mut any = 0;
     // SAFETY: a micro-tile holds 32 rows of two lines, and so many limits are there.
     unsafe {
-        let limits = filter.columns.as_ptr();
-        let limits = [_mm512_loadu_ps(limits), _mm512_loadu_ps(limits.add(COLS))];
-        for (row, (found, &limit)) in filter.found.iter_mut().zip(filter.rows).enumerate() {
-            let limit = _mm512_set1_ps(limit);
-            *found = 0;
-            for (panel, &limits) in limits.iter().enumerate() {
-                let values = _mm512_loadu_ps(sums.add(row * Tiles::WIDE + panel * COLS).cast());
-                let reached = _mm512_cmp_ps_mask::<_CMP_GE_OQ>(values, _mm512_min_ps(limit, limits));
-                *found |= u64::from(reached) << (panel * COLS);
+        let columns = filter.columns.as_ptr();
+        let columns = [_mm512_loadu_ps(columns), _mm512_loadu_ps(columns.add(COLS))];
+        for (four, found) in filter.found.as_chunks_mut::<4>().0.iter_mut().enumerate() {
+            let sums = sums.add(4 * four * Tiles::WIDE).cast::<f32>();
+            let limits = &*filter.rows.as_ptr().add(4 * four).cast::<[f32; 4]>();
+            let low = limits[0].min(limits[1]).min(limits[2].min(limits[3]));
+            let mut reach = 0;
+            for (panel, &column) in columns.iter().enumerate() {
+                let at = |row: usize| sums.add(row * Tiles::WIDE + panel * COLS);
+                let high = _mm512_max_ps(
+                    _mm512_max_ps(_mm512_loadu_ps(at(0)), _mm512_loadu_ps(at(1))),
+                    _mm512_max_ps(_mm512_loadu_ps(at(2)), _mm512_loadu_ps(at(3))),
+                );
+                reach |= _mm512_cmp_ps_mask::<_CMP_GE_OQ>(high, _mm512_min_ps(_mm512_set1_ps(low), column));
             }
-            any |= *found;
+            *found = [0; 4];
+            if reach == 0 {
+                continue;
+            }
+            for (row, (found, &limit)) in found.iter_mut().zip(limits).enumerate() {
+                for (panel, &column) in columns.iter().enumerate() {
+                    let values = _mm512_loadu_ps(sums.add(row * Tiles::WIDE + panel * COLS));
+                    let limit = _mm512_min_ps(_mm512_set1_ps(limit), column);
+                    *found |= u64::from(_mm512_cmp_ps_mask::<_CMP_GE_OQ>(values, limit)) << (panel * COLS);
+                }
+                any |= *found;
+            }
         }
     }
     any != 0

@@ -7,9 +7,8 @@ use std::arch::x86_64::{
     _mm512_setzero_si512, _mm512_storeu_si512,
 };
 
-use super::avx2;
-use super::format::{F32, I16};
-use super::tile::{COLS, Filter, Kernel, Operands, Wide, check_sizes};
+use super::format::{F32, Format, I16};
+use super::tile::{COLS, Dot, Filter, Kernel, Operands, Wide, canonical_dot, check_sizes};
 use crate::kernels::simd::has_avx512;
 
 const ROWS: usize = 8;
@@ -116,11 +115,27 @@ macro_rules! kernel {
             }
 
             fn encode(self, row: &[f32], scale: f64, cells: &mut [u32]) -> f64 {
-                // SAFETY: a machine with AVX-512 has AVX2 and FMA; `detect` has looked.
-                unsafe { avx2::encode::<$format>(row, scale, cells) }
+                // SAFETY: the kernel exists only where the instructions do.
+                unsafe { encode::<$format>(row, scale, cells) }
             }
         }
     };
+}
+
+/// Plain Rust, compiled for wider vectors.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,fma")]
+pub(super) fn encode<F: Format>(row: &[f32], scale: f64, cells: &mut [u32]) -> f64 {
+    F::encode(row, scale, cells)
+}
+
+/// [`canonical_dot`], compiled for wider vectors, where the machine has them.
+pub(super) fn dot() -> Option<Dot> {
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,fma")]
+    fn wider(x: &[f32], y: &[f32]) -> f64 {
+        canonical_dot(x, y)
+    }
+    // SAFETY: the function is handed out only where the instructions are.
+    has_avx512().then_some(|x, y| unsafe { wider(x, y) })
 }
 
 /// # Safety

@@ -1,5 +1,7 @@
 //! What a row remembers while the tiles go by: everything that may still be among its k best, and little else.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use super::bound::round_down;
 use crate::kernels::topk::{Scored, TopK};
 
@@ -32,8 +34,8 @@ pub(super) struct List {
 }
 
 impl List {
-    pub(super) fn new() -> Self {
-        Self { limit: f32::NEG_INFINITY, pending: Vec::new(), decided: None }
+    pub(super) fn new(rule: Rule) -> Self {
+        Self { limit: f32::NEG_INFINITY, pending: Vec::with_capacity(rule.capacity()), decided: None }
     }
 
     /// Candidates below this value of the filter cannot be among the k best.
@@ -107,6 +109,30 @@ impl List {
     }
 }
 
+/// The limits of all lists side by side, to be read without a lock: one that has risen since is merely better.
+#[derive(Debug)]
+pub(super) struct Limits(Vec<AtomicU32>);
+
+impl Limits {
+    /// Nothing reaches the places behind the last of `n_rows`.
+    pub(super) fn new(n_rows: usize, places: usize) -> Self {
+        let limit = |row| if row < n_rows { f32::NEG_INFINITY } else { f32::INFINITY };
+        Self((0..places).map(|row| AtomicU32::new(limit(row).to_bits())).collect())
+    }
+
+    pub(super) fn set(&self, row: usize, limit: f32) {
+        self.0[row].store(limit.to_bits(), Ordering::Relaxed);
+    }
+
+    /// Copies those of a block.
+    pub(super) fn copy(&self, block: usize, to: &mut [f32]) {
+        let from = &self.0[block * to.len()..];
+        for (to, limit) in to.iter_mut().zip(from) {
+            *to = f32::from_bits(limit.load(Ordering::Relaxed));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,7 +143,7 @@ mod tests {
         let stream = Stream::new(11, u64::from(levels));
         let value = |id: i32| (stream.bits32(id as u64) % levels) as f32 / levels as f32;
         let rule = Rule { k, scale: 1.0, error };
-        let (mut list, mut longest) = (List::new(), 0);
+        let (mut list, mut longest) = (List::new(rule), 0);
         for id in (0..n).rev() {
             let wrong = (stream.open_unit(1 << 40 | id as u64) * 2.0 - 1.0) * error * 0.99;
             list.push(rule, Scored { score: (f64::from(value(id)) + wrong) as f32, id }, value);

@@ -12,6 +12,8 @@ use crate::kernels::topk::Scored;
 
 /// Maxima among which the k-th is sought, for each of the k: more of them come closer to the true k-th value.
 const GROUPS: usize = 4;
+/// Values looked at together.
+const PIECE: usize = 16;
 
 impl<K: Kernel> Search<'_, K> {
     /// Fills the lists of a block from the block itself. Returns how many rows had so many candidates within the filter's
@@ -37,13 +39,20 @@ impl<K: Kernel> Search<'_, K> {
                 list.raise(self.rule, kth);
             }
             let mut candidates = 0;
-            for (column, &score) in values.iter().enumerate() {
-                if score >= list.limit() && column != row {
-                    candidates += 1;
-                    let candidate = Scored { score, id: (first + column) as i32 };
-                    list.push(self.rule, candidate, |id| self.exact(first + row, id));
+            for (piece, values) in values.chunks(PIECE).enumerate() {
+                // Most pieces hold no candidate, and without a way out of this loop vectors do it.
+                if !values.iter().fold(false, |any, &score| any | (score >= list.limit())) {
+                    continue;
+                }
+                for (column, &score) in (piece * PIECE..).zip(values) {
+                    if score >= list.limit() && column != row {
+                        candidates += 1;
+                        let candidate = Scored { score, id: (first + column) as i32 };
+                        list.push(self.rule, candidate, |id| self.exact(first + row, id));
+                    }
                 }
             }
+            self.limits.set(first + row, list.limit());
             crowded += usize::from(candidates > self.rule.k + self.rule.capacity() / 2 && list.is_decided());
         }
         Ok(crowded)

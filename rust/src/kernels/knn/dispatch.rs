@@ -5,7 +5,7 @@ use super::amx::Amx;
 #[cfg(target_arch = "x86_64")]
 use super::avx2::{self, Avx2};
 #[cfg(target_arch = "x86_64")]
-use super::avx512::{Floats, Pairs, Vnni};
+use super::avx512::{self, Floats, Pairs, Vnni};
 #[cfg(target_arch = "x86_64")]
 use super::format::I16;
 use super::format::{F32, Format};
@@ -23,6 +23,12 @@ type Nearest = Vec<Vec<Scored<f32>>>;
 
 /// The deciding dot product on a path: the same bits on all of them.
 pub(super) fn dot(path: Path) -> Dot {
+    #[cfg(target_arch = "x86_64")]
+    if matches!(path, Path::Avx512 | Path::Amx)
+        && let Some(dot) = avx512::dot()
+    {
+        return dot;
+    }
     #[cfg(target_arch = "x86_64")]
     if path != Path::Portable
         && let Some(dot) = avx2::dot()

@@ -4,6 +4,7 @@
 //! serve all formats. Everything here is plain Rust; an instruction path does the same faster.
 
 use super::panels::Chunks;
+use super::writing::{pairs, squares};
 
 /// Relative rounding of float32.
 const U: f64 = 1.0 / (1u64 << 24) as f64;
@@ -38,24 +39,6 @@ pub(super) trait Format: Copy + Send + Sync + 'static {
 fn chain(steps: usize) -> f64 {
     let steps = steps as f64 * U;
     steps / (1.0 - steps)
-}
-
-/// Adds up squares in eight lanes, which a compiler can keep in vectors; `write` gets a value's place and returns its error.
-#[inline(always)]
-fn squares(row: &[f32], mut write: impl FnMut(usize, f32) -> f64) -> f64 {
-    let mut lanes = [0.0f64; 8];
-    let (groups, rest) = row.as_chunks::<8>();
-    for (group, values) in groups.iter().enumerate() {
-        for (lane, (sum, &value)) in lanes.iter_mut().zip(values).enumerate() {
-            let error = write(8 * group + lane, value);
-            *sum += error * error;
-        }
-    }
-    for (lane, &value) in rest.iter().enumerate() {
-        let error = write(8 * groups.len() + lane, value);
-        lanes[lane] += error * error;
-    }
-    lanes.iter().sum()
 }
 
 /// One float32 in a cell.
@@ -130,30 +113,17 @@ impl Format for I16 {
 
     #[inline(always)]
     fn encode(row: &[f32], scale: f64, cells: &mut [u32]) -> f64 {
-        let mut error = 0.0;
-        let (pieces, rest) = row.as_chunks::<16>();
-        let (full, tail) = cells.split_at_mut(8 * pieces.len());
-        let mut lanes = [0.0f64; 16];
-        for (values, cells) in pieces.iter().zip(full.as_chunks_mut::<8>().0) {
-            let exact = values.map(|value| f64::from(value) * scale);
-            let rounded = exact.map(f64::round_ties_even);
-            for (lane, (exact, rounded)) in lanes.iter_mut().zip(exact.iter().zip(rounded)) {
-                *lane += (exact - rounded) * (exact - rounded);
-            }
-            // Within range by the choice of the scale; through i32, which vectors convert to.
-            let whole = rounded.map(|value| value as i32 as u32 & 0xFFFF);
-            for (cell, pair) in cells.iter_mut().zip(whole.as_chunks::<2>().0) {
-                *cell = pair[0] | pair[1] << 16;
-            }
-        }
-        tail.fill(0);
-        for (at, &value) in rest.iter().enumerate() {
-            let exact = f64::from(value) * scale;
-            let rounded = exact.round_ties_even();
-            error += (exact - rounded) * (exact - rounded);
-            tail[at / 2] |= (rounded as i32 as u32 & 0xFFFF) << (at % 2 * 16);
-        }
-        error + lanes.iter().sum::<f64>()
+        pairs(
+            row,
+            scale,
+            cells,
+            #[inline(always)]
+            |exact| {
+                let rounded = exact.round_ties_even();
+                // Within range by the choice of the scale; through i32, which vectors convert to.
+                (rounded as i32 as u32 & 0xFFFF, rounded)
+            },
+        )
     }
 
     #[inline(always)]
@@ -192,13 +162,16 @@ impl Format for Bf16 {
 
     #[inline(always)]
     fn encode(row: &[f32], scale: f64, cells: &mut [u32]) -> f64 {
-        cells.fill(0);
-        squares(row, |at, value| {
-            let exact = f64::from(value) * scale;
-            let half = nearest_bf16(exact as f32);
-            cells[at / 2] |= half << (at % 2 * 16);
-            exact - f64::from(f32::from_bits(half << 16))
-        })
+        pairs(
+            row,
+            scale,
+            cells,
+            #[inline(always)]
+            |exact| {
+                let half = nearest_bf16(exact as f32);
+                (half, f64::from(f32::from_bits(half << 16)))
+            },
+        )
     }
 
     #[inline(always)]

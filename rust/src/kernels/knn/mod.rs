@@ -17,6 +17,7 @@ mod plain;
 mod rows;
 mod search;
 mod tile;
+mod writing;
 
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod amx;

@@ -5,18 +5,20 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rayon::prelude::*;
 
 use super::bound::filter_error;
-use super::candidates::{List, Rule};
+use super::candidates::{Limits, List, Rule};
 use super::format::Format;
 use super::memory::Buffer;
 use super::panels::{Block, Chunks, Panels};
 use super::rows::Rows;
-use super::tile::{COLS, Filter, Kernel, Operands, Shape};
+use super::tile::{COLS, Filter, Kernel, Line, Operands, Shape};
 use crate::kernels::cancel::Cancel;
 use crate::kernels::error::Error;
 use crate::kernels::topk::Scored;
 
-/// Tiles of a block row that one task handles: enough to pay for packing the rows, few enough to share out.
-const RUN: usize = 8;
+/// Most tiles of a block row that one task handles: enough to pay for packing the rows.
+const RUN: usize = 32;
+/// Tasks for each thread, if there are tiles enough, so that all end at about the same time.
+const TASKS: usize = 16;
 
 /// The k nearest distinct rows of each distinct row, best first. The numbers are those of `rows`.
 ///
@@ -39,10 +41,11 @@ pub(super) fn search<K: Kernel>(
     let n_blocks = rows.len().div_ceil(side);
     let lists = (0..n_blocks)
         .map(|block| {
-            Mutex::new((block * side..rows.len().min((block + 1) * side)).map(|_| List::new()).collect())
+            Mutex::new((block * side..rows.len().min((block + 1) * side)).map(|_| List::new(rule)).collect())
         })
         .collect();
-    let search = Search { kernel, rows, panels, chunks, rule, lists };
+    let limits = Limits::new(rows.len(), n_blocks * side);
+    let search = Search { kernel, rows, panels, chunks, rule, lists, limits };
     // The diagonal first: it gives every list a limit, without which whole tiles would be candidates.
     let crowded = (0..n_blocks)
         .into_par_iter()
@@ -54,13 +57,15 @@ pub(super) fn search<K: Kernel>(
     if !last && crowded > rows.len() / 4 {
         return Ok(None);
     }
+    let n_tiles = n_blocks * n_blocks.saturating_sub(1) / 2;
+    let run = (n_tiles / (TASKS * rayon::current_num_threads())).clamp(1, RUN);
     let tasks: Vec<(usize, usize)> =
-        (0..n_blocks).flat_map(|row| (row + 1..n_blocks).step_by(RUN).map(move |from| (row, from))).collect();
+        (0..n_blocks).flat_map(|row| (row + 1..n_blocks).step_by(run).map(move |from| (row, from))).collect();
     tasks.into_par_iter().try_for_each_init(
         || Scratch::new(kernel, chunks, chunks.count() > 1),
         |scratch, (row, from)| {
             scratch.block.fill(&search.panels, row);
-            (from..n_blocks.min(from + RUN)).try_for_each(|column| search.tile(scratch, row, column, cancel))
+            (from..n_blocks.min(from + run)).try_for_each(|column| search.tile(scratch, row, column, cancel))
         },
     )?;
     search.finish(cancel).map(Some)
@@ -74,13 +79,14 @@ pub(super) struct Search<'a, K> {
     pub(super) rule: Rule,
     /// One lock for each block of rows; no thread holds two.
     lists: Vec<Mutex<Vec<List>>>,
+    pub(super) limits: Limits,
 }
 
 /// What a thread works in.
 pub(super) struct Scratch<K: Kernel> {
     session: K::Session,
     pub(super) block: Block<K::Shape>,
-    /// Sums of a tile, micro-tile by micro-tile; of a single micro-tile where none are kept from chunk to chunk.
+    /// Sums of a tile, micro-tile by micro-tile; of a column or of a single one where none are kept from chunk to chunk.
     pub(super) tiles: Buffer,
     row_limits: Vec<f32>,
     column_limits: Vec<f32>,
@@ -92,7 +98,11 @@ pub(super) struct Scratch<K: Kernel> {
 impl<K: Kernel> Scratch<K> {
     fn new(kernel: K, chunks: Chunks, whole: bool) -> Self {
         let (side, rows) = (K::Shape::SIDE, K::Shape::ROWS);
-        let tiles = if whole { side * side } else { rows * K::Shape::WIDE };
+        let tiles = match (whole, K::APART) {
+            (true, _) => side * side,
+            (false, true) => side * K::Shape::WIDE,
+            (false, false) => rows * K::Shape::WIDE,
+        };
         Self {
             session: kernel.session(),
             block: Block::new(chunks),
@@ -123,8 +133,8 @@ impl<K: Kernel> Search<'_, K> {
         column: usize,
         cancel: &Cancel,
     ) -> Result<(), Error> {
-        spread(&self.lock(row), &mut scratch.row_limits);
-        spread(&self.lock(column), &mut scratch.column_limits);
+        self.limits.copy(row, &mut scratch.row_limits);
+        self.limits.copy(column, &mut scratch.column_limits);
         self.product(scratch, column, true, cancel, |scratch, sums, first_row, first_column| {
             self.collect(scratch, sums, (row, first_row), (column, first_column));
         })?;
@@ -148,24 +158,34 @@ impl<K: Kernel> Search<'_, K> {
         let first_panel = column * K::Shape::SIDE / COLS;
         let last_panel = self.panels.count().min(first_panel + K::Shape::SIDE / COLS);
         let last = self.chunks.count() - 1;
+        let kept = scratch.tiles.len() * COLS / (rows * wide);
         for chunk in 0..=last {
             cancel.check()?;
             let steps = self.chunks.range(chunk).len();
+            let passes = if K::APART && filtered && chunk == last { 2 } else { 1 };
             for (at, panel) in (first_panel..last_panel).step_by(K::Shape::PANELS).enumerate() {
                 let right = self.panels.lines(chunk, panel, K::Shape::PANELS);
-                for group in 0..groups {
-                    let keeps = scratch.tiles.len() * COLS > rows * wide;
-                    let place = if keeps { (at * groups + group) * rows * wide } else { 0 };
-                    let filter = (filtered && chunk == last).then_some(Filter {
+                let next = self.next_panels(chunk, panel + K::Shape::PANELS, (first_panel, last_panel));
+                for (pass, group) in (0..passes).flat_map(|pass| (0..groups).map(move |group| (pass, group)))
+                {
+                    let place = (at * groups + group) % kept * (rows * wide);
+                    let filter = (chunk == last && filtered && pass + 1 == passes).then_some(Filter {
                         rows: &scratch.row_limits[group * rows..][..rows],
                         columns: &scratch.column_limits[at * wide..][..wide],
                         found: &mut scratch.found,
                     });
-                    let left = scratch.block.cells(chunk, group);
+                    let operands = if pass == 0 {
+                        let left = scratch.block.cells(chunk, group);
+                        // Fetched in even parts while the rows of a block go by.
+                        let ahead = &next[group * next.len() / groups..];
+                        Operands { left, right, stride: steps, steps, ahead }
+                    } else {
+                        Operands::NOTHING
+                    };
                     let found = self.kernel.multiply(
                         &mut scratch.session,
-                        Operands { left, right, stride: steps, steps },
-                        chunk == 0,
+                        operands,
+                        chunk == 0 && pass == 0,
                         &mut scratch.tiles.cells_mut()[place..][..rows * wide],
                         filter,
                     );
@@ -176,6 +196,16 @@ impl<K: Kernel> Search<'_, K> {
             }
         }
         Ok(())
+    }
+
+    /// The panels that a product reads after the one before `panel` of `chunk`, of those between `from` and `to`.
+    fn next_panels(&self, chunk: usize, panel: usize, (from, to): (usize, usize)) -> &[Line] {
+        let (chunk, panel) = match (panel < to, chunk + 1 < self.chunks.count()) {
+            (true, _) => (chunk, panel),
+            (false, true) => (chunk + 1, from),
+            (false, false) => (0, if to < self.panels.count() { to } else { from }),
+        };
+        self.panels.lines(chunk, panel, K::Shape::PANELS)
     }
 
     /// Notes the entries of a micro-tile that reach a limit.
@@ -216,7 +246,9 @@ impl<K: Kernel> Search<'_, K> {
         let mut lists = self.lock(block);
         for pair in pairs.drain(..) {
             let candidate = Scored { score: pair.score, id: pair.of as i32 };
-            lists[pair.to % K::Shape::SIDE].push(self.rule, candidate, |id| self.exact(pair.to, id));
+            let list = &mut lists[pair.to % K::Shape::SIDE];
+            list.push(self.rule, candidate, |id| self.exact(pair.to, id));
+            self.limits.set(pair.to, list.limit());
         }
     }
 
@@ -245,13 +277,5 @@ impl<K: Kernel> Search<'_, K> {
     pub(super) fn lock(&self, block: usize) -> MutexGuard<'_, Vec<List>> {
         // A poisoned list can only mean that a thread panicked, and then nobody reads the result.
         self.lists[block].lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Copies limits; where rows are missing nothing reaches the limit.
-fn spread(lists: &[List], limits: &mut [f32]) {
-    limits.fill(f32::INFINITY);
-    for (limit, list) in limits.iter_mut().zip(lists) {
-        *limit = list.limit();
     }
 }

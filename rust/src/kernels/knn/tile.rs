@@ -64,7 +64,7 @@ impl Shape for Tiles {
     const PANELS: usize = 2;
     const STEPS: usize = 16;
     const SIDE: usize = 384;
-    const CHUNK: usize = 256;
+    const CHUNK: usize = 192;
 
     /// Tile by tile, each of sixteen rows of sixteen cells.
     #[inline(always)]
@@ -82,6 +82,13 @@ pub(super) struct Operands<'a> {
     pub(super) right: &'a [Line],
     pub(super) stride: usize,
     pub(super) steps: usize,
+    /// Columns that will be read next: a path may fetch some of them while it multiplies.
+    pub(super) ahead: &'a [Line],
+}
+
+impl Operands<'_> {
+    /// No steps: what `multiply` adds to a tile that is finished but for its filter.
+    pub(super) const NOTHING: Self = Self { left: &[], right: &[], stride: 0, steps: 0, ahead: &[] };
 }
 
 /// What to do with a finished micro-tile.
@@ -99,11 +106,14 @@ pub(super) trait Kernel: Copy + Send + Sync {
     type Shape: Shape;
     /// What a thread must hold while it multiplies.
     type Session;
+    /// Whether a column of micro-tiles is better multiplied whole and then filtered. What a filter finds cannot be
+    /// foreseen, and every wrong guess of the processor's empties the pipeline of long multiplications.
+    const APART: bool = false;
 
     fn session(self) -> Self::Session;
 
     /// Computes the products of a micro-tile's rows and columns over one chunk, and adds `tile` to them unless this is the
-    /// `first` chunk. Without a filter the sums replace `tile`. With a filter nothing happens to `tile` unless an
+    /// `first` chunk. Without a filter the sums replace `tile`. With a filter `tile` holds anything afterwards unless an
     /// entry is found; then the *values* of the sums replace it (as bits), `found` is set, and the answer is true.
     fn multiply(
         self,
@@ -121,7 +131,7 @@ pub(super) trait Kernel: Copy + Send + Sync {
 /// Panics if a micro-tile's slices do not have the sizes of `S`: what instruction paths rely on.
 #[inline(always)]
 pub(super) fn check_sizes<S: Shape>(operands: Operands<'_>, tile: &[u32], filter: Option<&Filter<'_>>) {
-    let Operands { left, right, stride, steps } = operands;
+    let Operands { left, right, stride, steps, .. } = operands;
     assert!(left.len() == S::ROWS * steps && steps.is_multiple_of(S::STEPS));
     assert!(right.len() == (S::PANELS - 1) * stride + steps);
     assert!(tile.len() == S::ROWS * S::WIDE);
