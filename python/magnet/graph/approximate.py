@@ -33,7 +33,7 @@ def approximate_knn_graph(
     *,
     present: NDArray[np.bool_] | None = None,
     clusters: int | None = None,
-    overlap: int = 3,
+    overlap: int = 4,
     rounds: int = 1,
     sample: int = 256,
     seed: int = 0,
