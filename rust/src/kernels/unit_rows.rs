@@ -15,7 +15,7 @@ const SHORTEST: f32 = 1e-12;
 /// Writes each row of `x` divided by its length into `out`, and the factor it took into `scales`.
 ///
 /// Rows that are absent, or shorter than 1e-12, become zero and have the factor 0. The squares of a row are summed in
-/// eight chains, so that the result is the same on every instruction path.
+/// sixteen chains, so that the result is the same on every instruction path.
 ///
 /// # Errors
 /// [`Error::Invalid`] if the shapes do not fit; [`Error::Cancelled`].
@@ -143,19 +143,22 @@ impl Work for Backward<'_> {
     }
 }
 
-/// ⟨a, b⟩: eight chains of fused multiply-adds, their sum by halves, and one more chain over what is left.
+/// ⟨a, b⟩: sixteen chains of fused multiply-adds, their sum by halves, and one more chain over what is left.
 #[inline(always)]
 fn dot<L: Lanes>(lanes: L, a: &[f32], b: &[f32]) -> f32 {
     let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<WIDTH>(), b.as_chunks::<WIDTH>());
-    let mut sums = lanes.splat(0.0);
+    let mut sum = lanes.splat(0.0);
     for (a, b) in a.iter().zip(b) {
-        sums = lanes.fma(lanes.load(a), lanes.load(b), sums);
+        sum = lanes.fma(lanes.load(a), lanes.load(b), sum);
     }
     let mut out = [0.0; WIDTH];
-    lanes.store(sums, &mut out);
-    let [s0, s1, s2, s3, s4, s5, s6, s7] = out;
-    let whole = ((s0 + s4) + (s2 + s6)) + ((s1 + s5) + (s3 + s7));
-    a_rest.iter().zip(b_rest).fold(whole, |sum, (a, b)| a.mul_add(*b, sum))
+    lanes.store(sum, &mut out);
+    let mut half = WIDTH / 2;
+    while half > 0 {
+        (0..half).for_each(|j| out[j] += out[j + half]);
+        half /= 2;
+    }
+    a_rest.iter().zip(b_rest).fold(out[0], |sum, (a, b)| a.mul_add(*b, sum))
 }
 
 #[cfg(test)]

@@ -2,15 +2,18 @@
 
 use crate::kernels::lanes::{Lanes, WIDTH};
 
+/// Rows of the right side that are multiplied at a time.
+const TOGETHER: usize = 8;
+
 /// Writes `⟨left_i, right_j⟩` of all rows of `width` numbers, `(K, K)`, into `out`.
 ///
-/// Each is a sum of eight chains of fused multiply-adds, as [`Lanes::sums`] adds them, and one more chain over what is
+/// Each is a sum of sixteen chains of fused multiply-adds, as [`Lanes::sums`] adds them, and one more chain over what is
 /// left.
 #[inline(always)]
 pub(super) fn gram<L: Lanes>(lanes: L, left: &[f32], right: &[f32], width: usize, out: &mut [f32]) {
     let k = left.len() / width;
     for (left, out) in left.chunks_exact(width).zip(out.chunks_exact_mut(k)) {
-        for (right, out) in right.chunks(WIDTH * width).zip(out.chunks_mut(WIDTH)) {
+        for (right, out) in right.chunks(TOGETHER * width).zip(out.chunks_mut(TOGETHER)) {
             match out.len() {
                 8 => dots::<L, 8>(lanes, left, right, out),
                 6 => dots::<L, 6>(lanes, left, right, out),
@@ -33,17 +36,15 @@ fn dots<L: Lanes, const N: usize>(lanes: L, left: &[f32], right: &[f32], out: &m
     let (chunks, rest) = left.as_chunks::<WIDTH>();
     let rows: [(&[[f32; WIDTH]], &[f32]); N] =
         std::array::from_fn(|n| right[n * width..][..width].as_chunks::<WIDTH>());
-    let mut sums = [lanes.splat(0.0); WIDTH];
+    let mut sums = [lanes.splat(0.0); TOGETHER];
     for (at, chunk) in chunks.iter().enumerate() {
         let chunk = lanes.load(chunk);
         for (sum, (row, _)) in sums.iter_mut().zip(&rows) {
             *sum = lanes.fma(chunk, lanes.load(&row[at]), *sum);
         }
     }
-    let mut wholes = [0.0; WIDTH];
-    lanes.store(lanes.sums(sums), &mut wholes);
-    for ((whole, (_, row)), out) in wholes.iter().zip(&rows).zip(out) {
-        *out = rest.iter().zip(*row).fold(*whole, |sum, (x, y)| x.mul_add(*y, sum));
+    for ((whole, (_, row)), out) in lanes.sums(sums).into_iter().zip(&rows).zip(out) {
+        *out = rest.iter().zip(*row).fold(whole, |sum, (x, y)| x.mul_add(*y, sum));
     }
 }
 

@@ -37,11 +37,7 @@ impl<From: Stored, To: Stored> Work for Rows<'_, '_, From, To> {
             };
             let plus = plus.map(|plus| &plus[(first + offset) * width..][..width]);
             let mut column = 0;
-            while width - column >= 8 * WIDTH {
-                row.columns::<L, To, 8>(lanes, plus, column, out);
-                column += 8 * WIDTH;
-            }
-            if width - column >= 4 * WIDTH {
+            while width - column >= 4 * WIDTH {
                 row.columns::<L, To, 4>(lanes, plus, column, out);
                 column += 4 * WIDTH;
             }

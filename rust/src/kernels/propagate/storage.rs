@@ -4,9 +4,9 @@ use crate::kernels::lanes::{Lanes, WIDTH};
 
 /// A number as it lies in memory; sums are always `f32`.
 pub(super) trait Stored: Copy + Send + Sync + Default + 'static {
-    /// Eight numbers, widened.
+    /// Sixteen numbers, widened.
     fn load<L: Lanes>(lanes: L, from: &[Self; WIDTH]) -> L::V;
-    /// Eight numbers, rounded.
+    /// Sixteen numbers, rounded.
     fn store<L: Lanes>(lanes: L, v: L::V, to: &mut [Self; WIDTH]);
     /// One number, widened.
     fn widen(self) -> f32;

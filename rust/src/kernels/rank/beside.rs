@@ -3,7 +3,7 @@
 use crate::kernels::lanes::{Lanes, WIDTH};
 
 /// Vectors that hold a number for each of so many experts.
-pub(super) const GROUPS: usize = 8;
+pub(super) const GROUPS: usize = 4;
 /// Users that share the reading of an item, and keep the multipliers busy while each waits for its last sum.
 pub(super) const TOGETHER: usize = 4;
 

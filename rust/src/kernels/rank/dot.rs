@@ -2,8 +2,8 @@
 
 use super::best::Best;
 use super::pack::{PackedItems, PackedUsers};
-use super::tile::{PANEL, USERS, above, dots};
-use super::walk::valid;
+use super::tile::{PANEL, USERS, dots};
+use super::walk::{BLOCK, valid};
 use crate::kernels::cancel::Cancel;
 use crate::kernels::error::Error;
 use crate::kernels::lanes::{Lanes, Work};
@@ -27,26 +27,24 @@ impl<'a> Work for Dot<'a, '_> {
     #[inline(always)]
     fn run<L: Lanes>(mut self, lanes: L) -> Self::Output {
         let width = self.width;
+        let mut scores = [[[0.0; PANEL]; USERS]; BLOCK / USERS];
+        let scores = &mut scores[..self.best.len().div_ceil(USERS)];
         for (panel, rows) in self.items.base.chunks_exact(width).enumerate() {
             if panel % LOOK_EVERY == 0 {
                 self.cancel.check()?;
             }
             let valid = valid(self.items, panel);
-            for (tile, users) in self.users.base.chunks_exact(width).enumerate() {
-                let mut scores = [[0.0; PANEL]; USERS];
-                dots(lanes, users, rows, &mut scores);
-                let first = tile * USERS;
-                let users = first..self.best.len().min(first + USERS);
-                for (user, scores) in users.zip(&scores) {
-                    let mut bits = valid & above(lanes, scores, self.bars[user]);
-                    while bits != 0 {
-                        let lane = bits.trailing_zeros() as usize;
-                        bits &= bits - 1;
-                        let item = self.items.order[panel * PANEL + lane];
-                        // The bar may have risen since.
-                        if scores[lane] > self.bars[user] && !self.best[user].is_seen(item) {
-                            self.best[user].push(scores[lane], item, &mut self.bars[user]);
-                        }
+            dots(lanes, &self.users.base, rows, scores);
+            let users = self.bars.iter_mut().zip(&mut self.best);
+            for ((bar, best), scores) in users.zip(scores.as_flattened()) {
+                let mut bits = valid & lanes.above(lanes.load(scores), lanes.splat(*bar));
+                while bits != 0 {
+                    let lane = bits.trailing_zeros() as usize;
+                    bits &= bits - 1;
+                    let item = self.items.order[panel * PANEL + lane];
+                    // The bar may have risen since.
+                    if scores[lane] > *bar && !best.is_seen(item) {
+                        best.push(scores[lane], item, bar);
                     }
                 }
             }

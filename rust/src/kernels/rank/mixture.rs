@@ -9,7 +9,7 @@ use super::beside::{self, GROUPS, PerExpert, TOGETHER};
 use super::best::Best;
 use super::pack::{PackedExperts, PackedItems, PackedUsers};
 use super::router::{MAX_EXPERTS, largest, mix};
-use super::tile::{PANEL, Tile, USERS, above, dots};
+use super::tile::{PANEL, Tile, USERS, dots};
 use super::towers::Experts;
 use super::walk::{BLOCK, valid};
 use crate::kernels::cancel::Cancel;
@@ -36,7 +36,7 @@ pub(super) struct Mixture<'a, 'b> {
     pub cancel: &'b Cancel,
 }
 
-/// Pairs that wait for the router, which weighs eight of them at a time.
+/// Pairs that wait for the router, which weighs sixteen of them at a time.
 pub(super) struct Waiting {
     pairs: [Pair; WIDTH],
     /// What each expert says of them.
@@ -81,16 +81,15 @@ impl<'a> Work for Mixture<'a, '_> {
             if index % LOOK_EVERY == 0 {
                 self.cancel.check()?;
             }
-            for (users, out) in self.users.base.chunks_exact(width).zip(&mut base) {
-                dots(lanes, users, rows, out);
-            }
+            dots(lanes, &self.users.base, rows, &mut base[..n_tiles]);
             let valid = valid(self.items, index);
-            let lengths = &self.packed.lengths[index];
+            let lengths = lanes.load(&self.packed.lengths[index]);
             let mut count = 0;
             for (user, left) in left[..n_users].iter_mut().enumerate() {
-                let base = &base[user / USERS][user % USERS];
-                let bound = bounds(lanes, base, lengths, self.users.lengths[user]);
-                *left = valid & above(lanes, &bound, self.bars[user]);
+                // What the scores cannot exceed, by the lengths of towers.
+                let base = lanes.load(&base[user / USERS][user % USERS]);
+                let bound = lanes.fma(lanes.splat(self.users.lengths[user]), lengths, base);
+                *left = valid & lanes.above(bound, lanes.splat(self.bars[user]));
                 count += left.count_ones();
             }
             let panel = Panel { index, base: &base[..n_tiles], left: &left[..n_users] };
@@ -116,14 +115,13 @@ impl Mixture<'_, '_> {
         let n_tiles = panel.base.len();
         for (expert, rows) in rows.chunks_exact(width).enumerate() {
             let users = &self.users.experts[expert * n_tiles * width..][..n_tiles * width];
-            for (users, out) in users.chunks_exact(width).zip(&mut values[expert * n_tiles..][..n_tiles]) {
-                dots(lanes, users, rows, out);
-            }
+            dots(lanes, users, rows, &mut values[expert * n_tiles..][..n_tiles]);
         }
         for (user, &left) in panel.left.iter().enumerate() {
             let (tile, row) = (user / USERS, user % USERS);
-            let bound = highest(lanes, &panel.base[tile][row], values, n_tiles, user);
-            let mut bits = left & above(lanes, &bound, self.bars[user]);
+            let high = highest(lanes, values.chunks_exact(n_tiles).map(|values| &values[tile][row]));
+            let bound = lanes.add(lanes.load(&panel.base[tile][row]), high);
+            let mut bits = left & lanes.above(bound, lanes.splat(self.bars[user]));
             while bits != 0 {
                 let lane = bits.trailing_zeros() as usize;
                 bits &= bits - 1;
@@ -230,42 +228,15 @@ impl Mixture<'_, '_> {
     }
 }
 
-/// What the scores cannot exceed, by the lengths of towers.
+/// What the mixes cannot exceed, by the greatest of the experts' values.
 #[inline(always)]
-fn bounds<L: Lanes>(lanes: L, base: &[f32; PANEL], lengths: &[f32; PANEL], length: f32) -> [f32; PANEL] {
-    let mut out = *base;
-    let (lengths, _) = lengths.as_chunks::<WIDTH>();
-    let (halves, _) = out.as_chunks_mut::<WIDTH>();
-    for (out, lengths) in halves.iter_mut().zip(lengths) {
-        let bound = lanes.fma(lanes.splat(length), lanes.load(lengths), lanes.load(out));
-        lanes.store(bound, out);
+fn highest<'a, L: Lanes>(lanes: L, values: impl Iterator<Item = &'a [f32; WIDTH]>) -> L::V {
+    // No expert at all leaves 0.
+    let (mut high, mut far) = (lanes.splat(0.0), lanes.splat(0.0));
+    for values in values {
+        let value = lanes.load(values);
+        high = lanes.max(value, high);
+        far = lanes.max(lanes.abs(value), far);
     }
-    out
-}
-
-/// What the scores of a user cannot exceed, by the greatest of the experts' values.
-#[inline(always)]
-fn highest<L: Lanes>(
-    lanes: L,
-    base: &[f32; PANEL],
-    values: &[Tile],
-    n_tiles: usize,
-    user: usize,
-) -> [f32; PANEL] {
-    let mut out = *base;
-    let (halves, _) = out.as_chunks_mut::<WIDTH>();
-    for (half, out) in halves.iter_mut().enumerate() {
-        // No expert at all leaves 0.
-        let mut high = lanes.splat(0.0);
-        let mut far = lanes.splat(0.0);
-        for values in values.chunks_exact(n_tiles) {
-            let (values, _) = values[user / USERS][user % USERS].as_chunks::<WIDTH>();
-            let value = lanes.load(&values[half]);
-            high = lanes.max(value, high);
-            far = lanes.max(lanes.abs(value), far);
-        }
-        let bound = lanes.fma(far, lanes.splat(SLACK), high);
-        lanes.store(lanes.add(lanes.load(out), bound), out);
-    }
-    out
+    lanes.fma(far, lanes.splat(SLACK), high)
 }

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::tile::PANEL;
 use super::towers::Towers;
-use crate::kernels::lanes::{Lanes, WIDTH, Work};
+use crate::kernels::lanes::{Lanes, Work};
 use crate::kernels::simd::Path;
 
 /// Panels of users that are asked: 64 users.
@@ -56,19 +56,14 @@ impl Work for Ask<'_> {
         for (item, promise) in self.items.chunks_exact(self.width).zip(self.promise) {
             let (mut sum, mut squares) = (0.0f32, 0.0f32);
             for panel in self.sample.chunks_exact(self.width) {
-                let mut scores = [lanes.splat(0.0); 2];
+                let mut scores = lanes.splat(0.0);
                 for (&value, users) in item.iter().zip(panel) {
-                    let (halves, _) = users.as_chunks::<WIDTH>();
-                    let value = lanes.splat(value);
-                    scores[0] = lanes.fma(value, lanes.load(&halves[0]), scores[0]);
-                    scores[1] = lanes.fma(value, lanes.load(&halves[1]), scores[1]);
+                    scores = lanes.fma(lanes.splat(value), lanes.load(users), scores);
                 }
-                for scores in scores {
-                    let mut out = [0.0; WIDTH];
-                    lanes.store(scores, &mut out);
-                    sum += out.iter().sum::<f32>();
-                    squares += out.iter().map(|x| x * x).sum::<f32>();
-                }
+                let mut out = [0.0; PANEL];
+                lanes.store(scores, &mut out);
+                sum += out.iter().sum::<f32>();
+                squares += out.iter().map(|x| x * x).sum::<f32>();
             }
             let mean = sum / (PANELS * PANEL) as f32;
             let variance = squares / (PANELS * PANEL) as f32 - mean * mean;

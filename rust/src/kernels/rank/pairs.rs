@@ -84,7 +84,7 @@ impl Work for Pairs<'_> {
         let Experts { n, rank, weight, top, .. } = experts;
         let mut keys = [vec![0.0; beside::size(n, rank)], vec![0.0; beside::size(n, rank)]];
         let mut wishes = [[[0.0; WIDTH]; GROUPS]];
-        // (experts, pairs), eight pairs at a time
+        // (experts, pairs), sixteen pairs at a time
         let (mut wanted, mut values) = ([[0.0; WIDTH]; MAX_EXPERTS], [[0.0; WIDTH]; MAX_EXPERTS]);
         let pairs = self.users.chunks(WIDTH).zip(self.items.chunks(WIDTH));
         for (block, ((users, items), out)) in pairs.zip(self.out.chunks_mut(WIDTH)).enumerate() {

@@ -1,4 +1,4 @@
-//! Ranking equals scoring every pair, on both instruction paths and for any batching.
+//! Ranking equals scoring every pair, on every instruction path and for any batching.
 
 use super::*;
 use crate::kernels::cancel::Cancel;
@@ -52,6 +52,7 @@ impl Example {
 
 #[test]
 fn ranking_equals_scoring_every_pair() {
+    let paths: Vec<Path> = Path::available().collect();
     let cancel = Cancel::new();
     for (width, n, rank) in [(1, 0, 1), (5, 1, 2), (8, 3, 3), (19, 9, 4), (4, 20, 2)] {
         let example = Example::new(13, 37, width, n, rank);
@@ -67,7 +68,7 @@ fn ranking_equals_scoring_every_pair() {
                 let unseen: Vec<i32> =
                     (0..n_items as i32).filter(|item| !seen.row(user as usize).contains(item)).collect();
                 let mut scores = vec![0.0; unseen.len()];
-                let path = if user % 2 == 0 { Path::Portable } else { Path::Avx2 };
+                let path = paths[user as usize % paths.len()];
                 let repeated = vec![user; unseen.len()];
                 score_pairs(&towers, &repeated, &unseen, &mut scores, &mut [], path, &cancel).unwrap();
                 let mut pairs: Vec<(f32, i32)> = scores.into_iter().zip(unseen).collect();
@@ -75,7 +76,7 @@ fn ranking_equals_scoring_every_pair() {
                 pairs.resize(k.max(pairs.len()), (f32::NEG_INFINITY, NO_ITEM));
                 expected.extend(pairs.into_iter().take(k));
             }
-            for path in [Path::Portable, Path::Avx2] {
+            for path in Path::available() {
                 for batch in [1, 4, users.len()] {
                     let (mut items, mut scores) = (Vec::new(), Vec::new());
                     for users in users.chunks(batch) {
@@ -104,7 +105,7 @@ fn given_scores_are_ranked_without_the_seen_and_the_unordered() {
     scores[6] = f32::NEG_INFINITY;
     scores[58..].fill(f32::NEG_INFINITY);
     let seen = Pattern::new(Indptr::Narrow(&[0, 2, 2, 2]), &[0, 5], 29).unwrap();
-    for path in [Path::Portable, Path::Avx2] {
+    for path in Path::available() {
         let (mut items, mut out) = (vec![0; 3 * 29], vec![0.0; 3 * 29]);
         let places = Places { items: &mut items, scores: &mut out, k: 29 };
         rank_scores(&scores, 29, &[0, 1, 2], Some(seen), places, path, &Cancel::new()).unwrap();

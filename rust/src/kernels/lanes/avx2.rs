@@ -1,0 +1,145 @@
+//! Pairs of 256-bit vectors.
+
+use std::arch::x86_64::{
+    __m256, _CMP_GT_OQ, _MM_HINT_T0, _mm_prefetch, _mm256_add_epi32, _mm256_add_ps, _mm256_and_ps,
+    _mm256_andnot_ps, _mm256_castsi256_ps, _mm256_cmp_ps, _mm256_cvtps_epi32, _mm256_div_ps, _mm256_fmadd_ps,
+    _mm256_hadd_ps, _mm256_loadu_ps, _mm256_max_ps, _mm256_movemask_ps, _mm256_mul_ps,
+    _mm256_permute2f128_ps, _mm256_set1_epi32, _mm256_set1_ps, _mm256_slli_epi32, _mm256_storeu_ps,
+};
+
+use super::{Lanes, WIDTH, Work};
+
+/// AVX2 with FMA. Made only by [`run`], so that whoever holds one is on a machine that has them.
+#[derive(Clone, Copy)]
+pub(super) struct Avx2(());
+
+/// Does `work` with AVX2 and FMA, compiled for them throughout.
+#[target_feature(enable = "avx2,fma,popcnt,bmi1,bmi2")]
+pub(super) fn run<W: Work>(work: W) -> W::Output {
+    work.run(Avx2(()))
+}
+
+/// Sixteen numbers.
+#[derive(Clone, Copy)]
+pub(super) struct Pair(__m256, __m256);
+
+impl Lanes for Avx2 {
+    type V = Pair;
+    const TALL: bool = false;
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> Pair {
+        // SAFETY: `self` proves the instruction set, here and below.
+        let one = unsafe { _mm256_set1_ps(x) };
+        Pair(one, one)
+    }
+
+    #[inline(always)]
+    fn load(self, from: &[f32; WIDTH]) -> Pair {
+        // SAFETY: sixteen numbers are readable there, at any alignment.
+        unsafe { Pair(_mm256_loadu_ps(from.as_ptr()), _mm256_loadu_ps(from.as_ptr().add(8))) }
+    }
+
+    #[inline(always)]
+    fn store(self, v: Pair, to: &mut [f32; WIDTH]) {
+        let to = to.as_mut_ptr();
+        // SAFETY: sixteen numbers are writable there, at any alignment.
+        unsafe {
+            _mm256_storeu_ps(to, v.0);
+            _mm256_storeu_ps(to.add(8), v.1);
+        }
+    }
+
+    #[inline(always)]
+    fn fma(self, a: Pair, b: Pair, c: Pair) -> Pair {
+        // SAFETY: see `splat`.
+        unsafe { Pair(_mm256_fmadd_ps(a.0, b.0, c.0), _mm256_fmadd_ps(a.1, b.1, c.1)) }
+    }
+
+    #[inline(always)]
+    fn mul(self, a: Pair, b: Pair) -> Pair {
+        // SAFETY: see `splat`.
+        unsafe { Pair(_mm256_mul_ps(a.0, b.0), _mm256_mul_ps(a.1, b.1)) }
+    }
+
+    #[inline(always)]
+    fn div(self, a: Pair, b: Pair) -> Pair {
+        // SAFETY: see `splat`.
+        unsafe { Pair(_mm256_div_ps(a.0, b.0), _mm256_div_ps(a.1, b.1)) }
+    }
+
+    #[inline(always)]
+    fn add(self, a: Pair, b: Pair) -> Pair {
+        // SAFETY: see `splat`.
+        unsafe { Pair(_mm256_add_ps(a.0, b.0), _mm256_add_ps(a.1, b.1)) }
+    }
+
+    #[inline(always)]
+    fn max(self, a: Pair, b: Pair) -> Pair {
+        // SAFETY: see `splat`. The instruction takes the second operand unless the first is greater.
+        unsafe { Pair(_mm256_max_ps(a.0, b.0), _mm256_max_ps(a.1, b.1)) }
+    }
+
+    #[inline(always)]
+    fn abs(self, a: Pair) -> Pair {
+        // SAFETY: see `splat`. -0.0 is the sign bit alone.
+        unsafe {
+            let sign = _mm256_set1_ps(-0.0);
+            Pair(_mm256_andnot_ps(sign, a.0), _mm256_andnot_ps(sign, a.1))
+        }
+    }
+
+    #[inline(always)]
+    fn above(self, a: Pair, b: Pair) -> u32 {
+        // SAFETY: see `splat`. Eight sign bits fit.
+        let bits = |a, b| unsafe { _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(a, b)) as u32 };
+        bits(a.0, b.0) | bits(a.1, b.1) << 8
+    }
+
+    #[inline(always)]
+    fn keep(self, a: Pair, x: Pair, y: Pair) -> Pair {
+        // SAFETY: see `splat`.
+        let keep = |a, x, y| unsafe { _mm256_and_ps(a, _mm256_cmp_ps::<_CMP_GT_OQ>(x, y)) };
+        Pair(keep(a.0, x.0, y.0), keep(a.1, x.1, y.1))
+    }
+
+    #[inline(always)]
+    fn pow2(self, a: Pair) -> Pair {
+        // SAFETY: see `splat`.
+        let pow2 = |a| unsafe {
+            let exponents = _mm256_add_epi32(_mm256_cvtps_epi32(a), _mm256_set1_epi32(127));
+            _mm256_castsi256_ps(_mm256_slli_epi32::<23>(exponents))
+        };
+        Pair(pow2(a.0), pow2(a.1))
+    }
+
+    #[inline(always)]
+    fn sums(self, vectors: [Pair; 8]) -> [f32; 8] {
+        // SAFETY: see `splat`.
+        unsafe { sums(vectors.map(|v| _mm256_add_ps(v.0, v.1))) }
+    }
+
+    #[inline(always)]
+    fn prefetch<T>(self, at: &T) {
+        // SAFETY: see `splat`; a hint reads nothing.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(at).cast()) }
+    }
+}
+
+/// The sum of the numbers of each vector: pairs and fours within each half, then the halves.
+///
+/// # Safety
+/// The machine must have AVX2.
+#[inline(always)]
+pub(super) unsafe fn sums([a, b, c, d, e, f, g, h]: [__m256; 8]) -> [f32; 8] {
+    let mut out = [0.0; 8];
+    // SAFETY: the caller vouches for the instruction set, and eight numbers are writable.
+    unsafe {
+        let low = _mm256_hadd_ps(_mm256_hadd_ps(a, b), _mm256_hadd_ps(c, d));
+        let high = _mm256_hadd_ps(_mm256_hadd_ps(e, f), _mm256_hadd_ps(g, h));
+        let first = _mm256_permute2f128_ps::<0x20>(low, high);
+        let all = _mm256_add_ps(first, _mm256_permute2f128_ps::<0x31>(low, high));
+        _mm256_storeu_ps(out.as_mut_ptr(), all);
+    }
+    out
+}

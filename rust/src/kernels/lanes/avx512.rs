@@ -1,0 +1,116 @@
+//! 512-bit vectors.
+
+use std::arch::x86_64::{
+    __m512, _CMP_GT_OQ, _MM_HINT_T0, _mm_prefetch, _mm256_add_ps, _mm512_add_epi32, _mm512_add_ps,
+    _mm512_andnot_ps, _mm512_castps512_ps256, _mm512_castsi512_ps, _mm512_cmp_ps_mask, _mm512_cvtps_epi32,
+    _mm512_div_ps, _mm512_extractf32x8_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_maskz_mov_ps,
+    _mm512_max_ps, _mm512_mul_ps, _mm512_set1_epi32, _mm512_set1_ps, _mm512_slli_epi32, _mm512_storeu_ps,
+};
+
+use super::{Lanes, WIDTH, Work, avx2};
+
+/// AVX-512. Made only by [`run`], so that whoever holds one is on a machine that has it.
+#[derive(Clone, Copy)]
+pub(super) struct Avx512(());
+
+/// Does `work` with AVX-512, compiled for it throughout.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,popcnt,bmi1,bmi2")]
+pub(super) fn run<W: Work>(work: W) -> W::Output {
+    work.run(Avx512(()))
+}
+
+impl Lanes for Avx512 {
+    type V = __m512;
+    const TALL: bool = true;
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> __m512 {
+        // SAFETY: `self` proves the instruction set, here and below.
+        unsafe { _mm512_set1_ps(x) }
+    }
+
+    #[inline(always)]
+    fn load(self, from: &[f32; WIDTH]) -> __m512 {
+        // SAFETY: sixteen numbers are readable there, at any alignment.
+        unsafe { _mm512_loadu_ps(from.as_ptr()) }
+    }
+
+    #[inline(always)]
+    fn store(self, v: __m512, to: &mut [f32; WIDTH]) {
+        // SAFETY: sixteen numbers are writable there, at any alignment.
+        unsafe { _mm512_storeu_ps(to.as_mut_ptr(), v) }
+    }
+
+    #[inline(always)]
+    fn fma(self, a: __m512, b: __m512, c: __m512) -> __m512 {
+        // SAFETY: see `splat`.
+        unsafe { _mm512_fmadd_ps(a, b, c) }
+    }
+
+    #[inline(always)]
+    fn mul(self, a: __m512, b: __m512) -> __m512 {
+        // SAFETY: see `splat`.
+        unsafe { _mm512_mul_ps(a, b) }
+    }
+
+    #[inline(always)]
+    fn div(self, a: __m512, b: __m512) -> __m512 {
+        // SAFETY: see `splat`.
+        unsafe { _mm512_div_ps(a, b) }
+    }
+
+    #[inline(always)]
+    fn add(self, a: __m512, b: __m512) -> __m512 {
+        // SAFETY: see `splat`.
+        unsafe { _mm512_add_ps(a, b) }
+    }
+
+    #[inline(always)]
+    fn max(self, a: __m512, b: __m512) -> __m512 {
+        // SAFETY: see `splat`. The instruction takes the second operand unless the first is greater.
+        unsafe { _mm512_max_ps(a, b) }
+    }
+
+    #[inline(always)]
+    fn abs(self, a: __m512) -> __m512 {
+        // SAFETY: see `splat`. -0.0 is the sign bit alone.
+        unsafe { _mm512_andnot_ps(_mm512_set1_ps(-0.0), a) }
+    }
+
+    #[inline(always)]
+    fn above(self, a: __m512, b: __m512) -> u32 {
+        // SAFETY: see `splat`.
+        u32::from(unsafe { _mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b) })
+    }
+
+    #[inline(always)]
+    fn keep(self, a: __m512, x: __m512, y: __m512) -> __m512 {
+        // SAFETY: see `splat`.
+        unsafe { _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(x, y), a) }
+    }
+
+    #[inline(always)]
+    fn pow2(self, a: __m512) -> __m512 {
+        // SAFETY: see `splat`.
+        unsafe {
+            let exponents = _mm512_add_epi32(_mm512_cvtps_epi32(a), _mm512_set1_epi32(127));
+            _mm512_castsi512_ps(_mm512_slli_epi32::<23>(exponents))
+        }
+    }
+
+    #[inline(always)]
+    fn sums(self, vectors: [__m512; 8]) -> [f32; 8] {
+        // SAFETY: see `splat`; whoever has AVX-512 here has AVX2.
+        unsafe {
+            avx2::sums(
+                vectors.map(|v| _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps::<1>(v))),
+            )
+        }
+    }
+
+    #[inline(always)]
+    fn prefetch<T>(self, at: &T) {
+        // SAFETY: see `splat`; a hint reads nothing.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(at).cast()) }
+    }
+}
