@@ -16,7 +16,9 @@ from torch import Tensor
 
 __all__ = ["empty"]
 
-_LINE = 16  # float32 in a cache line: rows that begin on one touch no line more than they must
+# In float32: rows that begin on a cache line touch no line more than they must, and NumPy asks for huge pages, which
+# take what lies on them as a whole.
+_LINE, _HUGE_PAGE = 16, 1 << 19
 _SMALL = 1 << 18  # below this many numbers the allocator keeps the pages itself
 _KEPT_BYTES = 1 << 28
 _KEPT_BUFFERS = 8
@@ -26,12 +28,13 @@ _free: deque[np.ndarray[tuple[int], np.dtype[np.float32]]] = deque()
 
 
 def empty(shape: tuple[int, ...]) -> Tensor:
-    """An uninitialised float32 tensor on the CPU, contiguous, at the start of a cache line."""
+    """An uninitialised float32 tensor on the CPU, contiguous, at the start of a cache line, or of a huge page."""
     size = prod(shape)
     if size < _SMALL:
         return torch.empty(shape, dtype=torch.float32)
-    buffer = _take(size + _LINE)
-    shift = -buffer.ctypes.data // buffer.itemsize % _LINE
+    page = _LINE if size < 2 * _HUGE_PAGE else _HUGE_PAGE
+    buffer = _take(-(-size // page) * page + page)
+    shift = -buffer.ctypes.data // buffer.itemsize % page
     # The tensor, its views and the graph of autograd keep this array, and nothing else does.
     array = buffer[shift : shift + size]
     weakref.finalize(array, _give, buffer).atexit = False

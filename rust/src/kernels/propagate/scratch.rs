@@ -2,6 +2,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use crate::kernels::pages::{HUGE, advise};
+
 /// A cache line, in bytes: rows that begin on one touch no line more than they must.
 const LINE: usize = 64;
 
@@ -18,16 +20,23 @@ impl<T: Copy + Default> Scratch<T> {
         Self { kept: Mutex::new(Vec::new()), limit }
     }
 
-    /// Lends `len` numbers of any content, from the start of a cache line on, to `work`.
+    /// Lends `len` numbers of any content to `work`, from the start of a cache line on, or of a huge page if they
+    /// are many.
     pub(super) fn with<R>(&self, len: usize, work: impl FnOnce(&mut [T]) -> R) -> R {
         let mut buffer = self.lock().pop().unwrap_or_default();
-        let wanted = len + LINE / size_of::<T>();
+        let bytes = len * size_of::<T>();
+        // The end of the last huge page is ours, too: one that is not ours as a whole cannot be huge.
+        let (align, end) = if bytes < 2 * HUGE { (LINE, bytes) } else { (HUGE, bytes.next_multiple_of(HUGE)) };
+        let wanted = (end + align) / size_of::<T>();
         if buffer.len() < wanted {
             // Not resized: what is in it need not be copied.
             buffer = vec![T::default(); wanted];
+            if align == HUGE {
+                advise(&mut buffer);
+            }
         }
         // Such a shift always exists for numbers of 2 or 4 bytes; without it the work is only slower.
-        let shift = buffer.as_ptr().align_offset(LINE).min(wanted - len);
+        let shift = buffer.as_ptr().align_offset(align).min(wanted - len);
         let result = work(&mut buffer[shift..shift + len]);
         let mut kept = self.lock();
         if buffer.len() <= self.limit && kept.len() < 2 {
@@ -57,6 +66,7 @@ mod tests {
         assert_eq!(scratch.with(50, |a| a.as_ptr()), first);
         assert_eq!(scratch.with(10, |a| a.len()), 10);
         scratch.with(200, |_| ());
+        scratch.with(HUGE, |a| assert_eq!(a.as_ptr() as usize % HUGE, 0));
         assert!(scratch.lock().iter().all(|kept| kept.len() <= 100));
     }
 }
