@@ -26,7 +26,8 @@ impl<T: Copy + Default> Scratch<T> {
         let mut buffer = self.lock().pop().unwrap_or_default();
         let bytes = len * size_of::<T>();
         // The end of the last huge page is ours, too: one that is not ours as a whole cannot be huge.
-        let (align, end) = if bytes < 2 * HUGE { (LINE, bytes) } else { (HUGE, bytes.next_multiple_of(HUGE)) };
+        let (align, end) =
+            if bytes < 2 * HUGE { (LINE, bytes) } else { (HUGE, bytes.next_multiple_of(HUGE)) };
         let wanted = (end + align) / size_of::<T>();
         if buffer.len() < wanted {
             // Not resized: what is in it need not be copied.

@@ -1,43 +1,52 @@
-//! The best unseen items of one user, offered in any order.
+//! The best items of one user, offered in any order.
 
 use super::NO_ITEM;
 
 /// Keeps up to twice the wanted number and halves itself when full: a few cheap steps a candidate where a heap takes
 /// a logarithm.
-pub(super) struct Best<'a> {
-    seen: &'a [i32],
+pub(super) struct Best {
     k: usize,
     kept: Vec<u64>,
 }
 
-impl<'a> Best<'a> {
-    pub(super) fn new(k: usize, seen: &'a [i32]) -> Self {
-        Self { seen, k, kept: Vec::with_capacity(2 * k) }
+impl Best {
+    pub(super) fn new(k: usize) -> Self {
+        Self { k, kept: Vec::with_capacity(2 * k) }
     }
 
-    /// Whether `item` is masked.
-    #[inline(always)]
-    pub(super) fn is_seen(&self, item: i32) -> bool {
-        self.seen.binary_search(&item).is_ok()
+    /// Wants `k` items from now on, but only such as score higher than the last of those wanted so far; returns that
+    /// score. Whether they are enough shows at the end.
+    pub(super) fn widen(&mut self, k: usize) -> f32 {
+        let bar = if self.kept.len() < self.k { f32::NEG_INFINITY } else { self.halve() };
+        // Equal ones are out, too: of those met so far, some are forgotten.
+        self.kept.retain(|&kept| score(kept) > bar);
+        self.k = k;
+        self.kept.reserve(2 * k);
+        bar
     }
 
-    /// Takes an unseen item whose score is above `bar`; raises `bar` once k better ones are known.
+    /// Whether all places are taken.
+    pub(super) fn is_full(&self) -> bool {
+        self.kept.len() >= self.k
+    }
+
+    /// Takes an item whose score is above `bar`; raises `bar` once k better ones are known.
     ///
     /// A bar starts at -∞, and stays below the worst score kept: an equal one enters if its item is lower.
     #[inline(always)]
     pub(super) fn push(&mut self, score: f32, item: i32, bar: &mut f32) {
         self.kept.push(place(score, item));
         if self.kept.len() == 2 * self.k {
-            *bar = self.halve();
+            *bar = self.halve().next_down();
         }
     }
 
+    /// Keeps the wanted number and returns the score of the worst.
     #[inline(never)]
     fn halve(&mut self) -> f32 {
-        let (_, worst, _) = self.kept.select_nth_unstable(self.k - 1);
-        let bar = score(*worst).next_down();
+        let (_, &mut worst, _) = self.kept.select_nth_unstable(self.k - 1);
         self.kept.truncate(self.k);
-        bar
+        score(worst)
     }
 
     /// Writes the kept items, best first, and fills up.
@@ -96,16 +105,15 @@ mod tests {
                 let all: Vec<(f32, i32)> = (0..n)
                     .map(|i| ((stream.bits32((n * 1000 + i) as u64) % 7) as f32 - 3.0, i as i32))
                     .collect();
-                let seen: Vec<i32> = (0..n as i32).step_by(4).collect();
-                let mut sorted: Vec<_> = all.iter().filter(|c| c.1 % 4 != 0).copied().collect();
+                let mut sorted = all.clone();
                 sorted.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
                 sorted.resize(k.max(sorted.len()), (f32::NEG_INFINITY, NO_ITEM));
                 for step in [1usize, 3, 7] {
-                    let mut best = Best::new(k.min(n), &seen);
+                    let mut best = Best::new(k.min(n));
                     let mut bar = f32::NEG_INFINITY;
                     for start in 0..step {
                         for &(score, item) in all.iter().skip(start).step_by(step) {
-                            if score > bar && !best.is_seen(item) {
+                            if score > bar {
                                 best.push(score, item, &mut bar);
                             }
                         }

@@ -1,9 +1,8 @@
 //! The walk of a dot product.
 
-use super::best::Best;
 use super::pack::{PackedItems, PackedUsers};
 use super::tile::{PANEL, USERS, dots};
-use super::walk::{BLOCK, valid};
+use super::walk::{BLOCK, Found, valid};
 use crate::kernels::cancel::Cancel;
 use crate::kernels::error::Error;
 use crate::kernels::lanes::{Lanes, Work};
@@ -12,43 +11,43 @@ use crate::kernels::lanes::{Lanes, Work};
 const LOOK_EVERY: usize = 64;
 
 /// Some users against all items.
-pub(super) struct Dot<'a, 'b> {
+pub(super) struct Dot<'a> {
     pub width: usize,
-    pub items: &'b PackedItems<'b>,
-    pub users: &'b PackedUsers,
-    pub bars: Vec<f32>,
-    pub best: Vec<Best<'a>>,
-    pub cancel: &'b Cancel,
+    pub items: &'a PackedItems<'a>,
+    pub users: &'a PackedUsers,
+    pub found: Found,
+    pub cancel: &'a Cancel,
 }
 
-impl<'a> Work for Dot<'a, '_> {
-    type Output = Result<Vec<Best<'a>>, Error>;
+impl<'a> Work for Dot<'a> {
+    type Output = Result<Found, Error>;
 
     #[inline(always)]
     fn run<L: Lanes>(mut self, lanes: L) -> Self::Output {
         let width = self.width;
         let mut scores = [[[0.0; PANEL]; USERS]; BLOCK / USERS];
-        let scores = &mut scores[..self.best.len().div_ceil(USERS)];
+        let scores = &mut scores[..self.found.best.len().div_ceil(USERS)];
         for (panel, rows) in self.items.base.chunks_exact(width).enumerate() {
             if panel % LOOK_EVERY == 0 {
                 self.cancel.check()?;
             }
             let valid = valid(self.items, panel);
             dots(lanes, &self.users.base, rows, scores);
-            let users = self.bars.iter_mut().zip(&mut self.best);
+            self.found.enter(panel, scores);
+            let users = self.found.bars.iter_mut().zip(&mut self.found.best);
             for ((bar, best), scores) in users.zip(scores.as_flattened()) {
                 let mut bits = valid & lanes.above(lanes.load(scores), lanes.splat(*bar));
                 while bits != 0 {
                     let lane = bits.trailing_zeros() as usize;
                     bits &= bits - 1;
-                    let item = self.items.order[panel * PANEL + lane];
+                    let item = self.items.order.items[panel * PANEL + lane];
                     // The bar may have risen since.
-                    if scores[lane] > *bar && !best.is_seen(item) {
+                    if scores[lane] > *bar {
                         best.push(scores[lane], item, bar);
                     }
                 }
             }
         }
-        Ok(self.best)
+        Ok(self.found)
     }
 }

@@ -6,12 +6,11 @@
 //! is. Both bounds allow for rounding, hence nothing is lost.
 
 use super::beside::{self, GROUPS, PerExpert, TOGETHER};
-use super::best::Best;
 use super::pack::{PackedExperts, PackedItems, PackedUsers};
 use super::router::{MAX_EXPERTS, largest, mix};
 use super::tile::{PANEL, Tile, USERS, dots};
 use super::towers::Experts;
-use super::walk::{BLOCK, valid};
+use super::walk::{BLOCK, Found, valid};
 use crate::kernels::cancel::Cancel;
 use crate::kernels::error::Error;
 use crate::kernels::lanes::{Lanes, WIDTH, Work};
@@ -24,16 +23,15 @@ const DENSE: u32 = 3;
 const LOOK_EVERY: usize = 16;
 
 /// Some users against all items.
-pub(super) struct Mixture<'a, 'b> {
-    pub experts: Experts<'b>,
+pub(super) struct Mixture<'a> {
+    pub experts: Experts<'a>,
     pub width: usize,
-    pub items: &'b PackedItems<'b>,
-    pub packed: &'b PackedExperts,
-    pub users: &'b PackedUsers,
-    pub bars: Vec<f32>,
-    pub best: Vec<Best<'a>>,
+    pub items: &'a PackedItems<'a>,
+    pub packed: &'a PackedExperts,
+    pub users: &'a PackedUsers,
+    pub found: Found,
     pub waiting: Waiting,
-    pub cancel: &'b Cancel,
+    pub cancel: &'a Cancel,
 }
 
 /// Pairs that wait for the router, which weighs sixteen of them at a time.
@@ -66,13 +64,13 @@ struct Panel<'a> {
     left: &'a [u32],
 }
 
-impl<'a> Work for Mixture<'a, '_> {
-    type Output = Result<Vec<Best<'a>>, Error>;
+impl<'a> Work for Mixture<'a> {
+    type Output = Result<Found, Error>;
 
     #[inline(always)]
     fn run<L: Lanes>(mut self, lanes: L) -> Self::Output {
         let width = self.width;
-        let n_users = self.best.len();
+        let n_users = self.found.best.len();
         let n_tiles = n_users.div_ceil(USERS);
         let mut base = [[[0.0; PANEL]; USERS]; BLOCK / USERS];
         let mut values = vec![[[0.0; PANEL]; USERS]; self.experts.n * n_tiles];
@@ -82,6 +80,7 @@ impl<'a> Work for Mixture<'a, '_> {
                 self.cancel.check()?;
             }
             dots(lanes, &self.users.base, rows, &mut base[..n_tiles]);
+            self.found.enter(index, &mut base);
             let valid = valid(self.items, index);
             let lengths = lanes.load(&self.packed.lengths[index]);
             let mut count = 0;
@@ -89,7 +88,7 @@ impl<'a> Work for Mixture<'a, '_> {
                 // What the scores cannot exceed, by the lengths of towers.
                 let base = lanes.load(&base[user / USERS][user % USERS]);
                 let bound = lanes.fma(lanes.splat(self.users.lengths[user]), lengths, base);
-                *left = valid & lanes.above(bound, lanes.splat(self.bars[user]));
+                *left = valid & lanes.above(bound, lanes.splat(self.found.bars[user]));
                 count += left.count_ones();
             }
             let panel = Panel { index, base: &base[..n_tiles], left: &left[..n_users] };
@@ -102,16 +101,16 @@ impl<'a> Work for Mixture<'a, '_> {
         if self.waiting.len > 0 {
             self.weigh(lanes);
         }
-        Ok(self.best)
+        Ok(self.found)
     }
 }
 
-impl Mixture<'_, '_> {
+impl Mixture<'_> {
     /// Settles a panel most of whose pairs are left.
     #[inline(always)]
     fn all<L: Lanes>(&mut self, lanes: L, panel: &Panel<'_>, values: &mut [Tile]) {
         let width = self.width;
-        let rows = self.packed.panel(&self.experts, width, self.items.order, panel.index);
+        let rows = self.packed.panel(&self.experts, width, &self.items.order.items, panel.index);
         let n_tiles = panel.base.len();
         for (expert, rows) in rows.chunks_exact(width).enumerate() {
             let users = &self.users.experts[expert * n_tiles * width..][..n_tiles * width];
@@ -121,7 +120,7 @@ impl Mixture<'_, '_> {
             let (tile, row) = (user / USERS, user % USERS);
             let high = highest(lanes, values.chunks_exact(n_tiles).map(|values| &values[tile][row]));
             let bound = lanes.add(lanes.load(&panel.base[tile][row]), high);
-            let mut bits = left & lanes.above(bound, lanes.splat(self.bars[user]));
+            let mut bits = left & lanes.above(bound, lanes.splat(self.found.bars[user]));
             while bits != 0 {
                 let lane = bits.trailing_zeros() as usize;
                 bits &= bits - 1;
@@ -170,7 +169,7 @@ impl Mixture<'_, '_> {
                         far = lanes.max(lanes.abs(values), far);
                     }
                     let bound = largest(lanes, far).mul_add(SLACK, largest(lanes, high));
-                    if panel.base[user / USERS][user % USERS][lane] + bound > self.bars[user] {
+                    if panel.base[user / USERS][user % USERS][lane] + bound > self.found.bars[user] {
                         for (own, &value) in self.waiting.values.iter_mut().zip(&values.as_flattened()[..n]) {
                             own[self.waiting.len] = value;
                         }
@@ -181,13 +180,10 @@ impl Mixture<'_, '_> {
         }
     }
 
-    /// Lets a pair wait for the router, unless it is masked; its values stand in the next free place already.
+    /// Lets a pair wait for the router; its values stand in the next free place already.
     #[inline(always)]
     fn await_router<L: Lanes>(&mut self, lanes: L, panel: &Panel<'_>, user: usize, lane: usize) {
         let place = panel.index * PANEL + lane;
-        if self.best[user].is_seen(self.items.order[place]) {
-            return;
-        }
         let waiting = &mut self.waiting;
         waiting.pairs[waiting.len] = Pair { user, place, base: panel.base[user / USERS][user % USERS][lane] };
         waiting.len += 1;
@@ -219,9 +215,9 @@ impl Mixture<'_, '_> {
         let mixed = mix(lanes, &wishes[..n], &self.waiting.values[..n], top);
         for (pair, mixed) in self.waiting.pairs.iter().zip(mixed).take(self.waiting.len) {
             let score = pair.base + mixed;
-            if score > self.bars[pair.user] {
-                let item = self.items.order[pair.place];
-                self.best[pair.user].push(score, item, &mut self.bars[pair.user]);
+            if score > self.found.bars[pair.user] {
+                let item = self.items.order.items[pair.place];
+                self.found.best[pair.user].push(score, item, &mut self.found.bars[pair.user]);
             }
         }
         self.waiting.len = 0;

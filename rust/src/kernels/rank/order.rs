@@ -1,73 +1,70 @@
-//! In which order the items are met: those first that many users are likely to rank high.
+//! In which order the items are met: a sample of the catalogue first, from which each user's bar is guessed.
 //!
-//! The order changes no result, only how early the bars rise.
-
-use rayon::prelude::*;
+//! Without a guess most candidates enter only to be displaced later. With one, a user whose guess was too high is
+//! walked again: the order and the guess change no result.
 
 use super::tile::PANEL;
-use super::towers::Towers;
-use crate::kernels::lanes::{Lanes, Work};
-use crate::kernels::simd::Path;
 
-/// Panels of users that are asked: 64 users.
-const PANELS: usize = 4;
-/// Fewer users than this are not worth asking anybody.
-const FEWEST: usize = 16 * PANELS * PANEL;
-/// Items per parallel step.
-const STEP: usize = 256;
+/// The sample: one item in so many, but no fewer than `LEAST`.
+const SHARE: usize = 16;
+const LEAST: usize = 1024;
 
-/// All items, those first that have a high mean plus twice the spread over a sample of `users`.
-pub(super) fn promising_first(towers: &Towers<'_>, users: &[i32], path: Path) -> Vec<i32> {
-    let n_items = towers.n_items();
-    let mut order: Vec<i32> = (0..n_items as i32).collect();
-    if users.len() < FEWEST {
-        return order;
-    }
-    let width = towers.width;
-    let n = PANELS * PANEL;
-    let mut sample = vec![[0.0; PANEL]; PANELS * width];
-    for at in 0..n {
-        let user = users[at * users.len() / n] as usize;
-        for (d, &value) in towers.users[user * width..][..width].iter().enumerate() {
-            sample[at / PANEL * width + d][at % PANEL] = value;
+/// The order of a walk.
+pub(super) struct Order {
+    /// Which item stands in which place.
+    pub items: Vec<i32>,
+    /// Where each item stands.
+    pub places: Vec<u32>,
+    /// Panels of the sample; 0 where the catalogue is too small for one.
+    pub sample: usize,
+}
+
+impl Order {
+    pub(super) fn new(n_items: usize) -> Self {
+        let size = (n_items / SHARE).max(LEAST).next_multiple_of(PANEL);
+        let size = if n_items < 4 * size { 0 } else { size };
+        let (mut items, mut rest) = (Vec::with_capacity(n_items), Vec::with_capacity(n_items));
+        for item in 0..n_items {
+            // Every so many items `item · size / n_items` grows by one.
+            let taken = (item + 1) * size / n_items > item * size / n_items;
+            if taken { &mut items } else { &mut rest }.push(item as i32);
         }
+        items.append(&mut rest);
+        let mut places = vec![0; n_items];
+        for (place, &item) in items.iter().enumerate() {
+            places[item as usize] = place as u32;
+        }
+        Self { items, places, sample: size / PANEL }
     }
-    let mut promise = vec![0.0; n_items];
-    promise
-        .par_chunks_mut(STEP)
-        .zip(towers.items.par_chunks(STEP * width))
-        .for_each(|(promise, items)| path.run(Ask { items, width, sample: &sample, promise }));
-    order.par_sort_unstable_by(|&a, &b| promise[b as usize].total_cmp(&promise[a as usize]).then(a.cmp(&b)));
-    order
+
+    /// Which best score of the sample is a user's guess, if it helps: so low that hardly any user has fewer than `k`
+    /// above it.
+    ///
+    /// About λ of a user's k best are in the sample, with a deviation of √λ.
+    pub(super) fn guess(&self, k: usize) -> Option<usize> {
+        let expected = (k * self.sample * PANEL) as f64 / self.items.len().max(1) as f64;
+        let guess = (expected + 3.0 * expected.sqrt() + 2.0) as usize;
+        (self.sample > 0 && guess < k).then_some(guess)
+    }
 }
 
-struct Ask<'a> {
-    items: &'a [f32],
-    width: usize,
-    sample: &'a [[f32; PANEL]],
-    promise: &'a mut [f32],
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Work for Ask<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<L: Lanes>(self, lanes: L) {
-        for (item, promise) in self.items.chunks_exact(self.width).zip(self.promise) {
-            let (mut sum, mut squares) = (0.0f32, 0.0f32);
-            for panel in self.sample.chunks_exact(self.width) {
-                let mut scores = lanes.splat(0.0);
-                for (&value, users) in item.iter().zip(panel) {
-                    scores = lanes.fma(lanes.splat(value), lanes.load(users), scores);
-                }
-                let mut out = [0.0; PANEL];
-                lanes.store(scores, &mut out);
-                sum += out.iter().sum::<f32>();
-                squares += out.iter().map(|x| x * x).sum::<f32>();
-            }
-            let mean = sum / (PANELS * PANEL) as f32;
-            let variance = squares / (PANELS * PANEL) as f32 - mean * mean;
-            *promise = mean + 2.0 * variance.max(0.0).sqrt();
+    #[test]
+    fn every_item_has_one_place_and_the_sample_is_spread() {
+        for n in [0, 1, 100, 4 * LEAST - 1, 4 * LEAST, 20_001, 70_003] {
+            let order = Order::new(n);
+            let mut sorted = order.items.clone();
+            sorted.sort_unstable();
+            assert!(sorted.iter().enumerate().all(|(at, &item)| at as i32 == item));
+            assert_eq!(sorted.len(), n);
+            assert!((0..n).all(|item| order.items[order.places[item] as usize] as usize == item));
+            assert_eq!(order.sample > 0, n >= 4 * LEAST);
+            let sample = &order.items[..order.sample * PANEL];
+            assert!(sample.is_sorted());
+            assert!(sample.windows(2).all(|pair| ((pair[1] - pair[0]) as usize) <= SHARE + 1));
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use rayon::prelude::*;
 
 use super::beside;
+use super::order::Order;
 use super::tile::{PANEL, USERS};
 use super::towers::{Experts, Towers};
 
@@ -20,16 +21,16 @@ fn side_by_side<'a, const N: usize>(rows: impl Iterator<Item = &'a [f32]>, out: 
 /// The items of a catalogue, in the order of the walk.
 pub(super) struct PackedItems<'a> {
     /// Which item stands in which place.
-    pub order: &'a [i32],
+    pub order: &'a Order,
     /// Panel after panel, `width` rows of one number per item; zeros beyond the last item.
     pub base: Vec<[f32; PANEL]>,
 }
 
 impl<'a> PackedItems<'a> {
-    pub(super) fn new(towers: &Towers<'_>, order: &'a [i32]) -> Self {
+    pub(super) fn new(towers: &Towers<'_>, order: &'a Order) -> Self {
         let width = towers.width;
-        let mut base = vec![[0.0; PANEL]; order.len().div_ceil(PANEL) * width];
-        base.par_chunks_mut(width).zip(order.par_chunks(PANEL)).for_each(|(out, items)| {
+        let mut base = vec![[0.0; PANEL]; order.items.len().div_ceil(PANEL) * width];
+        base.par_chunks_mut(width).zip(order.items.par_chunks(PANEL)).for_each(|(out, items)| {
             side_by_side(items.iter().map(|&item| row(towers.items, item, width)), out);
         });
         Self { order, base }

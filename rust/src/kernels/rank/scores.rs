@@ -40,23 +40,24 @@ pub fn rank_scores(
         cancel.check()?;
         let seen = seen.map_or(&[][..], |seen| seen.row(users[row] as usize));
         let scores = &scores[row * n_items..][..n_items];
-        let best = Best::new(k.min(n_items), seen);
-        path.run(Scan { scores, best, bar: f32::NEG_INFINITY }).finish(items, out);
+        let best = Best::new(k.min(n_items));
+        path.run(Scan { scores, seen, best, bar: f32::NEG_INFINITY }).finish(items, out);
         Ok(())
     })
 }
 
 struct Scan<'a> {
     scores: &'a [f32],
-    best: Best<'a>,
+    seen: &'a [i32],
+    best: Best,
     bar: f32,
 }
 
-impl<'a> Work for Scan<'a> {
-    type Output = Best<'a>;
+impl Work for Scan<'_> {
+    type Output = Best;
 
     #[inline(always)]
-    fn run<L: Lanes>(mut self, lanes: L) -> Best<'a> {
+    fn run<L: Lanes>(mut self, lanes: L) -> Best {
         let (groups, rest) = self.scores.as_chunks::<WIDTH>();
         for (group, scores) in groups.iter().enumerate() {
             let mut bits = lanes.above(lanes.load(scores), lanes.splat(self.bar));
@@ -76,7 +77,7 @@ impl<'a> Work for Scan<'a> {
 impl Scan<'_> {
     #[inline(always)]
     fn offer(&mut self, score: f32, item: usize) {
-        if score > self.bar && !self.best.is_seen(item as i32) {
+        if score > self.bar && self.seen.binary_search(&(item as i32)).is_err() {
             self.best.push(score, item as i32, &mut self.bar);
         }
     }

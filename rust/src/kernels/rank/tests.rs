@@ -1,5 +1,7 @@
 //! Ranking equals scoring every pair, on every instruction path and for any batching.
 
+use super::order::Order;
+use super::tile::PANEL;
 use super::*;
 use crate::kernels::cancel::Cancel;
 use crate::kernels::csr::Indptr;
@@ -92,6 +94,48 @@ fn ranking_equals_scoring_every_pair() {
                         "width {width} experts {n} weight {weight} top {top} {path:?}"
                     );
                 }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_guess_from_a_sample_loses_nothing() {
+    let cancel = Cancel::new();
+    let n_items = 4500;
+    let sample = Order::new(n_items);
+    assert!(sample.sample > 0);
+    for (width, n, rank) in [(1, 0, 1), (6, 0, 1), (3, 3, 2)] {
+        let mut example = Example::new(9, n_items, width, n, rank);
+        // The first user likes the sample alone, ties all over, so that it has too few above any guess.
+        example.arrays[0][..width].fill(1.0);
+        for (place, &item) in sample.items.iter().enumerate() {
+            example.arrays[1][item as usize * width] = if place < sample.sample * PANEL { 1.0 } else { -1.0 };
+        }
+        let towers = example.towers(0.5, 1);
+        let indptr: Vec<i32> = (0..=9).map(|user| user * 700).collect();
+        let indices: Vec<i32> = (0..9).flat_map(|user| (0..700).map(move |i| user + 6 * i)).collect();
+        let seen = Pattern::new(Indptr::Narrow(&indptr), &indices, n_items).unwrap();
+        for k in [1, 20, 4000] {
+            let mut expected = Vec::new();
+            for user in 0..9 {
+                let unseen: Vec<i32> =
+                    (0..n_items as i32).filter(|item| !seen.row(user).contains(item)).collect();
+                let (mut scores, repeated) = (vec![0.0; unseen.len()], vec![user as i32; unseen.len()]);
+                let path = Path::Portable;
+                score_pairs(&towers, &repeated, &unseen, &mut scores, &mut [], path, &cancel).unwrap();
+                let mut pairs: Vec<(f32, i32)> = scores.into_iter().zip(unseen).collect();
+                pairs.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+                pairs.resize(k.max(pairs.len()), (f32::NEG_INFINITY, NO_ITEM));
+                expected.extend(pairs.into_iter().take(k));
+            }
+            for path in Path::available() {
+                let users: Vec<i32> = (0..9).collect();
+                let (mut items, mut scores) = (vec![7; 9 * k], vec![7.0; 9 * k]);
+                let places = Places { items: &mut items, scores: &mut scores, k };
+                rank_towers(&towers, &users, Some(seen), places, path, &cancel).unwrap();
+                let found: Vec<(f32, i32)> = scores.into_iter().zip(items).collect();
+                assert!(found == expected, "width {width} experts {n} k {k} {path:?}");
             }
         }
     }
