@@ -4,7 +4,8 @@ use numpy::{PyReadonlyArray1, PyReadonlyArray2, PyReadwriteArray2, PyUntypedArra
 use pyo3::prelude::*;
 
 use super::arrays::{IndptrArray, indptr, slice, slice_mut};
-use super::gate::{run, to_python};
+use super::gate::run;
+use crate::kernels::csr::Indptr;
 use crate::kernels::propagate::{self, Matrix, Storage};
 use crate::kernels::simd::Path;
 
@@ -18,9 +19,12 @@ fn spmm(
     mut out: PyReadwriteArray2<'_, f32>,
 ) -> PyResult<()> {
     let [n_cols, width] = [dense.shape()[0], dense.shape()[1]];
-    let matrix = matrix(py, &pointers, &indices, &values, n_cols)?;
+    let (pointers, indices, values) = parts(py, &pointers, &indices, &values)?;
     let (dense, out) = (slice(py, &dense, "dense")?, slice_mut(py, &mut out, "out")?);
-    run(py, |cancel| propagate::multiply(matrix, dense, width, out, Path::choose()?, cancel))
+    run(py, |cancel| {
+        let matrix = Matrix::new(pointers, indices, values, n_cols)?;
+        propagate::multiply(matrix, dense, width, out, Path::choose()?, cancel)
+    })
 }
 
 #[pyfunction]
@@ -35,23 +39,25 @@ fn propagate_mean(
     mut out: PyReadwriteArray2<'_, f32>,
 ) -> PyResult<()> {
     let [n_cols, width] = [x.shape()[0], x.shape()[1]];
-    let matrix = matrix(py, &pointers, &indices, &values, n_cols)?;
+    let (pointers, indices, values) = parts(py, &pointers, &indices, &values)?;
     let (x, out) = (slice(py, &x, "x")?, slice_mut(py, &mut out, "out")?);
     let storage = if half { Storage::Half } else { Storage::Whole };
     run(py, |cancel| {
+        let matrix = Matrix::new(pointers, indices, values, n_cols)?;
         propagate::propagate_mean(matrix, x, layers, width, storage, out, Path::choose()?, cancel)
     })
 }
 
-fn matrix<'a>(
+/// Row pointers, columns and values.
+type Parts<'a> = (Indptr<'a>, &'a [i32], &'a [f32]);
+
+fn parts<'a>(
     py: Python<'_>,
     pointers: &'a IndptrArray<'_>,
     indices: &'a PyReadonlyArray1<'_, i32>,
     values: &'a PyReadonlyArray1<'_, f32>,
-    n_cols: usize,
-) -> PyResult<Matrix<'a>> {
-    let (indices, values) = (slice(py, indices, "indices")?, slice(py, values, "values")?);
-    Matrix::new(indptr(py, pointers)?, indices, values, n_cols).map_err(|error| to_python(py, error))
+) -> PyResult<Parts<'a>> {
+    Ok((indptr(py, pointers)?, slice(py, indices, "indices")?, slice(py, values, "values")?))
 }
 
 pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -1,10 +1,11 @@
 //! Pairs of 256-bit vectors.
 
 use std::arch::x86_64::{
-    __m256, _CMP_GT_OQ, _MM_HINT_T0, _mm_prefetch, _mm256_add_epi32, _mm256_add_ps, _mm256_and_ps,
-    _mm256_andnot_ps, _mm256_castsi256_ps, _mm256_cmp_ps, _mm256_cvtps_epi32, _mm256_div_ps, _mm256_fmadd_ps,
-    _mm256_hadd_ps, _mm256_loadu_ps, _mm256_max_ps, _mm256_movemask_ps, _mm256_mul_ps,
+    __m256, _CMP_GT_OQ, _MM_HINT_T0, _mm_prefetch, _mm_sfence, _mm256_add_epi32, _mm256_add_ps,
+    _mm256_and_ps, _mm256_andnot_ps, _mm256_castsi256_ps, _mm256_cmp_ps, _mm256_cvtps_epi32, _mm256_div_ps,
+    _mm256_fmadd_ps, _mm256_hadd_ps, _mm256_loadu_ps, _mm256_max_ps, _mm256_movemask_ps, _mm256_mul_ps,
     _mm256_permute2f128_ps, _mm256_set1_epi32, _mm256_set1_ps, _mm256_slli_epi32, _mm256_storeu_ps,
+    _mm256_stream_ps,
 };
 
 use super::{Lanes, WIDTH, Work};
@@ -48,6 +49,25 @@ impl Lanes for Avx2 {
             _mm256_storeu_ps(to, v.0);
             _mm256_storeu_ps(to.add(8), v.1);
         }
+    }
+
+    #[inline(always)]
+    fn stream(self, v: Pair, to: &mut [f32; WIDTH]) {
+        let at = to.as_mut_ptr();
+        if !at.addr().is_multiple_of(64) {
+            return self.store(v, to);
+        }
+        // SAFETY: sixteen numbers are writable there, and both halves are aligned.
+        unsafe {
+            _mm256_stream_ps(at, v.0);
+            _mm256_stream_ps(at.add(8), v.1);
+        }
+    }
+
+    #[inline(always)]
+    fn settle(self) {
+        // SAFETY: all these machines have it.
+        unsafe { _mm_sfence() }
     }
 
     #[inline(always)]

@@ -1,10 +1,11 @@
 //! 512-bit vectors.
 
 use std::arch::x86_64::{
-    __m512, _CMP_GT_OQ, _MM_HINT_T0, _mm_prefetch, _mm256_add_ps, _mm512_add_epi32, _mm512_add_ps,
-    _mm512_andnot_ps, _mm512_castps512_ps256, _mm512_castsi512_ps, _mm512_cmp_ps_mask, _mm512_cvtps_epi32,
-    _mm512_div_ps, _mm512_extractf32x8_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_maskz_mov_ps,
-    _mm512_max_ps, _mm512_mul_ps, _mm512_set1_epi32, _mm512_set1_ps, _mm512_slli_epi32, _mm512_storeu_ps,
+    __m512, _CMP_GT_OQ, _MM_HINT_T0, _mm_prefetch, _mm_sfence, _mm256_add_ps, _mm512_add_epi32,
+    _mm512_add_ps, _mm512_andnot_ps, _mm512_castps512_ps256, _mm512_castsi512_ps, _mm512_cmp_ps_mask,
+    _mm512_cvtps_epi32, _mm512_div_ps, _mm512_extractf32x8_ps, _mm512_fmadd_ps, _mm512_loadu_ps,
+    _mm512_maskz_mov_ps, _mm512_max_ps, _mm512_mul_ps, _mm512_set1_epi32, _mm512_set1_ps, _mm512_slli_epi32,
+    _mm512_storeu_ps, _mm512_stream_ps,
 };
 
 use super::{Lanes, WIDTH, Work, avx2};
@@ -39,6 +40,21 @@ impl Lanes for Avx512 {
     fn store(self, v: __m512, to: &mut [f32; WIDTH]) {
         // SAFETY: sixteen numbers are writable there, at any alignment.
         unsafe { _mm512_storeu_ps(to.as_mut_ptr(), v) }
+    }
+
+    #[inline(always)]
+    fn stream(self, v: __m512, to: &mut [f32; WIDTH]) {
+        if !to.as_ptr().addr().is_multiple_of(64) {
+            return self.store(v, to);
+        }
+        // SAFETY: sixteen numbers are writable there, and aligned.
+        unsafe { _mm512_stream_ps(to.as_mut_ptr(), v) }
+    }
+
+    #[inline(always)]
+    fn settle(self) {
+        // SAFETY: all these machines have it.
+        unsafe { _mm_sfence() }
     }
 
     #[inline(always)]

@@ -26,6 +26,14 @@ impl Lanes for Portable {
     }
 
     #[inline(always)]
+    fn stream(self, v: Self::V, to: &mut [f32; WIDTH]) {
+        *to = v;
+    }
+
+    #[inline(always)]
+    fn settle(self) {}
+
+    #[inline(always)]
     fn fma(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
         std::array::from_fn(|j| a[j].mul_add(b[j], c[j]))
     }

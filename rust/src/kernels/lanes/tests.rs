@@ -33,6 +33,14 @@ impl Work for Everything<'_> {
             let own = [a, b, c, one, whole, a, b, c];
             bits.extend(lanes.sums(own).map(|x| if x.is_nan() { u32::MAX } else { x.to_bits() }));
             bits.push(lanes.above(a, b));
+            // One of them starts a cache line, the others do not.
+            let mut room = [0.0; 4 * WIDTH];
+            for at in [0, 4, 8, 12].into_iter().flat_map(|at| [at, at + 1, at + 2, at + 3]) {
+                let to = &mut room[at..].as_chunks_mut::<WIDTH>().0[0];
+                lanes.stream(lanes.abs(a), to);
+                lanes.settle();
+                bits.extend(to.map(|x| if x.is_nan() { u32::MAX } else { x.to_bits() }));
+            }
             lanes.prefetch(&window[0][0]);
         }
         bits

@@ -1,5 +1,7 @@
 //! The sparse operand.
 
+use rayon::prelude::*;
+
 use crate::kernels::csr::Indptr;
 use crate::kernels::error::Error;
 
@@ -7,6 +9,8 @@ use crate::kernels::error::Error;
 const CHUNKS_PER_THREAD: usize = 16;
 /// The most multiply-adds in a chunk, unless one row has more: some tens of milliseconds, between looks for Ctrl-C.
 const CHUNK_WORK: usize = 1 << 26;
+/// Columns that one thread checks at a time.
+const CHECKED: usize = 1 << 16;
 
 /// A sparse matrix whose entries may stand in any order within a row.
 ///
@@ -46,8 +50,8 @@ impl<'a> Matrix<'a> {
         }
         let limit = u32::try_from(n_cols).unwrap_or(u32::MAX);
         // No early exit: the whole pass runs on vectors.
-        let outside = indices.iter().fold(false, |bad, &col| bad | (col as u32 >= limit));
-        if outside {
+        let outside = |part: &[i32]| part.iter().fold(false, |bad, &col| bad | (col as u32 >= limit));
+        if indices.par_chunks(CHECKED).any(outside) {
             return Err(Error::invalid(format!("a column is outside 0..{n_cols}")));
         }
         Ok(Self { indptr, indices, values, n_cols })

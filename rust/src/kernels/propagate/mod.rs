@@ -25,6 +25,10 @@ const KEEP: usize = 1 << 28;
 static WHOLE: Scratch<f32> = Scratch::new(KEEP / 4);
 static HALVES: Scratch<Half> = Scratch::new(KEEP / 2);
 
+/// Outputs of more bytes are written past the caches: they would be gone from there before they are read, and would
+/// be read from memory before they are written.
+const FAR: usize = if cfg!(test) { 1 << 12 } else { 1 << 25 };
+
 /// What the operand of each product is stored as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Storage {
@@ -150,6 +154,7 @@ impl Product<'_> {
         if width == 0 {
             return Ok(());
         }
+        let far = size_of_val(out) > FAR;
         let mut rest = out;
         let parts = self.cuts.windows(2).map(|cut| {
             let (part, after) = std::mem::take(&mut rest).split_at_mut((cut[1] - cut[0]) * width);
@@ -160,7 +165,7 @@ impl Product<'_> {
         // the operand (all users those of items), which the threads then share in their cache.
         parts.collect::<Vec<_>>().into_iter().par_bridge().try_for_each(|(first, out)| {
             self.cancel.check()?;
-            self.path.run(Rows { matrix, dense, plus, scale, width, first, out });
+            self.path.run(Rows { matrix, dense, plus, scale, width, first, far, out });
             Ok(())
         })
     }

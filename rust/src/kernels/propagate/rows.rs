@@ -15,6 +15,8 @@ pub(super) struct Rows<'a, 'b, From, To> {
     pub scale: f32,
     pub width: usize,
     pub first: usize,
+    /// Whether the whole output is too large for the caches.
+    pub far: bool,
     pub out: &'b mut [To],
 }
 
@@ -23,7 +25,7 @@ impl<From: Stored, To: Stored> Work for Rows<'_, '_, From, To> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, lanes: L) {
-        let Self { matrix, dense, plus, scale, width, first, out } = self;
+        let Self { matrix, dense, plus, scale, width, first, far, out } = self;
         for (offset, out) in out.chunks_exact_mut(width).enumerate() {
             let row = first + offset;
             let entries = matrix.indptr.at(row)..matrix.indptr.at(row + 1);
@@ -34,6 +36,7 @@ impl<From: Stored, To: Stored> Work for Rows<'_, '_, From, To> {
                 dense,
                 width,
                 scale,
+                far,
             };
             let plus = plus.map(|plus| &plus[(first + offset) * width..][..width]);
             let mut column = 0;
@@ -45,6 +48,11 @@ impl<From: Stored, To: Stored> Work for Rows<'_, '_, From, To> {
                 row.columns::<L, To, 1>(lanes, plus, column, out);
                 column += WIDTH;
             }
+            if column < width && width > WIDTH {
+                // The last whole vector: some columns twice, which is cheaper than the rest one by one.
+                row.columns::<L, To, 1>(lanes, plus, width - WIDTH, out);
+                column = width;
+            }
             for (column, out) in out.iter_mut().enumerate().skip(column) {
                 let mut sum = plus.map_or(0.0, |plus| plus[column]);
                 for (&col, &value) in row.indices.iter().zip(row.values) {
@@ -52,6 +60,9 @@ impl<From: Stored, To: Stored> Work for Rows<'_, '_, From, To> {
                 }
                 *out = To::round(sum * scale);
             }
+        }
+        if far {
+            lanes.settle();
         }
     }
 }
@@ -64,6 +75,7 @@ struct Row<'a, From> {
     dense: &'a [From],
     width: usize,
     scale: f32,
+    far: bool,
 }
 
 impl<From: Stored> Row<'_, From> {
@@ -100,7 +112,8 @@ impl<From: Stored> Row<'_, From> {
         let scale = lanes.splat(self.scale);
         let (out, _) = out[column..column + span].as_chunks_mut::<WIDTH>();
         for (sum, out) in sums.iter().zip(out) {
-            To::store(lanes, lanes.mul(*sum, scale), out);
+            let sum = lanes.mul(*sum, scale);
+            if self.far { To::stream(lanes, sum, out) } else { To::store(lanes, sum, out) }
         }
     }
 }

@@ -8,6 +8,8 @@ pub(super) trait Stored: Copy + Send + Sync + Default + 'static {
     fn load<L: Lanes>(lanes: L, from: &[Self; WIDTH]) -> L::V;
     /// Sixteen numbers, rounded.
     fn store<L: Lanes>(lanes: L, v: L::V, to: &mut [Self; WIDTH]);
+    /// Sixteen numbers, rounded, to where nobody reads soon: see [`Lanes::stream`].
+    fn stream<L: Lanes>(lanes: L, v: L::V, to: &mut [Self; WIDTH]);
     /// One number, widened.
     fn widen(self) -> f32;
     /// One number, rounded.
@@ -23,6 +25,11 @@ impl Stored for f32 {
     #[inline(always)]
     fn store<L: Lanes>(lanes: L, v: L::V, to: &mut [Self; WIDTH]) {
         lanes.store(v, to);
+    }
+
+    #[inline(always)]
+    fn stream<L: Lanes>(lanes: L, v: L::V, to: &mut [Self; WIDTH]) {
+        lanes.stream(v, to);
     }
 
     #[inline(always)]
@@ -52,6 +59,12 @@ impl Stored for Half {
         let mut whole = [0.0; WIDTH];
         lanes.store(v, &mut whole);
         *to = whole.map(Self::round);
+    }
+
+    #[inline(always)]
+    fn stream<L: Lanes>(lanes: L, v: L::V, to: &mut [Self; WIDTH]) {
+        // Half a line: it would leave the caches in two parts.
+        Self::store(lanes, v, to);
     }
 
     #[inline(always)]
