@@ -39,6 +39,8 @@ pub(super) struct Waiting {
     pairs: [Pair; WIDTH],
     /// What each expert says of them.
     values: [[f32; WIDTH]; MAX_EXPERTS],
+    /// How much the router wants each.
+    wishes: [[f32; WIDTH]; MAX_EXPERTS],
     len: usize,
 }
 
@@ -51,7 +53,12 @@ struct Pair {
 
 impl Waiting {
     pub(super) fn new() -> Self {
-        Self { pairs: [Pair::default(); WIDTH], values: [[0.0; WIDTH]; MAX_EXPERTS], len: 0 }
+        Self {
+            pairs: [Pair::default(); WIDTH],
+            values: [[0.0; WIDTH]; MAX_EXPERTS],
+            wishes: [[0.0; WIDTH]; MAX_EXPERTS],
+            len: 0,
+        }
     }
 }
 
@@ -197,7 +204,6 @@ impl Mixture<'_> {
     fn weigh<L: Lanes>(&mut self, lanes: L) {
         let Experts { n, rank, top, .. } = self.experts;
         let size = beside::size(n, rank);
-        let mut wishes = [[0.0; WIDTH]; MAX_EXPERTS];
         let mut own: [PerExpert; TOGETHER] = [[[0.0; WIDTH]; GROUPS]; TOGETHER];
         for (half, pairs) in self.waiting.pairs.as_chunks::<TOGETHER>().0.iter().enumerate() {
             let (mut users, mut items) = ([&[][..]; TOGETHER], [&[][..]; TOGETHER]);
@@ -207,12 +213,12 @@ impl Mixture<'_> {
             }
             beside::products(lanes, users, items, n, &mut own);
             for (at, own) in own.iter().enumerate() {
-                for (wishes, &wish) in wishes.iter_mut().zip(&own.as_flattened()[..n]) {
+                for (wishes, &wish) in self.waiting.wishes.iter_mut().zip(&own.as_flattened()[..n]) {
                     wishes[half * TOGETHER + at] = wish;
                 }
             }
         }
-        let mixed = mix(lanes, &wishes[..n], &self.waiting.values[..n], top);
+        let mixed = mix(lanes, &self.waiting.wishes[..n], &self.waiting.values[..n], top);
         for (pair, mixed) in self.waiting.pairs.iter().zip(mixed).take(self.waiting.len) {
             let score = pair.base + mixed;
             if score > self.found.bars[pair.user] {

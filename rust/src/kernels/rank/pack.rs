@@ -8,6 +8,7 @@ use super::beside;
 use super::order::Order;
 use super::tile::{PANEL, USERS};
 use super::towers::{Experts, Towers};
+use crate::kernels::lanes::WIDTH;
 
 /// Lays rows of `width` numbers out side by side: lane j of `out` is row j.
 fn side_by_side<'a, const N: usize>(rows: impl Iterator<Item = &'a [f32]>, out: &mut [[f32; N]]) {
@@ -40,9 +41,9 @@ impl<'a> PackedItems<'a> {
 /// What the experts know of the items.
 pub(super) struct PackedExperts {
     /// Item after item, experts beside each other: what a single pair needs.
-    pub towers: Vec<f32>,
+    pub towers: Vec<[f32; WIDTH]>,
     /// The same of the keys.
-    pub keys: Vec<f32>,
+    pub keys: Vec<[f32; WIDTH]>,
     /// A bound of the length of an item's towers, place by place; zeros beyond the last.
     pub lengths: Vec<[f32; PANEL]>,
     /// Expert after expert, `width` rows of one number per item: what many pairs of a panel need; made when first
@@ -55,8 +56,8 @@ impl PackedExperts {
         let (n, rank) = (experts.n, experts.rank);
         let n_panels = order.len().div_ceil(PANEL);
         let (tower_size, key_size) = (beside::size(n, width), beside::size(n, rank));
-        let mut towers = vec![0.0; order.len() * tower_size];
-        let mut keys = vec![0.0; order.len() * key_size];
+        let mut towers = vec![[0.0; WIDTH]; order.len() * tower_size];
+        let mut keys = vec![[0.0; WIDTH]; order.len() * key_size];
         let mut lengths = vec![[0.0; PANEL]; n_panels];
         towers
             .par_chunks_mut(tower_size)
@@ -100,9 +101,9 @@ pub(super) struct PackedUsers {
     /// The same of each expert, one after the other, the weight of the mixture multiplied in.
     pub experts: Vec<[f32; USERS]>,
     /// User after user, experts beside each other, the weight of the mixture multiplied in.
-    pub towers: Vec<f32>,
+    pub towers: Vec<[f32; WIDTH]>,
     /// The same of the keys.
-    pub keys: Vec<f32>,
+    pub keys: Vec<[f32; WIDTH]>,
     /// A bound of the length of a user's weighted towers.
     pub lengths: Vec<f32>,
 }
@@ -126,8 +127,8 @@ impl PackedUsers {
             .map(|value| weight * value)
             .collect();
         packed.experts = vec![[0.0; USERS]; n * n_tiles * width];
-        packed.towers = vec![0.0; users.len() * tower_size];
-        packed.keys = vec![0.0; users.len() * key_size];
+        packed.towers = vec![[0.0; WIDTH]; users.len() * tower_size];
+        packed.keys = vec![[0.0; WIDTH]; users.len() * key_size];
         for (at, (&user, own)) in users.iter().zip(weighted.chunks_exact(n * width)).enumerate() {
             for (expert, own) in own.chunks_exact(width).enumerate() {
                 let tile = &mut packed.experts[(expert * n_tiles + at / USERS) * width..][..width];

@@ -82,7 +82,8 @@ impl Work for Pairs<'_> {
             return;
         };
         let Experts { n, rank, weight, top, .. } = experts;
-        let mut keys = [vec![0.0; beside::size(n, rank)], vec![0.0; beside::size(n, rank)]];
+        let empty = vec![[0.0; WIDTH]; beside::size(n, rank)];
+        let mut keys = [empty.clone(), empty];
         let mut wishes = [[[0.0; WIDTH]; GROUPS]];
         // (experts, pairs), sixteen pairs at a time
         let (mut wanted, mut values) = ([[0.0; WIDTH]; MAX_EXPERTS], [[0.0; WIDTH]; MAX_EXPERTS]);

@@ -25,17 +25,24 @@ pub(super) fn mix<L: Lanes>(
         highest = lanes.max(lanes.load(wish), highest);
     }
     let lowered = lanes.fma(highest, lanes.splat(-1.0), none);
-    let mut before = [[0.0; WIDTH]; MAX_EXPERTS];
-    if wishes.len() > top {
-        count_before(lanes, wishes, &mut before);
-    }
-    let top = lanes.splat(top as f32);
     let (mut value, mut weight) = (none, none);
-    for ((wish, own), before) in wishes.iter().zip(values).zip(&before) {
-        let p = exp(lanes, lanes.add(lanes.load(wish), lowered));
-        let p = lanes.keep(p, top, lanes.load(before));
+    let mut add = |p: L::V, own: &[f32; WIDTH]| {
         value = lanes.fma(p, lanes.keep(lanes.load(own), p, none), value);
         weight = lanes.add(weight, p);
+    };
+    let pairs = wishes.iter().zip(values);
+    if wishes.len() > top {
+        let mut before = [[0.0; WIDTH]; MAX_EXPERTS];
+        count_before(lanes, wishes, &mut before);
+        let top = lanes.splat(top as f32);
+        for ((wish, own), before) in pairs.zip(&before) {
+            let p = exp(lanes, lanes.add(lanes.load(wish), lowered));
+            add(lanes.keep(p, top, lanes.load(before)), own);
+        }
+    } else {
+        for (wish, own) in pairs {
+            add(exp(lanes, lanes.add(lanes.load(wish), lowered)), own);
+        }
     }
     let mut out = [0.0; WIDTH];
     lanes.store(lanes.keep(lanes.div(value, weight), weight, none), &mut out);
