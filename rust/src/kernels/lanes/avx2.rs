@@ -135,8 +135,15 @@ impl Lanes for Avx2 {
 
     #[inline(always)]
     fn sums(self, vectors: [Pair; 8]) -> [f32; 8] {
+        // A closure would not be compiled for the instruction set.
         // SAFETY: see `splat`.
-        unsafe { sums(vectors.map(|v| _mm256_add_ps(v.0, v.1))) }
+        unsafe {
+            let mut halves = [_mm256_set1_ps(0.0); 8];
+            for (half, v) in halves.iter_mut().zip(vectors) {
+                *half = _mm256_add_ps(v.0, v.1);
+            }
+            sums(halves)
+        }
     }
 
     #[inline(always)]

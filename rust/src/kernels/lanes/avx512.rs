@@ -1,11 +1,11 @@
 //! 512-bit vectors.
 
 use std::arch::x86_64::{
-    __m512, _CMP_GT_OQ, _MM_HINT_T0, _mm_prefetch, _mm_sfence, _mm256_add_ps, _mm512_add_epi32,
-    _mm512_add_ps, _mm512_andnot_ps, _mm512_castps512_ps256, _mm512_castsi512_ps, _mm512_cmp_ps_mask,
-    _mm512_cvtps_epi32, _mm512_div_ps, _mm512_extractf32x8_ps, _mm512_fmadd_ps, _mm512_loadu_ps,
-    _mm512_maskz_mov_ps, _mm512_max_ps, _mm512_mul_ps, _mm512_set1_epi32, _mm512_set1_ps, _mm512_slli_epi32,
-    _mm512_storeu_ps, _mm512_stream_ps,
+    __m512, _CMP_GT_OQ, _MM_HINT_T0, _mm_prefetch, _mm_sfence, _mm256_add_ps, _mm256_set1_ps,
+    _mm512_add_epi32, _mm512_add_ps, _mm512_andnot_ps, _mm512_castps512_ps256, _mm512_castsi512_ps,
+    _mm512_cmp_ps_mask, _mm512_cvtps_epi32, _mm512_div_ps, _mm512_extractf32x8_ps, _mm512_fmadd_ps,
+    _mm512_loadu_ps, _mm512_maskz_mov_ps, _mm512_max_ps, _mm512_mul_ps, _mm512_set1_epi32, _mm512_set1_ps,
+    _mm512_slli_epi32, _mm512_storeu_ps, _mm512_stream_ps,
 };
 
 use super::{Lanes, WIDTH, Work, avx2};
@@ -116,11 +116,14 @@ impl Lanes for Avx512 {
 
     #[inline(always)]
     fn sums(self, vectors: [__m512; 8]) -> [f32; 8] {
+        // A closure would not be compiled for the instruction set.
         // SAFETY: see `splat`; whoever has AVX-512 here has AVX2.
         unsafe {
-            avx2::sums(
-                vectors.map(|v| _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps::<1>(v))),
-            )
+            let mut halves = [_mm256_set1_ps(0.0); 8];
+            for (half, v) in halves.iter_mut().zip(vectors) {
+                *half = _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps::<1>(v));
+            }
+            avx2::sums(halves)
         }
     }
 
