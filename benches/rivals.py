@@ -49,6 +49,7 @@ def main() -> int:
     sections = options.sections or list(SECTIONS)
     set_num_threads(options.threads)
     torch.manual_seed(0)
+    machine.be_fair()
     facts = machine.facts(options.threads)
     size_name = "quick" if options.quick else "full" if options.full else "targets"
     contest = Contest(facts["kind"], options.threads, size_name, options.rounds)
