@@ -91,7 +91,7 @@ def _ranking() -> None:
 def _neighbours() -> None:
     import numpy as np
 
-    from magnet.graph.build import knn_graph
+    from magnet.graph.knn import knn_graph
 
     rows = np.random.default_rng(0).standard_normal((30, 8)).astype(np.float32)
     units = rows / np.linalg.norm(rows, axis=1, keepdims=True)

@@ -6,7 +6,6 @@ from magnet.graph.build import (
     combine,
     drop_edges,
     interactions,
-    knn_graph,
     lift,
     lift_weights,
     pseudo_edges,
@@ -15,8 +14,8 @@ from magnet.graph.build import (
 )
 from magnet.graph.cache import cached_knn
 from magnet.graph.core import k_core
+from magnet.graph.knn import knn_graph
 from magnet.graph.precomputed import neighbours_to_graph
-from magnet.graph.tensors import knn_graph_of_tensor
 
 __all__ = [
     "ApproximateGraph",
@@ -28,7 +27,6 @@ __all__ = [
     "interactions",
     "k_core",
     "knn_graph",
-    "knn_graph_of_tensor",
     "lift",
     "lift_weights",
     "neighbours_to_graph",

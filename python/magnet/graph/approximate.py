@@ -42,7 +42,7 @@ def approximate_knn_graph(
 
     Spherical k-means divides the rows; each is in its ``overlap`` nearest clusters, all pairs of a cluster are
     compared, and then each row with its neighbours' neighbours. Cosines and ties are those of
-    :func:`~magnet.graph.build.knn_graph`; only which pairs are compared is approximate. The result depends on
+    :func:`~magnet.graph.knn.knn_graph`; only which pairs are compared is approximate. The result depends on
     ``seed`` and not on the number of threads or the machine. float16 and memory-mapped features are read row
     by row, never copied as a whole.
 

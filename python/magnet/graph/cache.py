@@ -16,7 +16,7 @@ from scipy.sparse import csr_array
 from magnet.errors import DataError, MagnetWarning
 from magnet.graph.approximate import approximate_knn_graph
 from magnet.graph.arrays import checked_features, checked_present
-from magnet.graph.build import knn_graph
+from magnet.graph.knn import knn_graph
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -57,10 +57,10 @@ def cached_knn(
         folder: Where graphs are kept; ``$MAGNET_CACHE`` or ``~/.cache/magnet`` by default.
 
     Returns:
-        What :func:`~magnet.graph.build.knn_graph` returns.
+        What :func:`~magnet.graph.knn.knn_graph` returns.
 
     Raises:
-        DataError: As :func:`~magnet.graph.build.knn_graph` does, or if ``search`` is none of the three.
+        DataError: As :func:`~magnet.graph.knn.knn_graph` does, or if ``search`` is none of the three.
     """
     features = checked_features(features)
     present = checked_present(present, features.shape[0])

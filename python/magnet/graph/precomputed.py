@@ -28,7 +28,7 @@ def neighbours_to_graph(
         kind: What ``scores`` are.
 
     Returns:
-        Cosines, ``(I, I)``, columns ascending within a row, as :func:`~magnet.graph.build.knn_graph` returns.
+        Cosines, ``(I, I)``, columns ascending within a row, as :func:`~magnet.graph.knn.knn_graph` returns.
 
     Raises:
         DataError: If the shapes differ, an index is out of range or repeated within its row, or a score is not

@@ -23,7 +23,7 @@ def knn_graph_of_tensor(features: Tensor, k: int, *, present: Tensor | None = No
 
     Blocks of rows are multiplied with all rows in float32; whatever lies within the rounding error of a row's
     ``k`` best is decided by its cosine in float64, ties going to the lower row. The graph is that of
-    :func:`~magnet.graph.build.knn_graph` up to the last bit of a cosine. On CUDA, float32 products must not
+    :func:`~magnet.graph.knn.knn_graph` up to the last bit of a cosine. On CUDA, float32 products must not
     be lowered to TF32 (torch does not, unless told to).
 
     Args:

@@ -13,7 +13,7 @@ import torch
 
 from graph_data import features
 from magnet import _core
-from magnet.graph import arrays, build
+from magnet.graph import arrays, knn, knn_graph
 from magnet.graph.arrays import to_rust
 
 
@@ -24,8 +24,8 @@ def test_what_rust_gives_is_what_torch_gets(monkeypatch):
         given.append(triple)
         return arrays.from_rust(triple, shape)
 
-    monkeypatch.setattr(build, "from_rust", remember)
-    graph = build.knn_graph(features("gaussian", 50, 4, seed=0), 3)
+    monkeypatch.setattr(knn, "from_rust", remember)
+    graph = knn_graph(features("gaussian", 50, 4, seed=0), 3)
     ((indptr, indices, values),) = given
     for array, mine in [(indptr, graph.indptr), (indices, graph.indices), (values, graph.data)]:
         address = array.__array_interface__["data"][0]
@@ -34,7 +34,7 @@ def test_what_rust_gives_is_what_torch_gets(monkeypatch):
 
 
 def test_what_rust_takes_is_what_scipy_holds():
-    graph = build.knn_graph(features("gaussian", 50, 4, seed=0), 3)
+    graph = knn_graph(features("gaussian", 50, 4, seed=0), 3)
     indptr, indices, values, n_cols = to_rust(graph, "graph")
     assert n_cols == 50
     for array, mine in [(indptr, graph.indptr), (indices, graph.indices), (values, graph.data)]:
@@ -64,7 +64,7 @@ def test_a_huge_read_only_input_is_read_where_it_lies(tmp_path):
     present[[3, n - 1]] = True
     x = np.memmap(path, np.float32, "r", shape=(n, width))
     before = resident()
-    graph = build.knn_graph(x, 5, present=present)
+    graph = knn_graph(x, 5, present=present)
     assert resident() - before < 100e6
     assert not x.flags.writeable
     assert graph.indices.tolist() == [n - 1, 3]
@@ -77,7 +77,7 @@ def resident():
 
 def test_python_runs_on_while_a_kernel_works():
     x = features("gaussian", 6000, 200, seed=0)
-    work = threading.Thread(target=build.knn_graph, args=(x, 10))
+    work = threading.Thread(target=knn_graph, args=(x, 10))
     turns = 0
     work.start()
     while work.is_alive():

@@ -7,7 +7,8 @@ from scipy.sparse import csr_array
 
 import oracles_graph as oracles
 from graph_data import KINDS, features, same_bits
-from magnet.graph import knn_graph, knn_graph_of_tensor, neighbours_to_graph, tensors
+from magnet.graph import knn_graph, neighbours_to_graph, tensors
+from magnet.graph.tensors import knn_graph_of_tensor
 
 DEVICES = [
     "cpu",
@@ -40,6 +41,23 @@ def test_a_tensor_has_the_neighbours_of_its_array(kind, block, device, monkeypat
 def test_ties_of_a_tensor_go_to_the_lower_row(device):
     x = torch.tensor([[1.0, 0], [0, 1], [2, 0], [0, 3], [5, 0], [0, 0]], device=device)
     assert same_bits(knn_graph_of_tensor(x, 1), oracles.knn(x.cpu().numpy(), 1))
+
+
+@pytest.mark.parametrize("device", [*DEVICES, "meta"])
+def test_a_tensor_is_searched_where_it_is(device, monkeypatch):
+    x, present = torch.from_numpy(features("gaussian", 40, 5, seed=2)), torch.arange(40) % 7 != 0
+    expected = knn_graph(x.numpy(), 3, present=present.numpy())
+    if device == "meta":  # stands for any other device
+        on_device = []
+        monkeypatch.setattr(tensors, "knn_graph_of_tensor", lambda x, k, present: on_device.append((x, k)))
+        moved = x.to("meta")
+        knn_graph(moved, 3, present=present)
+        assert on_device == [(moved, 3)]
+        return
+    found = knn_graph(x.to(device), 3, present=present)
+    assert np.array_equal(found.indices, expected.indices)
+    if device == "cpu":
+        assert same_bits(found, expected)
 
 
 def test_few_rows_and_wrong_tensors():
