@@ -70,6 +70,16 @@ mod tests {
             let of = (n / SERVED) as f64;
             assert!((kept - 0.8 * of).abs() < 5.0 * (of * 0.16).sqrt(), "{kept} of {of}");
         }
+        // Each place for itself: two of a draw stay together as often as any two do.
+        for (a, b) in (0..SERVED).flat_map(|b| (0..b).map(move |a| (a, b))) {
+            let (fours, _) = found.as_chunks::<SERVED>();
+            let both = fours.iter().filter(|four| four[a] != 0.0 && four[b] != 0.0).count() as f64;
+            let of = fours.len() as f64;
+            assert!(
+                (both - 0.64 * of).abs() < 5.0 * (of * 0.64 * 0.36).sqrt(),
+                "{a} and {b}: {both} of {of}"
+            );
+        }
         assert_ne!(found, of_ones(n, 0.8, 2));
         assert!(of_ones(n, 1.0, 1).iter().all(|&v| v == 1.0));
     }
