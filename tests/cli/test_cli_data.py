@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from magnet.data.synthetic import generate
-from magnet.graph.knn import knn_graph, lift
+from magnet.graph import knn_graph, lift
 
 
 def test_describe_gives_the_figures_of_the_generator(magnet, folder):
