@@ -52,7 +52,7 @@ def test_a_race_takes_turns_and_knows_its_targets():
         slow={"slow": lambda: order.append("slow")},
         targets={"fast": {"avx2": (1e-9, 1e9), "amx": (5, 6)}},
     )
-    assert order == [*["magnet", "fast"] * 5, "slow"]
+    assert order == [*["magnet", "fast", "fast", "magnet"] * 2, "magnet", "fast", "slow"]
     fast, slow = contest.rows
     assert (fast.must, fast.stretch, fast.verdict) == (1e-9, 1e9, "must")
     assert fast.low <= fast.high
