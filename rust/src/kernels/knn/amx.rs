@@ -18,16 +18,16 @@ const PITCH: usize = Tiles::WIDE * size_of::<u32>();
 
 /// Proof that the machine has AMX and that the system lets us use it: made by [`Amx::detect`] alone.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Amx(());
+pub(in crate::kernels) struct Amx(());
 
 impl Amx {
-    pub(super) fn detect() -> Option<Self> {
+    pub(in crate::kernels) fn detect() -> Option<Self> {
         Path::Amx.is_available().then_some(Self(()))
     }
 }
 
 /// A thread's tiles, set up while this lives. It stays on its thread.
-pub(super) struct Session(PhantomData<*const ()>);
+pub(in crate::kernels) struct Session(PhantomData<*const ()>);
 
 /// What `ldtilecfg` reads: the palette, then bytes a row and rows of each tile.
 #[repr(C, align(64))]

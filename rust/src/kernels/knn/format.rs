@@ -10,7 +10,7 @@ use super::writing::{pairs, squares};
 const U: f64 = 1.0 / (1u64 << 24) as f64;
 
 /// A way of writing rows and of multiplying what was written. Sums are held as bits, zero bits being zero.
-pub(super) trait Format: Copy + Send + Sync + 'static {
+pub(in crate::kernels) trait Format: Copy + Send + Sync + 'static {
     /// Values in a cell.
     const PER_CELL: usize;
 
@@ -43,7 +43,7 @@ fn chain(steps: usize) -> f64 {
 
 /// One float32 in a cell.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct F32;
+pub(in crate::kernels) struct F32;
 
 impl Format for F32 {
     const PER_CELL: usize = 1;
@@ -88,7 +88,7 @@ impl Format for F32 {
 
 /// Two int16 in a cell; sums are exact in int32.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct I16;
+pub(in crate::kernels) struct I16;
 
 impl I16 {
     /// Rows shorter than this (as integers) have products that fit int32: its square is below 2^31 (Cauchy–Schwarz,
@@ -98,7 +98,7 @@ impl I16 {
     const LARGEST: f64 = 32_766.0;
 
     /// Whether rows of this width leave room for any resolution at all.
-    pub(super) fn fits(width: usize) -> bool {
+    pub(in crate::kernels) fn fits(width: usize) -> bool {
         width <= 1 << 24
     }
 }
@@ -151,7 +151,7 @@ impl Format for I16 {
 
 /// Two bfloat16 in a cell; sums in float32.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Bf16;
+pub(in crate::kernels) struct Bf16;
 
 impl Format for Bf16 {
     const PER_CELL: usize = 2;

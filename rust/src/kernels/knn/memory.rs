@@ -8,7 +8,7 @@ use crate::kernels::pages::{HUGE, advise};
 
 /// Lines of cells, all zero at first, aligned to a huge page if there are enough of them to fill one.
 #[derive(Debug)]
-pub(super) struct Buffer {
+pub(in crate::kernels) struct Buffer {
     /// Zeroed by the allocator, which takes large pieces fresh from the system: untouched, so that the hint comes in time.
     raw: Vec<[u32; COLS]>,
     /// Where the lines begin, in cells.
@@ -18,7 +18,7 @@ pub(super) struct Buffer {
 }
 
 impl Buffer {
-    pub(super) fn new(len: usize) -> Self {
+    pub(in crate::kernels) fn new(len: usize) -> Self {
         let huge = len * size_of::<Line>() >= HUGE;
         let alignment = if huge { HUGE } else { align_of::<Line>() };
         let raw = vec![[0u32; COLS]; len + alignment / size_of::<Line>()];
@@ -31,12 +31,13 @@ impl Buffer {
     }
 
     /// The same memory, cell by cell.
-    pub(super) fn cells(&self) -> &[u32] {
+    #[inline]
+    pub(in crate::kernels) fn cells(&self) -> &[u32] {
         &self.raw.as_flattened()[self.start..][..self.len * COLS]
     }
 
     /// The same memory, cell by cell.
-    pub(super) fn cells_mut(&mut self) -> &mut [u32] {
+    pub(in crate::kernels) fn cells_mut(&mut self) -> &mut [u32] {
         &mut self.raw.as_flattened_mut()[self.start..][..self.len * COLS]
     }
 }
@@ -44,6 +45,7 @@ impl Buffer {
 impl Deref for Buffer {
     type Target = [Line];
 
+    #[inline]
     fn deref(&self) -> &[Line] {
         // SAFETY: a line is sixteen cells with a stricter alignment, which `align_to` sees to.
         unsafe { self.cells().align_to().1 }

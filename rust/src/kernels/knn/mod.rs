@@ -10,17 +10,17 @@ mod bound;
 mod candidates;
 mod diagonal;
 mod dispatch;
-mod format;
-mod memory;
+pub(super) mod format;
+pub(super) mod memory;
 mod panels;
-mod plain;
+pub(super) mod plain;
 mod rows;
 mod search;
-mod tile;
+pub(super) mod tile;
 mod writing;
 
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-mod amx;
+pub(super) mod amx;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]

@@ -11,7 +11,7 @@ use crate::kernels::error::Error;
 
 /// How a row's cells are cut into chunks of nearly equal size.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Chunks {
+pub(in crate::kernels) struct Chunks {
     steps: usize,
     longest: usize,
 }

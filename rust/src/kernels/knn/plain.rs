@@ -11,10 +11,10 @@ const PAIR: usize = 2;
 
 /// Plain Rust.
 #[derive(Debug)]
-pub(super) struct Plain<S>(PhantomData<S>);
+pub(in crate::kernels) struct Plain<S>(PhantomData<S>);
 
 impl<S> Plain<S> {
-    pub(super) fn new() -> Self {
+    pub(in crate::kernels) fn new() -> Self {
         Self(PhantomData)
     }
 }

@@ -3,15 +3,15 @@
 use super::format::{Bf16, Format};
 
 /// Columns of a panel.
-pub(super) const COLS: usize = 16;
+pub(in crate::kernels) const COLS: usize = 16;
 
 /// One cell of each of sixteen columns, on a cache line of its own.
 #[derive(Debug, Clone, Copy)]
 #[repr(C, align(64))]
-pub(super) struct Line(pub(super) [u32; COLS]);
+pub(in crate::kernels) struct Line(pub(in crate::kernels) [u32; COLS]);
 
 /// Format and geometry of a filter: micro-tiles of `ROWS` rows and `PANELS` panels.
-pub(super) trait Shape: Copy + Send + Sync + 'static {
+pub(in crate::kernels) trait Shape: Copy + Send + Sync + 'static {
     type Format: Format;
     const ROWS: usize;
     const PANELS: usize;
@@ -34,7 +34,7 @@ pub(super) trait Shape: Copy + Send + Sync + 'static {
 
 /// Six rows by sixteen columns: twelve accumulators of eight, as sixteen registers allow.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Small<F>(std::marker::PhantomData<F>);
+pub(in crate::kernels) struct Small<F>(std::marker::PhantomData<F>);
 
 impl<F: Format> Shape for Small<F> {
     type Format = F;
@@ -45,7 +45,7 @@ impl<F: Format> Shape for Small<F> {
 
 /// Eight rows by forty-eight columns: twenty-four accumulators of sixteen, as thirty-two registers allow.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Wide<F>(std::marker::PhantomData<F>);
+pub(in crate::kernels) struct Wide<F>(std::marker::PhantomData<F>);
 
 impl<F: Format> Shape for Wide<F> {
     type Format = F;
@@ -56,7 +56,7 @@ impl<F: Format> Shape for Wide<F> {
 
 /// Two by two tiles of sixteen rows and sixteen columns, sixteen cells deep.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Tiles;
+pub(in crate::kernels) struct Tiles;
 
 impl Shape for Tiles {
     type Format = Bf16;
@@ -75,34 +75,35 @@ impl Shape for Tiles {
 
 /// The two operands of a micro-tile in one chunk.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Operands<'a> {
+pub(in crate::kernels) struct Operands<'a> {
     /// The rows' cells, at the shape's places.
-    pub(super) left: &'a [u32],
+    pub(in crate::kernels) left: &'a [u32],
     /// The columns' cells: `steps` lines of the first panel, and further panels `stride` lines on.
-    pub(super) right: &'a [Line],
-    pub(super) stride: usize,
-    pub(super) steps: usize,
+    pub(in crate::kernels) right: &'a [Line],
+    pub(in crate::kernels) stride: usize,
+    pub(in crate::kernels) steps: usize,
     /// Columns that will be read next: a path may fetch some of them while it multiplies.
-    pub(super) ahead: &'a [Line],
+    pub(in crate::kernels) ahead: &'a [Line],
 }
 
 impl Operands<'_> {
     /// No steps: what `multiply` adds to a tile that is finished but for its filter.
-    pub(super) const NOTHING: Self = Self { left: &[], right: &[], stride: 0, steps: 0, ahead: &[] };
+    pub(in crate::kernels) const NOTHING: Self =
+        Self { left: &[], right: &[], stride: 0, steps: 0, ahead: &[] };
 }
 
 /// What to do with a finished micro-tile.
 #[derive(Debug)]
-pub(super) struct Filter<'a> {
+pub(in crate::kernels) struct Filter<'a> {
     /// A limit for every row and one for every column; an entry is found if it reaches the smaller of its two.
-    pub(super) rows: &'a [f32],
-    pub(super) columns: &'a [f32],
+    pub(in crate::kernels) rows: &'a [f32],
+    pub(in crate::kernels) columns: &'a [f32],
     /// For every row, bit j tells whether column j was found.
-    pub(super) found: &'a mut [u64],
+    pub(in crate::kernels) found: &'a mut [u64],
 }
 
 /// What the search needs from an instruction path. A further path implements these and nothing else.
-pub(super) trait Kernel: Copy + Send + Sync {
+pub(in crate::kernels) trait Kernel: Copy + Send + Sync {
     type Shape: Shape;
     /// What a thread must hold while it multiplies.
     type Session;
@@ -130,7 +131,11 @@ pub(super) trait Kernel: Copy + Send + Sync {
 
 /// Panics if a micro-tile's slices do not have the sizes of `S`: what instruction paths rely on.
 #[inline(always)]
-pub(super) fn check_sizes<S: Shape>(operands: Operands<'_>, tile: &[u32], filter: Option<&Filter<'_>>) {
+pub(in crate::kernels) fn check_sizes<S: Shape>(
+    operands: Operands<'_>,
+    tile: &[u32],
+    filter: Option<&Filter<'_>>,
+) {
     let Operands { left, right, stride, steps, .. } = operands;
     assert!(left.len() == S::ROWS * steps && steps.is_multiple_of(S::STEPS));
     assert!(right.len() == (S::PANELS - 1) * stride + steps);
@@ -143,14 +148,14 @@ pub(super) fn check_sizes<S: Shape>(operands: Operands<'_>, tile: &[u32], filter
 }
 
 /// [`canonical_dot`] or the same bits faster.
-pub(super) type Dot = fn(&[f32], &[f32]) -> f64;
+pub(in crate::kernels) type Dot = fn(&[f32], &[f32]) -> f64;
 
 /// The dot product that decides: summed in float64 in one fixed order.
 ///
 /// A product of two float32 is exact in float64, so it makes no difference whether multiplication and addition are
 /// fused: sixteen lanes, added up in halves, give the same bits on every machine.
 #[inline(always)]
-pub(super) fn canonical_dot(x: &[f32], y: &[f32]) -> f64 {
+pub(in crate::kernels) fn canonical_dot(x: &[f32], y: &[f32]) -> f64 {
     let mut lanes = [0.0f64; 16];
     let (x_full, x_rest) = x.as_chunks::<16>();
     let (y_full, y_rest) = y.as_chunks::<16>();

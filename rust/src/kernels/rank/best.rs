@@ -41,6 +41,13 @@ impl Best {
         }
     }
 
+    /// Raises `bar` by what is known already.
+    pub(super) fn raise(&mut self, bar: &mut f32) {
+        if self.kept.len() > self.k {
+            *bar = self.halve().next_down();
+        }
+    }
+
     /// Keeps the wanted number and returns the score of the worst.
     #[inline(never)]
     fn halve(&mut self) -> f32 {
@@ -65,7 +72,7 @@ impl Best {
 
 /// A number that is the smaller, the better: by score, then by item. Both zeros are one score.
 #[inline(always)]
-fn place(score: f32, item: i32) -> u64 {
+pub(super) fn place(score: f32, item: i32) -> u64 {
     let bits = (score + 0.0).to_bits();
     // Without the sign, floats of one sign are ordered as their bits are.
     let descending = if bits >> 31 == 0 { !bits ^ 1 << 31 } else { bits };
@@ -74,7 +81,7 @@ fn place(score: f32, item: i32) -> u64 {
 
 /// The score in a number of [`place`].
 #[inline(always)]
-fn score(place: u64) -> f32 {
+pub(super) fn score(place: u64) -> f32 {
     let descending = (place >> 32) as u32;
     f32::from_bits(if descending >> 31 == 0 { !descending ^ 1 << 31 } else { descending })
 }

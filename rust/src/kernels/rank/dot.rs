@@ -1,6 +1,6 @@
 //! The walk of a dot product.
 
-use super::pack::{PackedItems, PackedUsers};
+use super::pack::{PackedItems, UserTiles};
 use super::tile::{PANEL, USERS, dots};
 use super::walk::{BLOCK, Found, valid};
 use crate::kernels::cancel::Cancel;
@@ -14,7 +14,7 @@ const LOOK_EVERY: usize = 64;
 pub(super) struct Dot<'a> {
     pub width: usize,
     pub items: &'a PackedItems<'a>,
-    pub users: &'a PackedUsers,
+    pub users: &'a UserTiles,
     pub found: Found,
     pub cancel: &'a Cancel,
 }
@@ -31,19 +31,22 @@ impl<'a> Work for Dot<'a> {
             if panel % LOOK_EVERY == 0 {
                 self.cancel.check()?;
             }
-            let valid = valid(self.items, panel);
+            let valid = valid(self.items.order, panel * PANEL);
             dots(lanes, &self.users.base, rows, scores);
-            self.found.enter(panel, scores);
+            let scores = scores.as_flattened_mut();
+            self.found.mask(panel, BLOCK, |user, lane| {
+                scores[user][lane] = f32::NEG_INFINITY;
+            });
+            self.found.after_sample(panel * PANEL);
             let users = self.found.bars.iter_mut().zip(&mut self.found.best);
-            for ((bar, best), scores) in users.zip(scores.as_flattened()) {
+            for ((bar, best), scores) in users.zip(&*scores) {
                 let mut bits = valid & lanes.above(lanes.load(scores), lanes.splat(*bar));
                 while bits != 0 {
                     let lane = bits.trailing_zeros() as usize;
                     bits &= bits - 1;
-                    let item = self.items.order.items[panel * PANEL + lane];
                     // The bar may have risen since.
                     if scores[lane] > *bar {
-                        best.push(scores[lane], item, bar);
+                        best.push(scores[lane], self.items.order.items[panel * PANEL + lane], bar);
                     }
                 }
             }

@@ -5,18 +5,15 @@
 //! asked. Nor is it greater than the greatest of the experts, so `base + max_e s_e` must be above it before the router
 //! is. Both bounds allow for rounding, hence nothing is lost.
 
-use super::beside::{self, GROUPS, PerExpert, TOGETHER};
-use super::pack::{PackedExperts, PackedItems, PackedUsers};
-use super::router::{MAX_EXPERTS, largest, mix};
+use super::beside::TOGETHER;
+use super::pack::{PackedItems, UserTiles};
+use super::pairwise::{Asked, Pair, Pairwise, SLACK};
 use super::tile::{PANEL, Tile, USERS, dots};
-use super::towers::Experts;
 use super::walk::{BLOCK, Found, valid};
 use crate::kernels::cancel::Cancel;
 use crate::kernels::error::Error;
 use crate::kernels::lanes::{Lanes, WIDTH, Work};
 
-/// The mix is a sum of at most 64 rounded products over a rounded sum: its relative error is far below.
-const SLACK: f32 = 3e-5;
 /// Experts are evaluated for whole panels where more than one pair in so many is left.
 const DENSE: u32 = 3;
 /// Panels between two looks at the flag that stops the walk.
@@ -24,42 +21,11 @@ const LOOK_EVERY: usize = 16;
 
 /// Some users against all items.
 pub(super) struct Mixture<'a> {
-    pub experts: Experts<'a>,
-    pub width: usize,
+    pub pairwise: Pairwise<'a>,
     pub items: &'a PackedItems<'a>,
-    pub packed: &'a PackedExperts,
-    pub users: &'a PackedUsers,
+    pub users: &'a UserTiles,
     pub found: Found,
-    pub waiting: Waiting,
     pub cancel: &'a Cancel,
-}
-
-/// Pairs that wait for the router, which weighs sixteen of them at a time.
-pub(super) struct Waiting {
-    pairs: [Pair; WIDTH],
-    /// What each expert says of them.
-    values: [[f32; WIDTH]; MAX_EXPERTS],
-    /// How much the router wants each.
-    wishes: [[f32; WIDTH]; MAX_EXPERTS],
-    len: usize,
-}
-
-#[derive(Clone, Copy, Default)]
-struct Pair {
-    user: usize,
-    place: usize,
-    base: f32,
-}
-
-impl Waiting {
-    pub(super) fn new() -> Self {
-        Self {
-            pairs: [Pair::default(); WIDTH],
-            values: [[0.0; WIDTH]; MAX_EXPERTS],
-            wishes: [[0.0; WIDTH]; MAX_EXPERTS],
-            len: 0,
-        }
-    }
 }
 
 /// A panel of items as it is worked on.
@@ -71,30 +37,41 @@ struct Panel<'a> {
     left: &'a [u32],
 }
 
+impl Panel<'_> {
+    #[inline(always)]
+    fn pair(&self, user: usize, lane: usize) -> Pair {
+        let base = self.base[user / USERS][user % USERS][lane];
+        Pair { user, place: self.index * PANEL + lane, base }
+    }
+}
+
 impl<'a> Work for Mixture<'a> {
     type Output = Result<Found, Error>;
 
     #[inline(always)]
     fn run<L: Lanes>(mut self, lanes: L) -> Self::Output {
-        let width = self.width;
+        let (width, n) = (self.pairwise.asked.width, self.pairwise.asked.experts.n);
         let n_users = self.found.best.len();
         let n_tiles = n_users.div_ceil(USERS);
         let mut base = [[[0.0; PANEL]; USERS]; BLOCK / USERS];
-        let mut values = vec![[[0.0; PANEL]; USERS]; self.experts.n * n_tiles];
+        let mut values = vec![[[0.0; PANEL]; USERS]; n * n_tiles];
         let mut left = [0; BLOCK];
         for (index, rows) in self.items.base.chunks_exact(width).enumerate() {
             if index % LOOK_EVERY == 0 {
                 self.cancel.check()?;
             }
             dots(lanes, &self.users.base, rows, &mut base[..n_tiles]);
-            self.found.enter(index, &mut base);
-            let valid = valid(self.items, index);
-            let lengths = lanes.load(&self.packed.lengths[index]);
+            self.found.mask(index, n_users, |user, lane| {
+                base[user / USERS][user % USERS][lane] = f32::NEG_INFINITY;
+            });
+            self.found.after_sample(index * PANEL);
+            let valid = valid(self.items.order, index * PANEL);
+            let lengths = lanes.load(&self.pairwise.asked.items.lengths[index]);
             let mut count = 0;
             for (user, left) in left[..n_users].iter_mut().enumerate() {
                 // What the scores cannot exceed, by the lengths of towers.
                 let base = lanes.load(&base[user / USERS][user % USERS]);
-                let bound = lanes.fma(lanes.splat(self.users.lengths[user]), lengths, base);
+                let bound = lanes.fma(lanes.splat(self.pairwise.asked.users.lengths[user]), lengths, base);
                 *left = valid & lanes.above(bound, lanes.splat(self.found.bars[user]));
                 count += left.count_ones();
             }
@@ -105,9 +82,7 @@ impl<'a> Work for Mixture<'a> {
                 self.some(lanes, &panel);
             }
         }
-        if self.waiting.len > 0 {
-            self.weigh(lanes);
-        }
+        self.pairwise.settle(lanes, &mut self.found);
         Ok(self.found)
     }
 }
@@ -116,8 +91,8 @@ impl Mixture<'_> {
     /// Settles a panel most of whose pairs are left.
     #[inline(always)]
     fn all<L: Lanes>(&mut self, lanes: L, panel: &Panel<'_>, values: &mut [Tile]) {
-        let width = self.width;
-        let rows = self.packed.panel(&self.experts, width, &self.items.order.items, panel.index);
+        let Asked { width, experts, items, .. } = self.pairwise.asked;
+        let rows = items.panel(&experts, width, &self.items.order.items, panel.index);
         let n_tiles = panel.base.len();
         for (expert, rows) in rows.chunks_exact(width).enumerate() {
             let users = &self.users.experts[expert * n_tiles * width..][..n_tiles * width];
@@ -131,10 +106,8 @@ impl Mixture<'_> {
             while bits != 0 {
                 let lane = bits.trailing_zeros() as usize;
                 bits &= bits - 1;
-                for (expert, values) in values.chunks_exact(n_tiles).enumerate() {
-                    self.waiting.values[expert][self.waiting.len] = values[tile][row][lane];
-                }
-                self.await_router(lanes, panel, user, lane);
+                let values = values.chunks_exact(n_tiles).map(|values| values[tile][row][lane]);
+                self.pairwise.wait(lanes, &mut self.found, panel.pair(user, lane), values);
             }
         }
     }
@@ -142,8 +115,6 @@ impl Mixture<'_> {
     /// Settles a panel few of whose pairs are left: item by item, a few users at a time.
     #[inline(always)]
     fn some<L: Lanes>(&mut self, lanes: L, panel: &Panel<'_>) {
-        let (width, n) = (self.width, self.experts.n);
-        let size = beside::size(n, width);
         let mut asking = [[0u8; BLOCK]; PANEL];
         let mut counts = [0usize; PANEL];
         for (user, &left) in panel.left.iter().enumerate() {
@@ -155,78 +126,15 @@ impl Mixture<'_> {
                 counts[lane] += 1;
             }
         }
-        let groups = n.div_ceil(WIDTH);
-        let mut values: [PerExpert; TOGETHER] = [[[0.0; WIDTH]; GROUPS]; TOGETHER];
         for lane in 0..PANEL {
             for users in asking[lane][..counts[lane]].chunks(TOGETHER) {
-                let item = &self.packed.towers[(panel.index * PANEL + lane) * size..][..size];
-                let mut towers = [&[][..]; TOGETHER];
-                for (at, towers) in towers.iter_mut().enumerate() {
-                    let user = usize::from(users[at.min(users.len() - 1)]);
-                    *towers = &self.users.towers[user * size..][..size];
+                let mut pairs = [Pair::default(); TOGETHER];
+                for (pair, &user) in pairs.iter_mut().zip(users) {
+                    *pair = panel.pair(user.into(), lane);
                 }
-                beside::products(lanes, towers, [item], n, &mut values);
-                for (&user, values) in users.iter().zip(&values) {
-                    let user = usize::from(user);
-                    let mut high = lanes.splat(0.0);
-                    let mut far = lanes.splat(0.0);
-                    for values in &values[..groups] {
-                        let values = lanes.load(values);
-                        high = lanes.max(values, high);
-                        far = lanes.max(lanes.abs(values), far);
-                    }
-                    let bound = largest(lanes, far).mul_add(SLACK, largest(lanes, high));
-                    if panel.base[user / USERS][user % USERS][lane] + bound > self.found.bars[user] {
-                        for (own, &value) in self.waiting.values.iter_mut().zip(&values.as_flattened()[..n]) {
-                            own[self.waiting.len] = value;
-                        }
-                        self.await_router(lanes, panel, user, lane);
-                    }
-                }
+                self.pairwise.ask::<L, 1>(lanes, &mut self.found, &pairs[..users.len()]);
             }
         }
-    }
-
-    /// Lets a pair wait for the router; its values stand in the next free place already.
-    #[inline(always)]
-    fn await_router<L: Lanes>(&mut self, lanes: L, panel: &Panel<'_>, user: usize, lane: usize) {
-        let place = panel.index * PANEL + lane;
-        let waiting = &mut self.waiting;
-        waiting.pairs[waiting.len] = Pair { user, place, base: panel.base[user / USERS][user % USERS][lane] };
-        waiting.len += 1;
-        if waiting.len == WIDTH {
-            self.weigh(lanes);
-        }
-    }
-
-    /// Scores and offers the pairs that wait.
-    #[inline(always)]
-    fn weigh<L: Lanes>(&mut self, lanes: L) {
-        let Experts { n, rank, top, .. } = self.experts;
-        let size = beside::size(n, rank);
-        let mut own: [PerExpert; TOGETHER] = [[[0.0; WIDTH]; GROUPS]; TOGETHER];
-        for (half, pairs) in self.waiting.pairs.as_chunks::<TOGETHER>().0.iter().enumerate() {
-            let (mut users, mut items) = ([&[][..]; TOGETHER], [&[][..]; TOGETHER]);
-            for (pair, (user, item)) in pairs.iter().zip(users.iter_mut().zip(&mut items)) {
-                *user = &self.users.keys[pair.user * size..][..size];
-                *item = &self.packed.keys[pair.place * size..][..size];
-            }
-            beside::products(lanes, users, items, n, &mut own);
-            for (at, own) in own.iter().enumerate() {
-                for (wishes, &wish) in self.waiting.wishes.iter_mut().zip(&own.as_flattened()[..n]) {
-                    wishes[half * TOGETHER + at] = wish;
-                }
-            }
-        }
-        let mixed = mix(lanes, &self.waiting.wishes[..n], &self.waiting.values[..n], top);
-        for (pair, mixed) in self.waiting.pairs.iter().zip(mixed).take(self.waiting.len) {
-            let score = pair.base + mixed;
-            if score > self.found.bars[pair.user] {
-                let item = self.items.order.items[pair.place];
-                self.found.best[pair.user].push(score, item, &mut self.found.bars[pair.user]);
-            }
-        }
-        self.waiting.len = 0;
     }
 }
 

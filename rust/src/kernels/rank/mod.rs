@@ -2,18 +2,24 @@
 //!
 //! Higher scores first, then lower items. A score of one pair is always made by the same operations in the same order,
 //! so the result does not depend on threads, on how users are batched, or on the instruction path. Items whose score
-//! is NaN or -∞ are never ranked. Memory: O(B · k), and a packed copy of the item towers, or two
-//! where the bounds spare nothing.
+//! is NaN or -∞ are never ranked. Where the machine multiplies bfloat16 in tiles, most pairs are ruled out by [`sieve`]
+//! before anything is scored truly. Memory: O(B · k), and a packed copy of the item towers, or two where the bounds
+//! spare nothing.
 
 mod beside;
 mod best;
+mod coarse;
 mod dot;
 mod mixture;
 mod order;
 mod pack;
 mod pairs;
+mod pairwise;
 mod router;
 mod scores;
+mod settle;
+mod shortlist;
+mod sieve;
 #[cfg(test)]
 mod tests;
 mod tile;

@@ -3,11 +3,11 @@
 //! Without a guess most candidates enter only to be displaced later. With one, a user whose guess was too high is
 //! walked again: the order and the guess change no result.
 
-use super::tile::PANEL;
-
 /// The sample: one item in so many, but no fewer than `LEAST`.
 const SHARE: usize = 16;
 const LEAST: usize = 1024;
+/// The sample ends where any walk begins with a new stretch of items.
+const STRETCH: usize = 32;
 
 /// The order of a walk.
 pub(super) struct Order {
@@ -15,13 +15,13 @@ pub(super) struct Order {
     pub items: Vec<i32>,
     /// Where each item stands.
     pub places: Vec<u32>,
-    /// Panels of the sample; 0 where the catalogue is too small for one.
+    /// Items of the sample, a multiple of 32; 0 where the catalogue is too small for one.
     pub sample: usize,
 }
 
 impl Order {
     pub(super) fn new(n_items: usize) -> Self {
-        let size = (n_items / SHARE).max(LEAST).next_multiple_of(PANEL);
+        let size = (n_items / SHARE).max(LEAST).next_multiple_of(STRETCH);
         let size = if n_items < 4 * size { 0 } else { size };
         let (mut items, mut rest) = (Vec::with_capacity(n_items), Vec::with_capacity(n_items));
         for item in 0..n_items {
@@ -34,7 +34,7 @@ impl Order {
         for (place, &item) in items.iter().enumerate() {
             places[item as usize] = place as u32;
         }
-        Self { items, places, sample: size / PANEL }
+        Self { items, places, sample: size }
     }
 
     /// Which best score of the sample is a user's guess, if it helps: so low that hardly any user has fewer than `k`
@@ -42,7 +42,7 @@ impl Order {
     ///
     /// About λ of a user's k best are in the sample, with a deviation of √λ.
     pub(super) fn guess(&self, k: usize) -> Option<usize> {
-        let expected = (k * self.sample * PANEL) as f64 / self.items.len().max(1) as f64;
+        let expected = (k * self.sample) as f64 / self.items.len().max(1) as f64;
         let guess = (expected + 3.0 * expected.sqrt() + 2.0) as usize;
         (self.sample > 0 && guess < k).then_some(guess)
     }
@@ -62,7 +62,7 @@ mod tests {
             assert_eq!(sorted.len(), n);
             assert!((0..n).all(|item| order.items[order.places[item] as usize] as usize == item));
             assert_eq!(order.sample > 0, n >= 4 * LEAST);
-            let sample = &order.items[..order.sample * PANEL];
+            let sample = &order.items[..order.sample];
             assert!(sample.is_sorted());
             assert!(sample.windows(2).all(|pair| ((pair[1] - pair[0]) as usize) <= SHARE + 1));
         }

@@ -95,11 +95,40 @@ impl PackedExperts {
 }
 
 /// Some users, filled up with zeros to whole tiles.
-pub(super) struct PackedUsers {
+pub(super) struct UserTiles {
     /// Tile after tile, `width` rows of one number per user.
     pub base: Vec<[f32; USERS]>,
     /// The same of each expert, one after the other, the weight of the mixture multiplied in.
     pub experts: Vec<[f32; USERS]>,
+}
+
+impl UserTiles {
+    pub(super) fn new(towers: &Towers<'_>, users: &[i32]) -> Self {
+        let width = towers.width;
+        let n_tiles = users.len().div_ceil(USERS);
+        let mut base = vec![[0.0; USERS]; n_tiles * width];
+        for (out, users) in base.chunks_exact_mut(width).zip(users.chunks(USERS)) {
+            side_by_side(users.iter().map(|&user| row(towers.users, user, width)), out);
+        }
+        let n = towers.active().map_or(0, |experts| experts.n);
+        let mut experts = vec![[0.0; USERS]; n * n_tiles * width];
+        if let Some(own) = towers.active() {
+            for (at, &user) in users.iter().enumerate() {
+                let own = weighted(&own, width, user);
+                for (expert, own) in own.chunks_exact(width).enumerate() {
+                    let tile = &mut experts[(expert * n_tiles + at / USERS) * width..][..width];
+                    for (out, &value) in tile.iter_mut().zip(own) {
+                        out[at % USERS] = value;
+                    }
+                }
+            }
+        }
+        Self { base, experts }
+    }
+}
+
+/// What the experts know of some users.
+pub(super) struct UserExperts {
     /// User after user, experts beside each other, the weight of the mixture multiplied in.
     pub towers: Vec<[f32; WIDTH]>,
     /// The same of the keys.
@@ -108,44 +137,34 @@ pub(super) struct PackedUsers {
     pub lengths: Vec<f32>,
 }
 
-impl PackedUsers {
-    pub(super) fn new(towers: &Towers<'_>, users: &[i32]) -> Self {
-        let width = towers.width;
-        let n_tiles = users.len().div_ceil(USERS);
-        let mut base = vec![[0.0; USERS]; n_tiles * width];
-        for (out, users) in base.chunks_exact_mut(width).zip(users.chunks(USERS)) {
-            side_by_side(users.iter().map(|&user| row(towers.users, user, width)), out);
-        }
-        let mut packed =
-            Self { base, experts: Vec::new(), towers: Vec::new(), keys: Vec::new(), lengths: Vec::new() };
-        let Some(experts) = towers.active() else { return packed };
-        let (n, rank, weight) = (experts.n, experts.rank, experts.weight);
+impl UserExperts {
+    pub(super) fn new(experts: &Experts<'_>, width: usize, users: &[i32]) -> Self {
+        let (n, rank) = (experts.n, experts.rank);
         let (tower_size, key_size) = (beside::size(n, width), beside::size(n, rank));
-        let weighted: Vec<f32> = users
+        let mut towers = vec![[0.0; WIDTH]; users.len() * tower_size];
+        let mut keys = vec![[0.0; WIDTH]; users.len() * key_size];
+        let lengths = users
             .iter()
-            .flat_map(|&user| row(experts.user_towers, user, n * width))
-            .map(|value| weight * value)
+            .zip(towers.chunks_exact_mut(tower_size).zip(keys.chunks_exact_mut(key_size)))
+            .map(|(&user, (towers, keys))| {
+                let own = weighted(experts, width, user);
+                beside::lay_out(&own, n, width, towers);
+                beside::lay_out(row(experts.user_keys, user, n * rank), n, rank, keys);
+                longest(&own, width)
+            })
             .collect();
-        packed.experts = vec![[0.0; USERS]; n * n_tiles * width];
-        packed.towers = vec![[0.0; WIDTH]; users.len() * tower_size];
-        packed.keys = vec![[0.0; WIDTH]; users.len() * key_size];
-        for (at, (&user, own)) in users.iter().zip(weighted.chunks_exact(n * width)).enumerate() {
-            for (expert, own) in own.chunks_exact(width).enumerate() {
-                let tile = &mut packed.experts[(expert * n_tiles + at / USERS) * width..][..width];
-                for (out, &value) in tile.iter_mut().zip(own) {
-                    out[at % USERS] = value;
-                }
-            }
-            beside::lay_out(own, n, width, &mut packed.towers[at * tower_size..][..tower_size]);
-            let keys = row(experts.user_keys, user, n * rank);
-            beside::lay_out(keys, n, rank, &mut packed.keys[at * key_size..][..key_size]);
-            packed.lengths.push(longest(own, width));
-        }
-        packed
+        Self { towers, keys, lengths }
     }
 }
 
-fn row(values: &[f32], at: i32, width: usize) -> &[f32] {
+/// The towers of a user, `(n, width)`, as the pairs' products see them.
+pub(super) fn weighted(experts: &Experts<'_>, width: usize, user: i32) -> Vec<f32> {
+    let own = row(experts.user_towers, user, experts.n * width);
+    own.iter().map(|value| experts.weight * value).collect()
+}
+
+/// A row of a matrix.
+pub(super) fn row(values: &[f32], at: i32, width: usize) -> &[f32] {
     &values[at as usize * width..][..width]
 }
 

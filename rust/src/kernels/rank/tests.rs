@@ -1,10 +1,12 @@
 //! Ranking equals scoring every pair, on every instruction path and for any batching.
 
 use super::order::Order;
-use super::tile::PANEL;
+use super::walk::Walk;
 use super::*;
 use crate::kernels::cancel::Cancel;
 use crate::kernels::csr::Indptr;
+use crate::kernels::knn::plain::Plain;
+use crate::kernels::knn::tile::Tiles;
 use crate::kernels::rng::Stream;
 use crate::kernels::simd::Path;
 
@@ -52,46 +54,80 @@ impl Example {
     }
 }
 
+/// Ranks as a path does, and as the sieve does in plain Rust where AMX is missing, with the vectors of that path.
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    Path(Path),
+    Sieve(Path),
+}
+
+impl Way {
+    fn all() -> impl Iterator<Item = Self> {
+        Path::available().flat_map(|path| [Self::Path(path), Self::Sieve(path)])
+    }
+
+    /// Scores and items of the `k` best of each user.
+    fn rank(
+        self,
+        towers: &Towers<'_>,
+        users: &[i32],
+        seen: Option<Pattern<'_>>,
+        k: usize,
+    ) -> Vec<(f32, i32)> {
+        let cancel = &Cancel::new();
+        let (mut items, mut scores) = (vec![7; users.len() * k], vec![7.0; users.len() * k]);
+        let places = Places { items: &mut items, scores: &mut scores, k };
+        match self {
+            Self::Path(path) => rank_towers(towers, users, seen, places, path, cancel).unwrap(),
+            Self::Sieve(path) => {
+                let order = Order::new(towers.n_items());
+                let walk = Walk::new(towers, &order, users, seen, &places, path, cancel).unwrap();
+                walk.by_sieve(Plain::<Tiles>::new(), users, places).unwrap();
+            }
+        }
+        scores.into_iter().zip(items).collect()
+    }
+}
+
+/// The same by scoring every pair that was not seen, and sorting.
+fn sort_all(towers: &Towers<'_>, users: &[i32], seen: Option<Pattern<'_>>, k: usize) -> Vec<(f32, i32)> {
+    let paths: Vec<Path> = Path::available().collect();
+    let mut best = Vec::new();
+    for &user in users {
+        let seen = seen.map_or(&[][..], |seen| seen.row(user as usize));
+        let unseen: Vec<i32> = (0..towers.n_items() as i32).filter(|item| !seen.contains(item)).collect();
+        let mut scores = vec![0.0; unseen.len()];
+        let path = paths[user as usize % paths.len()];
+        let repeated = vec![user; unseen.len()];
+        score_pairs(towers, &repeated, &unseen, &mut scores, &mut [], path, &Cancel::new()).unwrap();
+        let mut pairs: Vec<(f32, i32)> = scores.into_iter().zip(unseen).collect();
+        pairs.retain(|pair| pair.0 > f32::NEG_INFINITY);
+        pairs.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        pairs.resize(k.max(pairs.len()), (f32::NEG_INFINITY, NO_ITEM));
+        best.extend(pairs.into_iter().take(k));
+    }
+    best
+}
+
 #[test]
 fn ranking_equals_scoring_every_pair() {
-    let paths: Vec<Path> = Path::available().collect();
-    let cancel = Cancel::new();
     for (width, n, rank) in [(1, 0, 1), (5, 1, 2), (8, 3, 3), (19, 9, 4), (4, 20, 2)] {
         let example = Example::new(13, 37, width, n, rank);
         let (n_users, n_items) = (example.n_users, example.n_items);
         let indptr: Vec<i32> = (0..=n_users as i32).map(|user| user * 3).collect();
         let indices: Vec<i32> = (0..n_users as i32).flat_map(|user| [user, user + 5, user + 24]).collect();
-        let seen = Pattern::new(Indptr::Narrow(&indptr), &indices, n_items).unwrap();
+        let seen = Some(Pattern::new(Indptr::Narrow(&indptr), &indices, n_items).unwrap());
         let users: Vec<i32> = (0..n_users as i32).rev().collect();
         for (weight, top, k) in [(0.5, 1, 4), (-2.0, n.max(1), 10), (0.0, 1, 3), (1.5, n.clamp(1, 3), 40)] {
             let towers = example.towers(weight, top);
-            let mut expected = Vec::new();
-            for &user in &users {
-                let unseen: Vec<i32> =
-                    (0..n_items as i32).filter(|item| !seen.row(user as usize).contains(item)).collect();
-                let mut scores = vec![0.0; unseen.len()];
-                let path = paths[user as usize % paths.len()];
-                let repeated = vec![user; unseen.len()];
-                score_pairs(&towers, &repeated, &unseen, &mut scores, &mut [], path, &cancel).unwrap();
-                let mut pairs: Vec<(f32, i32)> = scores.into_iter().zip(unseen).collect();
-                pairs.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-                pairs.resize(k.max(pairs.len()), (f32::NEG_INFINITY, NO_ITEM));
-                expected.extend(pairs.into_iter().take(k));
-            }
-            for path in Path::available() {
+            let expected = sort_all(&towers, &users, seen, k);
+            for way in Way::all() {
                 for batch in [1, 4, users.len()] {
-                    let (mut items, mut scores) = (Vec::new(), Vec::new());
-                    for users in users.chunks(batch) {
-                        let (mut i, mut s) = (vec![7; users.len() * k], vec![7.0; users.len() * k]);
-                        let places = Places { items: &mut i, scores: &mut s, k };
-                        rank_towers(&towers, users, Some(seen), places, path, &cancel).unwrap();
-                        items.extend(i);
-                        scores.extend(s);
-                    }
-                    let found: Vec<(f32, i32)> = scores.into_iter().zip(items).collect();
+                    let found: Vec<(f32, i32)> =
+                        users.chunks(batch).flat_map(|users| way.rank(&towers, users, seen, k)).collect();
                     assert_eq!(
                         found, expected,
-                        "width {width} experts {n} weight {weight} top {top} {path:?}"
+                        "width {width} experts {n} weight {weight} top {top} {way:?}"
                     );
                 }
             }
@@ -99,9 +135,64 @@ fn ranking_equals_scoring_every_pair() {
     }
 }
 
+/// Rows that bfloat16 cannot tell apart, rows far longer and shorter than the others, and zeros.
+#[test]
+fn what_coarse_scores_cannot_tell_apart_is_told_apart() {
+    let stream = Stream::new(9, 0);
+    for (width, n, rank) in [(3, 0, 1), (40, 0, 1), (33, 3, 2), (64, 5, 3)] {
+        let mut example = Example::new(70, 400, width, n, rank);
+        let [users, items, user_towers, item_towers, ..] = &mut example.arrays;
+        for (salt, values) in [users, items, user_towers, item_towers].into_iter().enumerate() {
+            for (at, value) in values.iter_mut().enumerate() {
+                *value += 1e-4 * stream.bits32((salt << 24 | at) as u64) as f32 / 2f32.powi(32);
+            }
+        }
+        let [users, items, _, item_towers, ..] = &mut example.arrays;
+        let first = items[..width].to_vec();
+        for (item, row) in items.chunks_exact_mut(width).enumerate() {
+            match item % 10 {
+                0..5 => row.iter_mut().zip(&first).for_each(|(x, &y)| *x = y + *x * 1e-5),
+                5 => row.iter_mut().for_each(|x| *x *= 1e-20),
+                6 => row.fill(0.0),
+                _ => {}
+            }
+        }
+        items[7 * width..8 * width].iter_mut().for_each(|x| *x *= 1e6);
+        users[width..2 * width].fill(0.0);
+        users[2 * width..3 * width].iter_mut().for_each(|x| *x *= 1e-25);
+        for row in item_towers.chunks_exact_mut(width.max(1)).step_by(3) {
+            row.iter_mut().for_each(|x| *x *= 1e-3);
+        }
+        let users: Vec<i32> = (0..70).collect();
+        for (weight, top, k) in [(0.3, n.max(1), 20), (2.0, 1, 5), (-0.5, n.clamp(1, 2), 60)] {
+            let towers = example.towers(weight, top);
+            let expected = sort_all(&towers, &users, None, k);
+            for way in Way::all() {
+                let found = way.rank(&towers, &users, None, k);
+                assert!(found == expected, "width {width} experts {n} weight {weight} {way:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn numbers_without_coarse_scores_are_ranked_all_the_same() {
+    for odd in [f32::NAN, f32::INFINITY, 1e20] {
+        for array in 0..4 {
+            let mut example = Example::new(5, 40, 6, 2, 2);
+            example.arrays[array][13] = odd;
+            let towers = example.towers(0.5, 2);
+            let expected = sort_all(&towers, &[0, 1, 2, 3, 4], None, 10);
+            for path in Path::available() {
+                let found = Way::Path(path).rank(&towers, &[0, 1, 2, 3, 4], None, 10);
+                assert_eq!(found, expected, "{odd} in {array} {path:?}");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_guess_from_a_sample_loses_nothing() {
-    let cancel = Cancel::new();
     let n_items = 4500;
     let sample = Order::new(n_items);
     assert!(sample.sample > 0);
@@ -110,32 +201,18 @@ fn a_guess_from_a_sample_loses_nothing() {
         // The first user likes the sample alone, ties all over, so that it has too few above any guess.
         example.arrays[0][..width].fill(1.0);
         for (place, &item) in sample.items.iter().enumerate() {
-            example.arrays[1][item as usize * width] = if place < sample.sample * PANEL { 1.0 } else { -1.0 };
+            example.arrays[1][item as usize * width] = if place < sample.sample { 1.0 } else { -1.0 };
         }
         let towers = example.towers(0.5, 1);
         let indptr: Vec<i32> = (0..=9).map(|user| user * 700).collect();
         let indices: Vec<i32> = (0..9).flat_map(|user| (0..700).map(move |i| user + 6 * i)).collect();
-        let seen = Pattern::new(Indptr::Narrow(&indptr), &indices, n_items).unwrap();
+        let seen = Some(Pattern::new(Indptr::Narrow(&indptr), &indices, n_items).unwrap());
+        let users: Vec<i32> = (0..9).collect();
         for k in [1, 20, 4000] {
-            let mut expected = Vec::new();
-            for user in 0..9 {
-                let unseen: Vec<i32> =
-                    (0..n_items as i32).filter(|item| !seen.row(user).contains(item)).collect();
-                let (mut scores, repeated) = (vec![0.0; unseen.len()], vec![user as i32; unseen.len()]);
-                let path = Path::Portable;
-                score_pairs(&towers, &repeated, &unseen, &mut scores, &mut [], path, &cancel).unwrap();
-                let mut pairs: Vec<(f32, i32)> = scores.into_iter().zip(unseen).collect();
-                pairs.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-                pairs.resize(k.max(pairs.len()), (f32::NEG_INFINITY, NO_ITEM));
-                expected.extend(pairs.into_iter().take(k));
-            }
-            for path in Path::available() {
-                let users: Vec<i32> = (0..9).collect();
-                let (mut items, mut scores) = (vec![7; 9 * k], vec![7.0; 9 * k]);
-                let places = Places { items: &mut items, scores: &mut scores, k };
-                rank_towers(&towers, &users, Some(seen), places, path, &cancel).unwrap();
-                let found: Vec<(f32, i32)> = scores.into_iter().zip(items).collect();
-                assert!(found == expected, "width {width} experts {n} k {k} {path:?}");
+            let expected = sort_all(&towers, &users, seen, k);
+            for way in Way::all() {
+                let found = way.rank(&towers, &users, seen, k);
+                assert!(found == expected, "width {width} experts {n} k {k} {way:?}");
             }
         }
     }

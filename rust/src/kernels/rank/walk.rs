@@ -3,20 +3,30 @@
 use rayon::prelude::*;
 
 use super::best::Best;
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+use super::coarse;
+use super::coarse::{CoarseItems, CoarseUsers, SIDE};
 use super::dot::Dot;
-use super::mixture::{Mixture, Waiting};
+use super::mixture::Mixture;
 use super::order::Order;
-use super::pack::{PackedExperts, PackedItems, PackedUsers};
-use super::tile::{PANEL, Tile, USERS};
+use super::pack::{PackedExperts, PackedItems, UserExperts, UserTiles};
+use super::pairwise::{Asked, Pairwise};
+use super::sieve::Sieve;
+use super::tile::{PANEL, USERS};
 use super::towers::{Experts, Towers};
 use super::{Places, check_users};
 use crate::kernels::cancel::Cancel;
 use crate::kernels::csr::Pattern;
 use crate::kernels::error::Error;
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+use crate::kernels::knn::amx::Amx;
+use crate::kernels::knn::tile::{Kernel, Tiles};
 use crate::kernels::simd::Path;
 
 /// The most users that walk together: their vectors stay in the second-level cache while the items pass.
 pub(super) const BLOCK: usize = 120;
+/// The same where the vectors are coarse.
+const COARSE_BLOCK: usize = 192;
 
 /// Ranks all items for each of `users`, leaving out what they have seen.
 ///
@@ -34,39 +44,22 @@ pub fn rank_towers(
     path: Path,
     cancel: &Cancel,
 ) -> Result<(), Error> {
-    towers.check()?;
-    places.check(users.len())?;
-    check_users(users, towers.n_users(), towers.n_items(), seen)?;
-    let order = Order::new(towers.n_items());
-    let packed = PackedItems::new(towers, &order);
-    let experts =
-        towers.active().map(|experts| (experts, PackedExperts::new(&experts, towers.width, &order.items)));
-    let walk = Walk { towers, packed, experts, seen, k: places.k.min(towers.n_items()), path, cancel };
-    let Places { items, scores, k } = places;
-    // Few users are shared out among the threads; how many walk together changes no bit.
-    let block =
-        users.len().div_ceil(rayon::current_num_threads()).next_multiple_of(USERS).clamp(USERS, BLOCK);
-    let outputs = items.par_chunks_mut(block * k).zip(scores.par_chunks_mut(block * k));
-    users.par_chunks(block).zip(outputs).try_for_each(|(users, (items, scores))| {
-        let guess = order.guess(walk.k);
-        let mut best = walk.past(users, guess)?;
-        let missed: Vec<usize> = (0..users.len()).filter(|&at| !best[at].is_full()).collect();
-        if guess.is_some() && !missed.is_empty() {
-            let again: Vec<i32> = missed.iter().map(|&at| users[at]).collect();
-            for (at, found) in missed.into_iter().zip(walk.past(&again, None)?) {
-                best[at] = found;
-            }
-        }
-        let outputs = items.chunks_mut(k).zip(scores.chunks_mut(k));
-        best.into_iter().zip(outputs).for_each(|(best, (items, scores))| best.finish(items, scores));
-        Ok(())
-    })
+    let order = &Order::new(towers.n_items());
+    let walk = Walk::new(towers, order, users, seen, &places, path, cancel)?;
+    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+    if path == Path::Amx
+        && coarse::fits(towers)
+        && let Some(amx) = Amx::detect()
+    {
+        return walk.by_sieve(amx, users, places);
+    }
+    walk.by_tiles(users, places)
 }
 
 /// What all blocks of users have in common.
-struct Walk<'a> {
+pub(super) struct Walk<'a> {
     towers: &'a Towers<'a>,
-    packed: PackedItems<'a>,
+    order: &'a Order,
     experts: Option<(Experts<'a>, PackedExperts)>,
     seen: Option<Pattern<'a>>,
     k: usize,
@@ -74,23 +67,100 @@ struct Walk<'a> {
     cancel: &'a Cancel,
 }
 
-impl Walk<'_> {
-    /// Leads a block of users past all items. With a guess they look for so many in the sample; after it for the `k`
-    /// best, but only above the last of those: whoever ends up with fewer than `k` guessed too high, or has no more.
-    fn past(&self, users: &[i32], guess: Option<usize>) -> Result<Vec<Best>, Error> {
+impl<'a> Walk<'a> {
+    /// Checks that everything fits.
+    pub(super) fn new(
+        towers: &'a Towers<'a>,
+        order: &'a Order,
+        users: &[i32],
+        seen: Option<Pattern<'a>>,
+        places: &Places<'_>,
+        path: Path,
+        cancel: &'a Cancel,
+    ) -> Result<Self, Error> {
+        towers.check()?;
+        places.check(users.len())?;
+        check_users(users, towers.n_users(), towers.n_items(), seen)?;
+        let experts = towers.active();
+        let experts =
+            experts.map(|experts| (experts, PackedExperts::new(&experts, towers.width, &order.items)));
+        let k = places.k.min(towers.n_items());
+        Ok(Self { towers, order, experts, seen, k, path, cancel })
+    }
+
+    /// Scores all pairs, or all whose bounds do not spare it.
+    fn by_tiles(&self, users: &[i32], places: Places<'_>) -> Result<(), Error> {
         let Self { towers, path, cancel, .. } = *self;
-        let width = towers.width;
-        let found = Found::new(users, self.seen, self.packed.order, guess, self.k);
-        let items = &self.packed;
-        let users = &PackedUsers::new(towers, users);
-        let found = match &self.experts {
-            None => path.run(Dot { width, items, users, found, cancel }),
-            Some((experts, packed)) => {
-                let (experts, waiting) = (*experts, Waiting::new());
-                path.run(Mixture { experts, width, items, packed, users, found, waiting, cancel })
+        let items = &PackedItems::new(towers, self.order);
+        self.blocks(users, places, (USERS, BLOCK, PANEL), |users, found| {
+            let own = self.user_experts(users);
+            let users = &UserTiles::new(towers, users);
+            match self.pairwise(own.as_ref()) {
+                None => path.run(Dot { width: towers.width, items, users, found, cancel }),
+                Some(pairwise) => path.run(Mixture { pairwise, items, users, found, cancel }),
             }
-        }?;
-        Ok(found.best)
+        })
+    }
+
+    /// Scores the pairs that coarse scores leave.
+    pub(super) fn by_sieve<K: Kernel<Shape = Tiles>>(
+        &self,
+        kernel: K,
+        users: &[i32],
+        places: Places<'_>,
+    ) -> Result<(), Error> {
+        let Self { towers, order, path, cancel, .. } = *self;
+        let items = &CoarseItems::new(kernel, towers, order);
+        self.blocks(users, places, (SIDE, COARSE_BLOCK, SIDE), |rows, found| {
+            let own = self.user_experts(rows);
+            let pairwise = self.pairwise(own.as_ref());
+            let users = &CoarseUsers::new(kernel, towers, rows);
+            path.run(Sieve { kernel, towers, order, items, rows, users, pairwise, found, cancel })
+        })
+    }
+
+    /// Leads all users past all items, `stretch` by stretch, in blocks that are multiples of `unit` and no larger than
+    /// `most`.
+    ///
+    /// With a guess they look for so many in the sample; after it for the `k` best, but only above the last of those:
+    /// whoever ends up with fewer than `k` guessed too high, or has no more, and goes again.
+    fn blocks(
+        &self,
+        users: &[i32],
+        places: Places<'_>,
+        (unit, most, stretch): (usize, usize, usize),
+        past: impl Fn(&[i32], Found) -> Result<Found, Error> + Sync,
+    ) -> Result<(), Error> {
+        let Places { items, scores, k } = places;
+        // Few users are shared out among the threads; how many walk together changes no bit.
+        let block =
+            users.len().div_ceil(rayon::current_num_threads()).next_multiple_of(unit).clamp(unit, most);
+        let found = |users: &[i32], guess| Found::new(users, self.seen, self.order, stretch, guess, self.k);
+        let outputs = items.par_chunks_mut(block * k).zip(scores.par_chunks_mut(block * k));
+        users.par_chunks(block).zip(outputs).try_for_each(|(users, (items, scores))| {
+            let guess = self.order.guess(self.k);
+            let mut best = past(users, found(users, guess))?.best;
+            let missed: Vec<usize> = (0..users.len()).filter(|&at| !best[at].is_full()).collect();
+            if guess.is_some() && !missed.is_empty() {
+                let again: Vec<i32> = missed.iter().map(|&at| users[at]).collect();
+                for (at, found) in missed.into_iter().zip(past(&again, found(&again, None))?.best) {
+                    best[at] = found;
+                }
+            }
+            let outputs = items.chunks_mut(k).zip(scores.chunks_mut(k));
+            best.into_iter().zip(outputs).for_each(|(best, (items, scores))| best.finish(items, scores));
+            Ok(())
+        })
+    }
+
+    fn user_experts(&self, users: &[i32]) -> Option<UserExperts> {
+        self.experts.as_ref().map(|(experts, _)| UserExperts::new(experts, self.towers.width, users))
+    }
+
+    fn pairwise<'b>(&'b self, users: Option<&'b UserExperts>) -> Option<Pairwise<'b>> {
+        let ((experts, items), users) = self.experts.as_ref().zip(users)?;
+        let (experts, width, order) = (*experts, self.towers.width, self.order);
+        Some(Pairwise::new(Asked { experts, width, users, items, order }))
     }
 }
 
@@ -99,48 +169,70 @@ pub(super) struct Found {
     /// The scores that new candidates must be above.
     pub bars: Vec<f32>,
     pub best: Vec<Best>,
-    /// Seen items: the place of each and, in the lowest bits, who of the block has seen it; in the order of the walk.
-    masks: Vec<u64>,
+    /// Seen items in the order of the walk: the stretch, who of the block has seen it, and the place in the stretch.
+    masks: Vec<(u32, u8, u8)>,
     masked: usize,
-    /// After how many panels the bars are guessed.
-    sample: Option<usize>,
-    k: usize,
+    /// How many are looked for in how many places before the bars are guessed.
+    pub guess: Option<(usize, usize)>,
+    pub k: usize,
 }
 
 impl Found {
-    fn new(users: &[i32], seen: Option<Pattern<'_>>, order: &Order, guess: Option<usize>, k: usize) -> Self {
-        let mut masks: Vec<u64> = Vec::new();
+    fn new(
+        users: &[i32],
+        seen: Option<Pattern<'_>>,
+        order: &Order,
+        stretch: usize,
+        guess: Option<usize>,
+        k: usize,
+    ) -> Self {
+        let mut masks: Vec<(u32, u8, u8)> = Vec::new();
         for (at, &user) in users.iter().enumerate() {
             let seen = seen.map_or(&[][..], |seen| seen.row(user as usize));
-            masks.extend(seen.iter().map(|&item| u64::from(order.places[item as usize]) << 32 | at as u64));
+            masks.extend(seen.iter().map(|&item| {
+                let place = order.places[item as usize] as usize;
+                ((place / stretch) as u32, at as u8, (place % stretch) as u8)
+            }));
         }
         masks.sort_unstable();
         let best = users.iter().map(|_| Best::new(guess.unwrap_or(k))).collect();
-        let sample = guess.map(|_| order.sample);
-        Self { bars: vec![f32::NEG_INFINITY; users.len()], best, masks, masked: 0, sample, k }
+        let guess = guess.map(|guess| (guess, order.sample));
+        Self { bars: vec![f32::NEG_INFINITY; users.len()], best, masks, masked: 0, guess, k }
     }
 
-    /// To be called at each panel in turn: takes the seen items out of its scores and sets the bars after the sample.
+    /// To be called at each stretch in turn, and there at groups of users in turn, which end at `end`: has the seen items
+    /// taken out, user by place in the stretch.
     #[inline(always)]
-    pub(super) fn enter(&mut self, panel: usize, scores: &mut [Tile]) {
-        let end = ((panel + 1) * PANEL) as u64;
-        while let Some(&mask) = self.masks.get(self.masked)
-            && mask >> 32 < end
+    pub(super) fn mask(&mut self, stretch: usize, end: usize, mut take_out: impl FnMut(usize, usize)) {
+        while let Some(&(at, user, place)) = self.masks.get(self.masked)
+            && (at as usize, usize::from(user)) < (stretch, end)
         {
-            let (place, user) = ((mask >> 32) as usize, mask as u32 as usize);
-            scores.as_flattened_mut()[user][place % PANEL] = f32::NEG_INFINITY;
+            take_out(user.into(), place.into());
             self.masked += 1;
         }
-        if Some(panel) == self.sample {
+    }
+
+    /// To be called at each stretch of places in turn: guesses the bars after the sample.
+    #[inline(always)]
+    pub(super) fn after_sample(&mut self, start: usize) {
+        if self.guess.is_some_and(|(_, sample)| sample == start) {
             for (bar, best) in self.bars.iter_mut().zip(&mut self.best) {
                 *bar = best.widen(self.k);
             }
         }
     }
+
+    /// Takes a score that is above the user's bar.
+    #[inline(always)]
+    pub(super) fn offer(&mut self, user: usize, score: f32, item: i32) {
+        if score > self.bars[user] {
+            self.best[user].push(score, item, &mut self.bars[user]);
+        }
+    }
 }
 
-/// Bits of the places of a panel that hold an item.
+/// Bits of the sixteen places from `start` that hold an item.
 #[inline(always)]
-pub(super) fn valid(items: &PackedItems<'_>, panel: usize) -> u32 {
-    (1 << (items.order.items.len() - panel * PANEL).min(PANEL)) - 1
+pub(super) fn valid(order: &Order, start: usize) -> u32 {
+    (1 << order.items.len().saturating_sub(start).min(PANEL)) - 1
 }
