@@ -7,6 +7,11 @@ pub(super) const GROUPS: usize = 4;
 /// Users that share the reading of an item, and keep the multipliers busy while each waits for its last sum.
 pub(super) const TOGETHER: usize = 4;
 
+/// A number for each of sixteen experts, on a cache line of its own: a product reads two of them a step.
+#[derive(Debug, Clone, Copy, Default)]
+#[repr(C, align(64))]
+pub(super) struct Sixteen(pub [f32; WIDTH]);
+
 /// A number for each expert.
 pub(super) type PerExpert = [[f32; WIDTH]; GROUPS];
 
@@ -17,12 +22,11 @@ pub(super) fn size(n: usize, rows: usize) -> usize {
 
 /// Lays what the experts of one user or item have out with experts beside each other: `(n, rows)` to `(rows, n)`.
 /// The places between `n` and the end of a row's last vector stay as they are.
-pub(super) fn lay_out(from: &[f32], n: usize, rows: usize, out: &mut [[f32; WIDTH]]) {
-    let stride = n.next_multiple_of(WIDTH);
-    let out = out.as_flattened_mut();
+pub(super) fn lay_out(from: &[f32], n: usize, rows: usize, out: &mut [Sixteen]) {
+    let groups = n.div_ceil(WIDTH);
     for (expert, from) in from.chunks_exact(rows).enumerate().take(n) {
         for (row, &value) in from.iter().enumerate() {
-            out[row * stride + expert] = value;
+            out[row * groups + expert / WIDTH].0[expert % WIDTH] = value;
         }
     }
 }
@@ -34,8 +38,8 @@ pub(super) fn lay_out(from: &[f32], n: usize, rows: usize, out: &mut [[f32; WIDT
 #[inline(always)]
 pub(super) fn products<L: Lanes, const N: usize, const M: usize>(
     lanes: L,
-    users: [&[[f32; WIDTH]]; N],
-    items: [&[[f32; WIDTH]]; M],
+    users: [&[Sixteen]; N],
+    items: [&[Sixteen]; M],
     n: usize,
     out: &mut [PerExpert; N],
 ) {
@@ -48,7 +52,7 @@ pub(super) fn products<L: Lanes, const N: usize, const M: usize>(
         let mut at = group;
         while at < length {
             for (pair, (sum, user)) in sums.iter_mut().zip(users).enumerate() {
-                *sum = lanes.fma(lanes.load(&user[at]), lanes.load(&items[pair % M][at]), *sum);
+                *sum = lanes.fma(lanes.load(&user[at].0), lanes.load(&items[pair % M][at].0), *sum);
             }
             at += groups;
         }

@@ -26,7 +26,17 @@ pub(super) const SIDE: usize = Tiles::WIDE;
 const _: () = assert!(Tiles::ROWS == SIDE);
 
 /// The coarse scores of 32 users, two vectors of items each.
-pub(super) type CoarseTile = [[f32; COLS]; 2 * SIDE];
+#[derive(Debug, Clone, Copy)]
+#[repr(C, align(64))]
+pub(super) struct CoarseTile {
+    pub rows: [[f32; COLS]; 2 * SIDE],
+    /// Without it the same pair of several tiles would compete for one set of the first cache.
+    _gap: [f32; COLS],
+}
+
+impl CoarseTile {
+    pub(super) const EMPTY: Self = Self { rows: [[0.0; COLS]; 2 * SIDE], _gap: [0.0; COLS] };
+}
 
 /// Longer rows, or numbers that are none, have no coarse scores.
 const LONGEST: f32 = 1e15;
@@ -199,7 +209,7 @@ impl CoarseUsers {
 
 /// The same memory as bits.
 fn bits(tile: &mut CoarseTile) -> &mut [u32] {
-    let values = tile.as_flattened_mut();
+    let values = tile.rows.as_flattened_mut();
     // SAFETY: both types have one size and alignment, and any bits are a value of either.
     unsafe { std::slice::from_raw_parts_mut(values.as_mut_ptr().cast(), values.len()) }
 }

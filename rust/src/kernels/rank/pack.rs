@@ -4,11 +4,10 @@ use std::sync::OnceLock;
 
 use rayon::prelude::*;
 
-use super::beside;
+use super::beside::{self, Sixteen};
 use super::order::Order;
 use super::tile::{PANEL, USERS};
 use super::towers::{Experts, Towers};
-use crate::kernels::lanes::WIDTH;
 
 /// Lays rows of `width` numbers out side by side: lane j of `out` is row j.
 fn side_by_side<'a, const N: usize>(rows: impl Iterator<Item = &'a [f32]>, out: &mut [[f32; N]]) {
@@ -41,9 +40,9 @@ impl<'a> PackedItems<'a> {
 /// What the experts know of the items.
 pub(super) struct PackedExperts {
     /// Item after item, experts beside each other: what a single pair needs.
-    pub towers: Vec<[f32; WIDTH]>,
+    pub towers: Vec<Sixteen>,
     /// The same of the keys.
-    pub keys: Vec<[f32; WIDTH]>,
+    pub keys: Vec<Sixteen>,
     /// A bound of the length of an item's towers, place by place; zeros beyond the last.
     pub lengths: Vec<[f32; PANEL]>,
     /// Expert after expert, `width` rows of one number per item: what many pairs of a panel need; made when first
@@ -56,8 +55,8 @@ impl PackedExperts {
         let (n, rank) = (experts.n, experts.rank);
         let n_panels = order.len().div_ceil(PANEL);
         let (tower_size, key_size) = (beside::size(n, width), beside::size(n, rank));
-        let mut towers = vec![[0.0; WIDTH]; order.len() * tower_size];
-        let mut keys = vec![[0.0; WIDTH]; order.len() * key_size];
+        let mut towers = vec![Sixteen::default(); order.len() * tower_size];
+        let mut keys = vec![Sixteen::default(); order.len() * key_size];
         let mut lengths = vec![[0.0; PANEL]; n_panels];
         towers
             .par_chunks_mut(tower_size)
@@ -130,9 +129,9 @@ impl UserTiles {
 /// What the experts know of some users.
 pub(super) struct UserExperts {
     /// User after user, experts beside each other, the weight of the mixture multiplied in.
-    pub towers: Vec<[f32; WIDTH]>,
+    pub towers: Vec<Sixteen>,
     /// The same of the keys.
-    pub keys: Vec<[f32; WIDTH]>,
+    pub keys: Vec<Sixteen>,
     /// A bound of the length of a user's weighted towers.
     pub lengths: Vec<f32>,
 }
@@ -141,8 +140,8 @@ impl UserExperts {
     pub(super) fn new(experts: &Experts<'_>, width: usize, users: &[i32]) -> Self {
         let (n, rank) = (experts.n, experts.rank);
         let (tower_size, key_size) = (beside::size(n, width), beside::size(n, rank));
-        let mut towers = vec![[0.0; WIDTH]; users.len() * tower_size];
-        let mut keys = vec![[0.0; WIDTH]; users.len() * key_size];
+        let mut towers = vec![Sixteen::default(); users.len() * tower_size];
+        let mut keys = vec![Sixteen::default(); users.len() * key_size];
         let lengths = users
             .iter()
             .zip(towers.chunks_exact_mut(tower_size).zip(keys.chunks_exact_mut(key_size)))

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::beside::{self, GROUPS};
+use super::beside::{self, GROUPS, Sixteen};
 use super::check_users;
 use super::router::{MAX_EXPERTS, mix};
 use super::towers::{Experts, Towers};
@@ -82,7 +82,7 @@ impl Work for Pairs<'_> {
             return;
         };
         let Experts { n, rank, weight, top, .. } = experts;
-        let empty = vec![[0.0; WIDTH]; beside::size(n, rank)];
+        let empty = vec![Sixteen::default(); beside::size(n, rank)];
         let mut keys = [empty.clone(), empty];
         let mut wishes = [[[0.0; WIDTH]; GROUPS]];
         // (experts, pairs), sixteen pairs at a time

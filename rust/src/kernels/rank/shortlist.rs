@@ -2,7 +2,7 @@
 
 use super::best::{place, score};
 
-/// Keeps what may be among the `k` best, and little more: cut back whenever it has grown to twice of what was left.
+/// Keeps what may be among the `k` best, and little more: cut back whenever it has grown by half.
 pub(super) struct Shortlist {
     k: usize,
     /// By how much a score may be below its number.
@@ -14,14 +14,14 @@ pub(super) struct Shortlist {
 impl Shortlist {
     /// For scores that are within `margin` of their numbers.
     pub(super) fn new(k: usize, margin: f32) -> Self {
-        Self { k, margin, kept: Vec::with_capacity(2 * k), full: 2 * k }
+        Self { k, margin, kept: Vec::with_capacity(limit(k)), full: limit(k) }
     }
 
     /// Wants `k` places from now on, but only those with numbers above that of the last wanted so far; returns that.
     pub(super) fn widen(&mut self, k: usize) -> f32 {
         let bar = if self.kept.len() < self.k { f32::NEG_INFINITY } else { self.kth() };
         self.kept.retain(|&kept| score(kept) > bar);
-        (self.k, self.full) = (k, 2 * k);
+        (self.k, self.full) = (k, limit(k));
         bar
     }
 
@@ -39,7 +39,7 @@ impl Shortlist {
         *bar = bar.max((self.kth() - self.margin).next_down());
         self.kept.retain(|&kept| score(kept) > *bar);
         // So that cutting stays cheap where many cannot be told apart.
-        self.full = 2 * self.kept.len().max(self.k);
+        self.full = limit(self.kept.len().max(self.k));
     }
 
     /// The k-th greatest number.
@@ -52,6 +52,11 @@ impl Shortlist {
         self.kept.sort_unstable();
         self.kept.into_iter().map(|kept| (score(kept), kept as u32 as usize)).collect()
     }
+}
+
+/// So many are kept before the next cut.
+fn limit(kept: usize) -> usize {
+    kept + kept / 2 + 1
 }
 
 #[cfg(test)]

@@ -50,9 +50,9 @@ impl<K: Kernel<Shape = Tiles>> Work for Sieve<'_, K> {
     fn run<L: Lanes>(mut self, lanes: L) -> Self::Output {
         let mut session = self.kernel.session();
         let n = self.pairwise.as_ref().map_or(0, |pairwise| pairwise.asked.experts.n);
-        let mut bases = [[[0.0; COLS]; 2 * SIDE]; TOGETHER];
+        let mut bases = [CoarseTile::EMPTY; TOGETHER];
         let n_groups = self.rows.len().div_ceil(SIDE);
-        let mut values = vec![[[0.0; COLS]; 2 * SIDE]; n];
+        let mut values = vec![CoarseTile::EMPTY; n];
         let mut lists = self.lists();
         let mut floors = self.found.bars.clone();
         let mut waiting = Waiting::new();
@@ -76,7 +76,7 @@ impl<K: Kernel<Shape = Tiles>> Work for Sieve<'_, K> {
                 }
                 let (square, base) = (Square { group, stretch }, &mut bases[ready]);
                 self.found.mask(stretch, self.users_of(group).end, |user, place| {
-                    base[2 * (user % SIDE) + place / COLS][place % COLS] = f32::NEG_INFINITY;
+                    base.rows[2 * (user % SIDE) + place / COLS][place % COLS] = f32::NEG_INFINITY;
                 });
                 let mut left = [0; SIDE];
                 let any = self.first(lanes, square, base, &mut left);
@@ -134,7 +134,7 @@ impl<K: Kernel<Shape = Tiles>> Sieve<'_, K> {
             }
         }
         let mut any = 0;
-        for ((at, left), base) in self.users_of(square.group).zip(left).zip(base.as_chunks::<2>().0) {
+        for ((at, left), base) in self.users_of(square.group).zip(left).zip(base.rows.as_chunks::<2>().0) {
             let error = lanes.splat(self.users.errors[at][0].bound(error));
             let length = self.pairwise.as_ref().map_or(0.0, |pairwise| pairwise.asked.users.lengths[at]);
             let bar = lanes.splat(self.found.bars[at]);
@@ -151,7 +151,7 @@ impl<K: Kernel<Shape = Tiles>> Sieve<'_, K> {
     /// Without experts: lists what is left.
     #[inline(always)]
     fn list(&mut self, square: Square, base: &CoarseTile, left: &[u32; SIDE], lists: &mut [Shortlist]) {
-        for ((at, &left), base) in self.users_of(square.group).zip(left).zip(base.as_chunks::<2>().0) {
+        for ((at, &left), base) in self.users_of(square.group).zip(left).zip(base.rows.as_chunks::<2>().0) {
             let error = self.users.errors[at][0].bound(self.items.errors[square.stretch][0]);
             for place in bits(left) {
                 let number = base[place / COLS][place % COLS] + error;
@@ -185,11 +185,11 @@ impl<K: Kernel<Shape = Tiles>> Sieve<'_, K> {
                 let at = 2 * row + panel;
                 let mut high = lanes.splat(f32::NEG_INFINITY);
                 for values in values {
-                    high = lanes.max(lanes.load(&values[at]), high);
+                    high = lanes.max(lanes.load(&values.rows[at]), high);
                 }
                 // No expert at all leaves 0.
                 let high = lanes.max(lanes.add(high, experts), lanes.splat(0.0));
-                let bound = lanes.add(lanes.add(lanes.load(&base[at]), own), high);
+                let bound = lanes.add(lanes.add(lanes.load(&base.rows[at]), own), high);
                 above |= lanes.above(bound, bar) << (panel * COLS);
             }
             *left &= above;
@@ -214,8 +214,8 @@ impl<K: Kernel<Shape = Tiles>> Sieve<'_, K> {
             for place in bits(left) {
                 let (panel, lane) = (2 * row + place / COLS, place % COLS);
                 let pair =
-                    Pair { user, place: square.stretch * SIDE + place, base: base[panel][lane] + error };
-                if waiting.add(pair, values.iter().map(|values| values[panel][lane])) {
+                    Pair { user, place: square.stretch * SIDE + place, base: base.rows[panel][lane] + error };
+                if waiting.add(pair, values.iter().map(|values| values.rows[panel][lane])) {
                     self.weigh(lanes, waiting, lists);
                 }
             }
