@@ -21,6 +21,8 @@ __all__ = ["follow_torch", "num_threads", "set_num_threads", "versions"]
 
 # Whether somebody named a number of threads for Magnet; otherwise it has as many as torch.
 _chosen = False
+# The number last taken over from torch. Magnet is not asked for its own: that reads files until one is set.
+_followed = 0
 
 
 def set_num_threads(threads: int) -> None:
@@ -39,8 +41,10 @@ def set_num_threads(threads: int) -> None:
 
 def follow_torch() -> None:
     """Take over the number of threads that torch has now, unless one was named for Magnet."""
-    if not _chosen and torch.get_num_threads() != _core.num_threads():
-        _core.set_num_threads(torch.get_num_threads())
+    global _followed
+    if not _chosen and (threads := torch.get_num_threads()) != _followed:
+        _core.set_num_threads(threads)
+        _followed = threads
 
 
 def num_threads() -> int:

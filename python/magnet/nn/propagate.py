@@ -6,7 +6,6 @@ set for Magnet. On any other device the same functions use torch.sparse.
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
@@ -16,8 +15,7 @@ from torch import Tensor
 
 from magnet import _core
 from magnet.errors import DataError
-from magnet.nn.outputs import empty
-from magnet.runtime import follow_torch
+from magnet.nn import products
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -115,8 +113,7 @@ def multiply(graph: Graph, x: Tensor) -> Tensor:
         [[6.0], [0.0]]
     """
     _check(graph, x)
-    result: Tensor = _spmm(*graph.forward, *graph.backward, x)
-    return result
+    return products.multiply(graph.forward, graph.backward, x)
 
 
 def propagate_mean(graph: Graph, x: Tensor, layers: int, *, storage: torch.dtype = torch.float32) -> Tensor:
@@ -147,95 +144,7 @@ def propagate_mean(graph: Graph, x: Tensor, layers: int, *, storage: torch.dtype
         raise DataError(f"the number of layers must be at least 0, got {layers}")
     if storage not in (torch.float32, torch.bfloat16):
         raise DataError(f"expected storage torch.float32 or torch.bfloat16, got {storage}")
-    half = storage == torch.bfloat16
-    result: Tensor = _propagate(*graph.forward, *graph.backward, x, layers, half)
-    return result
-
-
-@torch.library.custom_op("magnet::spmm", mutates_args=())
-def _spmm(
-    indptr: Tensor,
-    indices: Tensor,
-    values: Tensor,
-    t_indptr: Tensor,
-    t_indices: Tensor,
-    t_values: Tensor,
-    x: Tensor,
-) -> Tensor:
-    if x.device.type != "cpu":
-        return _multiply_by_torch(indptr, indices, values, x)
-    follow_torch()
-    out = empty((indptr.shape[0] - 1, x.shape[1]))
-    _core.spmm(*_arrays(indptr, indices, values), x.detach().contiguous().numpy(), out.numpy())
-    return out
-
-
-@_spmm.register_fake
-def _(
-    indptr: Tensor,
-    indices: Tensor,
-    values: Tensor,
-    t_indptr: Tensor,
-    t_indices: Tensor,
-    t_values: Tensor,
-    x: Tensor,
-) -> Tensor:
-    return x.new_empty((indptr.shape[0] - 1, x.shape[1]))
-
-
-@torch.library.custom_op("magnet::propagate_mean", mutates_args=())
-def _propagate(
-    indptr: Tensor,
-    indices: Tensor,
-    values: Tensor,
-    t_indptr: Tensor,
-    t_indices: Tensor,
-    t_values: Tensor,
-    x: Tensor,
-    layers: int,
-    half: bool,
-) -> Tensor:
-    if x.device.type != "cpu":
-        return _propagate_by_torch(indptr, indices, values, x, layers, half)
-    follow_torch()
-    out = empty(x.shape)
-    operand = x.detach().contiguous().numpy()
-    _core.propagate_mean(*_arrays(indptr, indices, values), operand, layers, half, out.numpy())
-    return out
-
-
-@_propagate.register_fake
-def _(
-    indptr: Tensor,
-    indices: Tensor,
-    values: Tensor,
-    t_indptr: Tensor,
-    t_indices: Tensor,
-    t_values: Tensor,
-    x: Tensor,
-    layers: int,
-    half: bool,
-) -> Tensor:
-    return x.new_empty(x.shape)
-
-
-def _keep_graph(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    ctx.save_for_backward(*inputs[:6])
-    ctx.rest = inputs[7:]
-
-
-def _spmm_backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-    graph = ctx.saved_tensors
-    return (None,) * 6 + (_spmm(*graph[3:], *graph[:3], grad),)
-
-
-def _propagate_backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-    graph = ctx.saved_tensors
-    return (*(None,) * 6, _propagate(*graph[3:], *graph[:3], grad, *ctx.rest), None, None)
-
-
-_spmm.register_autograd(_spmm_backward, setup_context=_keep_graph)
-_propagate.register_autograd(_propagate_backward, setup_context=_keep_graph)
+    return products.propagate_mean(graph.forward, graph.backward, x, layers, storage == torch.bfloat16)
 
 
 def _check(graph: Graph, x: Tensor) -> None:
@@ -243,36 +152,6 @@ def _check(graph: Graph, x: Tensor) -> None:
         raise DataError(f"expected x of shape ({graph.n_cols}, D), got {tuple(x.shape)}")
     if x.dtype != torch.float32:
         raise DataError(f"expected x in torch.float32, got {x.dtype}; convert it with x.float()")
-
-
-def _multiply_by_torch(indptr: Tensor, indices: Tensor, values: Tensor, x: Tensor) -> Tensor:
-    return torch.mm(_sparse(indptr, indices, values, x), x)
-
-
-def _propagate_by_torch(
-    indptr: Tensor, indices: Tensor, values: Tensor, x: Tensor, layers: int, half: bool
-) -> Tensor:
-    matrix = _sparse(indptr, indices, values, x)
-    h = x
-    for _ in range(layers):
-        h = x + torch.mm(matrix, h.bfloat16().float() if half else h)
-    return h / (layers + 1)
-
-
-def _sparse(indptr: Tensor, indices: Tensor, values: Tensor, x: Tensor) -> Tensor:
-    size = (indptr.shape[0] - 1, x.shape[0])
-    with warnings.catch_warnings():
-        # torch says once in every process that these tensors are new; all that is asked of them are products.
-        warnings.filterwarnings("ignore", "Sparse CSR tensor support")
-        return torch.sparse_csr_tensor(
-            indptr.to(indices.dtype), indices, values, size=size, check_invariants=False
-        )
-
-
-def _arrays(
-    indptr: Tensor, indices: Tensor, values: Tensor
-) -> tuple[NDArray[Any], NDArray[np.int32], NDArray[np.float32]]:
-    return indptr.numpy(), indices.numpy(), values.detach().numpy()
 
 
 def _tensors(matrix: csr_array) -> tuple[Tensor, Tensor, Tensor]:

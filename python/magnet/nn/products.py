@@ -1,0 +1,185 @@
+"""Products with a sparse matrix as torch's operators, with gradients.
+
+Two ways lead to the same functions. torch.compile, other devices and subclasses of tensors need an operator that the
+dispatcher knows; plain tensors on the CPU take an autograd function, because the way through the dispatcher costs a
+small graph a tenth of the work itself, once its Python has left the caches.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import torch
+from torch import Tensor
+from torch.nn import Parameter
+
+from magnet import _core
+from magnet.nn.outputs import empty
+from magnet.runtime import follow_torch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["multiply", "propagate_mean"]
+
+# indptr, indices and values.
+Arrays: TypeAlias = tuple[Tensor, Tensor, Tensor]
+
+
+def multiply(forward: Arrays, backward: Arrays, x: Tensor) -> Tensor:
+    """The product of a matrix with ``x``; ``backward`` is the transpose. See `magnet.nn.propagate.multiply`."""
+    if _is_plain(x):
+        return _Plain.apply(x, _multiply, forward, backward)
+    result: Tensor = _spmm_operator(*forward, *backward, x)
+    return result
+
+
+def propagate_mean(forward: Arrays, backward: Arrays, x: Tensor, layers: int, half: bool) -> Tensor:
+    """The mean over layers; ``backward`` is the transpose. See `magnet.nn.propagate.propagate_mean`."""
+    if _is_plain(x):
+        return _Plain.apply(x, _mean, forward, backward, layers, half)
+    result: Tensor = _mean_operator(*forward, *backward, x, layers, half)
+    return result
+
+
+def _is_plain(x: Tensor) -> bool:
+    return type(x) in (Tensor, Parameter) and x.device.type == "cpu" and not torch.compiler.is_compiling()
+
+
+class _Plain(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, kernel: Callable[..., Tensor], forward: Arrays, backward: Arrays, *rest: Any
+    ) -> Tensor:
+        ctx.given = kernel, backward, forward, *rest
+        return kernel(*forward, x, *rest)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        return _Plain.apply(grad, *ctx.given), *(None,) * len(ctx.given)
+
+
+def _multiply(indptr: Tensor, indices: Tensor, values: Tensor, x: Tensor) -> Tensor:
+    follow_torch()
+    out = empty((indptr.shape[0] - 1, x.shape[1]))
+    _core.spmm(*_arrays(indptr, indices, values), x.detach().contiguous().numpy(), out.numpy())
+    return out
+
+
+def _mean(indptr: Tensor, indices: Tensor, values: Tensor, x: Tensor, layers: int, half: bool) -> Tensor:
+    follow_torch()
+    out = empty(x.shape)
+    operand = x.detach().contiguous().numpy()
+    _core.propagate_mean(*_arrays(indptr, indices, values), operand, layers, half, out.numpy())
+    return out
+
+
+@torch.library.custom_op("magnet::spmm", mutates_args=())
+def _spmm_operator(
+    indptr: Tensor,
+    indices: Tensor,
+    values: Tensor,
+    t_indptr: Tensor,
+    t_indices: Tensor,
+    t_values: Tensor,
+    x: Tensor,
+) -> Tensor:
+    by = _multiply if x.device.type == "cpu" else _multiply_by_torch
+    return by(indptr, indices, values, x)
+
+
+@_spmm_operator.register_fake
+def _(
+    indptr: Tensor,
+    indices: Tensor,
+    values: Tensor,
+    t_indptr: Tensor,
+    t_indices: Tensor,
+    t_values: Tensor,
+    x: Tensor,
+) -> Tensor:
+    return x.new_empty((indptr.shape[0] - 1, x.shape[1]))
+
+
+@torch.library.custom_op("magnet::propagate_mean", mutates_args=())
+def _mean_operator(
+    indptr: Tensor,
+    indices: Tensor,
+    values: Tensor,
+    t_indptr: Tensor,
+    t_indices: Tensor,
+    t_values: Tensor,
+    x: Tensor,
+    layers: int,
+    half: bool,
+) -> Tensor:
+    by = _mean if x.device.type == "cpu" else _mean_by_torch
+    return by(indptr, indices, values, x, layers, half)
+
+
+@_mean_operator.register_fake
+def _(
+    indptr: Tensor,
+    indices: Tensor,
+    values: Tensor,
+    t_indptr: Tensor,
+    t_indices: Tensor,
+    t_values: Tensor,
+    x: Tensor,
+    layers: int,
+    half: bool,
+) -> Tensor:
+    return x.new_empty(x.shape)
+
+
+def _keep_graph(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    ctx.save_for_backward(*inputs[:6])
+    ctx.rest = inputs[7:]
+
+
+def _spmm_backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    graph = ctx.saved_tensors
+    return (None,) * 6 + (_spmm_operator(*graph[3:], *graph[:3], grad),)
+
+
+def _mean_backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    graph = ctx.saved_tensors
+    return (*(None,) * 6, _mean_operator(*graph[3:], *graph[:3], grad, *ctx.rest), None, None)
+
+
+_spmm_operator.register_autograd(_spmm_backward, setup_context=_keep_graph)
+_mean_operator.register_autograd(_mean_backward, setup_context=_keep_graph)
+
+
+def _multiply_by_torch(indptr: Tensor, indices: Tensor, values: Tensor, x: Tensor) -> Tensor:
+    return torch.mm(_sparse(indptr, indices, values, x), x)
+
+
+def _mean_by_torch(
+    indptr: Tensor, indices: Tensor, values: Tensor, x: Tensor, layers: int, half: bool
+) -> Tensor:
+    matrix = _sparse(indptr, indices, values, x)
+    h = x
+    for _ in range(layers):
+        h = x + torch.mm(matrix, h.bfloat16().float() if half else h)
+    return h / (layers + 1)
+
+
+def _sparse(indptr: Tensor, indices: Tensor, values: Tensor, x: Tensor) -> Tensor:
+    size = (indptr.shape[0] - 1, x.shape[0])
+    with warnings.catch_warnings():
+        # torch says once in every process that these tensors are new; all that is asked of them are products.
+        warnings.filterwarnings("ignore", "Sparse CSR tensor support")
+        return torch.sparse_csr_tensor(
+            indptr.to(indices.dtype), indices, values, size=size, check_invariants=False
+        )
+
+
+def _arrays(
+    indptr: Tensor, indices: Tensor, values: Tensor
+) -> tuple[NDArray[Any], NDArray[np.int32], NDArray[np.float32]]:
+    return indptr.numpy(), indices.numpy(), values.detach().numpy()
