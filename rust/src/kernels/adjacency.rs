@@ -30,18 +30,34 @@ pub fn bipartite(weights: Csr<'_>, cancel: &Cancel) -> Result<OwnedCsr, Error> {
             "{n_users} users and {n_items} items exceed the int32 index type"
         )));
     }
+    let degree = |user| weights.pattern.range(user).len();
+    if is_all_ones(weights.values) {
+        // The sum of ones is exact. There are few degrees: their scales stay in the caches, those of all users do not.
+        let most = (0..n_users).map(degree).max().unwrap_or_default();
+        let by_degree: Vec<f64> = (0..=most).map(|degree| scale(degree as f64)).collect();
+        return joined(weights, |user| by_degree[degree(user)], cancel);
+    }
     check_weights(weights)?;
-    let n_edges = weights.pattern.n_entries();
+    let scales = scales(weights);
+    joined(weights, |user| scales[user], cancel)
+}
+
+/// The users' half and the items' half, given the scale of each user.
+fn joined(
+    weights: Csr<'_>,
+    user_scale: impl Fn(usize) -> f64 + Sync,
+    cancel: &Cancel,
+) -> Result<OwnedCsr, Error> {
+    let (n_users, n_edges) = (weights.pattern.n_rows(), weights.pattern.n_entries());
     let (mut indices, mut values) = (Blank::<i32>::new(2 * n_edges), Blank::<f32>::new(2 * n_edges));
     let (own_indices, item_indices) = indices.split_at_mut(n_edges);
     let (own_values, item_values) = values.split_at_mut(n_edges);
-    let user_scales = scales(weights);
     let by_item = transpose_into(
         weights,
         item_indices,
         item_values,
         scale,
-        |weight, scale, user| normalised(weight, scale, user_scales[user]),
+        |weight, scale, user| normalised(weight, scale, user_scale(user)),
         cancel,
     )?;
     let chunks = row_chunks(weights.pattern, STEP);
@@ -52,7 +68,7 @@ pub fn bipartite(weights: Csr<'_>, cancel: &Cancel) -> Result<OwnedCsr, Error> {
         cancel.check()?;
         let mut at = 0;
         for user in rows.clone() {
-            let scale = user_scales[user];
+            let scale = user_scale(user);
             let (items, weights) = weights.row(user);
             let places = indices[at..].iter_mut().zip(&mut values[at..]);
             for ((index, value), (&item, &weight)) in places.zip(items.iter().zip(weights)) {
@@ -66,8 +82,7 @@ pub fn bipartite(weights: Csr<'_>, cancel: &Cancel) -> Result<OwnedCsr, Error> {
     // SAFETY: the rows of the users fill the first half, the transpose the second.
     let (indices, values) = unsafe { (indices.written(), values.written()) };
     let counts = (0..n_users).map(|user| weights.pattern.range(user).len());
-    let counts: Vec<usize> = counts.chain(by_item.counts).collect();
-    Ok(OwnedCsr { indptr: indptr_from_counts(counts.into_iter()), indices, values })
+    Ok(OwnedCsr { indptr: indptr_from_counts(counts.chain(by_item.counts)), indices, values })
 }
 
 /// The similarity that is propagated over: negatives dropped, `max(S, Sᵀ)`, then `D^-1/2 S D^-1/2`.
@@ -121,13 +136,7 @@ fn check_weights(weights: Csr<'_>) -> Result<(), Error> {
 /// The scale of each row; a degree is summed in float64 in the order of the entries.
 fn scales(matrix: Csr<'_>) -> Vec<f64> {
     let sum = |row| matrix.row(row).1.iter().map(|&weight| f64::from(weight)).sum();
-    let rows = (0..matrix.pattern.n_rows()).into_par_iter().with_min_len(ROWS);
-    if is_all_ones(matrix.values) {
-        // The sum of ones is exact.
-        rows.map(|row| scale(matrix.pattern.range(row).len() as f64)).collect()
-    } else {
-        rows.map(|row| scale(sum(row))).collect()
-    }
+    (0..matrix.pattern.n_rows()).into_par_iter().with_min_len(ROWS).map(|row| scale(sum(row))).collect()
 }
 
 /// One over the root of a degree; 0 for nodes without weight.
@@ -170,6 +179,18 @@ mod tests {
         assert_eq!(found.indices, [2, 3, 0, 0]);
         let root = 0.75f32.sqrt();
         assert_eq!(found.values, [0.5, root, 0.5, root]);
+    }
+
+    #[test]
+    fn a_graph_of_ones_is_normalised_by_its_degrees() {
+        // User 0 takes items 0, 1 and 2, user 1 nothing, user 2 item 2.
+        let ones = OwnedCsr { indptr: vec![0, 3, 3, 4], indices: vec![0, 1, 2, 2], values: vec![1.0; 4] };
+        let found = bipartite(ones.view(4), &Cancel::new()).unwrap();
+        assert_eq!(found.indptr, [0, 3, 3, 4, 5, 6, 8, 8]);
+        assert_eq!(found.indices, [3, 4, 5, 5, 0, 0, 0, 2]);
+        let value = |a: f64, b: f64| ((1.0 / a.sqrt()) * (1.0 / b.sqrt())) as f32;
+        let (third, sixth, half) = (value(3.0, 1.0), value(3.0, 2.0), value(1.0, 2.0));
+        assert_eq!(found.values, [third, third, sixth, half, third, third, sixth, half]);
     }
 
     #[test]

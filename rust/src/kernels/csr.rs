@@ -2,7 +2,7 @@
 
 use super::error::Error;
 
-/// Columns that are checked at a time: their number fits the lanes of a vector.
+/// Columns that are checked at a time: they fit the second cache, and their number the lanes of a vector.
 const STEP: usize = 1 << 16;
 
 /// Row pointers of either width: SciPy and torch hand out int32 while it suffices.
@@ -79,12 +79,13 @@ impl<'a> Pattern<'a> {
         let indices = self.indices;
         // A negative column is a large one.
         let n_cols = self.n_cols.min(1 << 31) as u32;
-        let outside = indices.iter().fold(false, |any, &col| any | (col as u32 >= n_cols));
         let descends = |pair: &[i32]| pair[1] <= pair[0];
-        let descents: usize = indices
-            .chunks(STEP)
-            .map(|part| part.windows(2).map(|pair| u32::from(descends(pair))).sum::<u32>() as usize)
-            .sum();
+        let (mut outside, mut descents) = (false, 0);
+        // Both of one part: the second loop finds it in the caches.
+        for part in indices.chunks(STEP) {
+            outside |= part.iter().fold(false, |any, &col| any | (col as u32 >= n_cols));
+            descents += part.windows(2).map(|pair| u32::from(descends(pair))).sum::<u32>() as usize;
+        }
         let between = (1..indices.len().div_ceil(STEP)).filter(|at| descends(&indices[at * STEP - 1..][..2]));
         let mut before = 0;
         let mut at_starts = 0;
@@ -245,8 +246,8 @@ impl OwnedCsr {
 }
 
 /// Pointers from the number of entries in each row.
-pub fn indptr_from_counts(counts: impl ExactSizeIterator<Item = usize>) -> Vec<i64> {
-    let mut indptr = Vec::with_capacity(counts.len() + 1);
+pub fn indptr_from_counts(counts: impl Iterator<Item = usize>) -> Vec<i64> {
+    let mut indptr = Vec::with_capacity(counts.size_hint().0 + 1);
     let mut total = 0i64;
     indptr.push(0);
     for count in counts {

@@ -20,17 +20,26 @@ const STEP: usize = 1 << 20;
 pub trait Index: Copy + Sync {
     /// Its value, if an index can have it at all.
     fn value(self) -> i64;
+    /// Whether it is outside `0..n`, compared in its own width: wider numbers would not be compared in vectors.
+    fn is_outside(self, n: usize) -> bool;
 }
 
 impl Index for i32 {
     fn value(self) -> i64 {
         self.into()
     }
+    fn is_outside(self, n: usize) -> bool {
+        // A negative index is a large one.
+        self as u32 >= n.min(1 << 31) as u32
+    }
 }
 
 impl Index for i64 {
     fn value(self) -> i64 {
         self
+    }
+    fn is_outside(self, n: usize) -> bool {
+        self as u64 >= n as u64
     }
 }
 
@@ -67,7 +76,7 @@ pub fn interactions<I: Index>(
 }
 
 fn check<I: Index>(indices: &[I], n: usize, name: &str, cancel: &Cancel) -> Result<(), Error> {
-    let bad = |index: &I| index.value() as u64 >= n as u64;
+    let bad = |index: &I| index.is_outside(n);
     // Without a way out the loop is done in vectors.
     let any = indices.par_chunks(STEP / 16).map(|part| {
         cancel.check()?;

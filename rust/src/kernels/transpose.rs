@@ -214,13 +214,19 @@ impl<E: Entry> Records for Of<'_, E> {
 
 /// Ranges of rows that cover them all, of about `len` entries each.
 pub(super) fn row_chunks(pattern: Pattern<'_>, len: usize) -> Vec<Range<usize>> {
+    let n_rows = pattern.n_rows();
     let mut chunks = Vec::new();
     let mut first = 0;
-    for row in 0..pattern.n_rows() {
-        if pattern.start(row + 1) - pattern.start(first) >= len || row + 1 == pattern.n_rows() {
-            chunks.push(first..row + 1);
-            first = row + 1;
+    while first < n_rows {
+        let goal = pattern.start(first) + len;
+        // The first row that reaches the goal, or the last one.
+        let (mut low, mut high) = (first, n_rows - 1);
+        while low < high {
+            let middle = low.midpoint(high);
+            if pattern.start(middle + 1) < goal { low = middle + 1 } else { high = middle }
         }
+        chunks.push(first..low + 1);
+        first = low + 1;
     }
     chunks
 }
@@ -267,5 +273,18 @@ mod tests {
             mark(&mut other, false);
             assert_eq!(transpose(matrix.view(n_items), &Cancel::new()).unwrap(), other);
         }
+    }
+
+    #[test]
+    fn chunks_end_with_the_row_that_fills_them() {
+        let indptr = [0, 0, 3, 4, 4, 4, 9, 9];
+        let matrix = OwnedCsr { indptr: indptr.to_vec(), ..OwnedCsr::default() };
+        let chunks = |len| row_chunks(matrix.view(1).pattern, len);
+        assert_eq!(chunks(1), [0..2, 2..3, 3..6, 6..7]);
+        assert_eq!(chunks(4), [0..3, 3..6, 6..7]);
+        assert_eq!(chunks(10), [0..7]);
+        assert!(
+            row_chunks(OwnedCsr { indptr: vec![0], ..OwnedCsr::default() }.view(1).pattern, 4).is_empty()
+        );
     }
 }
