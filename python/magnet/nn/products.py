@@ -32,17 +32,21 @@ Arrays: TypeAlias = tuple[Tensor, Tensor, Tensor]
 
 def multiply(forward: Arrays, backward: Arrays, x: Tensor) -> Tensor:
     """The product of a matrix with ``x``; ``backward`` is the transpose. See `magnet.nn.propagate.multiply`."""
-    if _is_plain(x):
-        return _Plain.apply(x, _multiply, forward, backward)
-    result: Tensor = _spmm_operator(*forward, *backward, x)
+    result: Tensor = (
+        _Plain.apply(x, _multiply, forward, backward)
+        if _is_plain(x)
+        else _spmm_operator(*forward, *backward, x)
+    )
     return result
 
 
 def propagate_mean(forward: Arrays, backward: Arrays, x: Tensor, layers: int, half: bool) -> Tensor:
     """The mean over layers; ``backward`` is the transpose. See `magnet.nn.propagate.propagate_mean`."""
-    if _is_plain(x):
-        return _Plain.apply(x, _mean, forward, backward, layers, half)
-    result: Tensor = _mean_operator(*forward, *backward, x, layers, half)
+    result: Tensor = (
+        _Plain.apply(x, _mean, forward, backward, layers, half)
+        if _is_plain(x)
+        else _mean_operator(*forward, *backward, x, layers, half)
+    )
     return result
 
 
