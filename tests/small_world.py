@@ -35,8 +35,8 @@ def normalised(matrix: sp.csr_array) -> sp.csr_array:
 def world(**config: Any) -> tuple[MagnetModel, Inputs, Views]:
     generator = torch.Generator().manual_seed(1)
     train = interactions()
-    present = torch.ones(N_ITEMS, 2, dtype=torch.bool)
-    present[7, 1] = False
+    present = torch.ones(2, N_ITEMS, dtype=torch.bool)
+    present[1, 7] = False
     features = [F.normalize(torch.randn(N_ITEMS, w, generator=generator), dim=-1) for w in WIDTHS.values()]
     features[1][7] = 0.0
     near = normalised(
@@ -50,7 +50,7 @@ def world(**config: Any) -> tuple[MagnetModel, Inputs, Views]:
         user_degree=torch.from_numpy(np.diff(train.indptr).astype(np.float32)),
         item_degree=torch.from_numpy(np.asarray(train.sum(0)).ravel().astype(np.float32)),
         interactions=Graph.from_csr(train, symmetric=False),
-        content_graphs=[Graph.from_csr(near, symmetric=True)] * 2,
+        content_graph=Graph.from_csr(sp.csr_array(sp.block_diag([near, near])), symmetric=True),
     )
     adjacency = Graph.from_csr(normalised(both), symmetric=True)
     torch.manual_seed(0)

@@ -18,6 +18,8 @@ __all__ = [
     "knn_approximate",
     "membership",
     "num_threads",
+    "pair_logits",
+    "pair_logits_gradient",
     "propagate_mean",
     "pseudo_edges",
     "rank_scores",
@@ -72,12 +74,14 @@ def unit_shares(
     which: NDArray[np.int64],
     shortest: float,
     shares: NDArray[np.float32],
+    grams: NDArray[np.float32],
 ) -> None: ...
 def unit_shares_gradient(
     parts: NDArray[np.float32],
     coefficients: NDArray[np.float32],
     which: NDArray[np.int64],
     shortest: float,
+    grams: NDArray[np.float32],
     gradient: NDArray[np.float32],
     of_parts: NDArray[np.float32],
     of_coefficients: NDArray[np.float32],
@@ -87,16 +91,34 @@ def expert_products(
     shares: NDArray[np.float32],
     items: NDArray[np.int64],
     out: NDArray[np.float32],
+    grams: NDArray[np.float32],
 ) -> None: ...
 def expert_products_gradient(
     parts: NDArray[np.float32],
     shares: NDArray[np.float32],
     items: NDArray[np.int64],
+    grams: NDArray[np.float32],
     gradient: NDArray[np.float32],
     of_parts: NDArray[np.float32],
     of_shares: NDArray[np.float32],
 ) -> None: ...
-def take_rows(matrix: _Matrix, rows: NDArray[np.int64]) -> tuple[_Triple, _Triple]: ...
+def pair_logits(
+    users: NDArray[np.float32],
+    items: NDArray[np.float32],
+    pairs: NDArray[np.int64],
+    out: NDArray[np.float32],
+) -> None: ...
+def pair_logits_gradient(
+    users: NDArray[np.float32],
+    items: NDArray[np.float32],
+    pairs: NDArray[np.int64],
+    gradient: NDArray[np.float32],
+    of_users: NDArray[np.float32],
+    of_items: NDArray[np.float32],
+) -> None: ...
+def take_rows(
+    matrix: _Matrix, rows: NDArray[np.int64], without: NDArray[np.int64] | None
+) -> tuple[_Triple, _Triple]: ...
 def spmm(
     pointers: _Indptr,
     indices: NDArray[np.int32],

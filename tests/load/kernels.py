@@ -13,8 +13,8 @@ import torch
 
 from magnet import graph
 from magnet.evaluate.rank import rank
-from magnet.nn.dropout import dropout
-from magnet.nn.mixing import expert_products, unit_shares
+from magnet.nn.dropout import drop
+from magnet.nn.mixing import expert_products, paired_logits
 from magnet.nn.propagate import Graph, multiply, propagate_mean
 from magnet.nn.states import DotState, ItemItemState, MixtureState
 from magnet.nn.unit import unit_rows
@@ -180,9 +180,7 @@ def _dropout(scale):
 
 
 def dropping(x, seed):
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return _with_gradients(lambda x: dropout(x, 0.3, training=True), x)
+    return drop(x, 0.3, seed)
 
 
 def _unit_rows(scale):
@@ -191,14 +189,20 @@ def _unit_rows(scale):
 
 
 def _experts(scale):
-    parts, coefficients = _normal(60 * scale, 6, 17), _normal(4, 9, 6)
+    parts, coefficients = _normal(6, 60 * scale, 17), _normal(4, 6, 16)
     which = torch.arange(60 * scale) % 4
     items = torch.arange(40 * scale).reshape(-1, 2) * 7 % (40 * scale)
 
     def products(parts, coefficients):
-        return expert_products(parts, unit_shares(parts, coefficients, which), items)
+        return expert_products(parts, coefficients, which, items, 9, unit=True)
 
     return lambda: _with_gradients(products, parts, coefficients)
+
+
+def _pair_logits(scale):
+    users, items = _normal(40 * scale, 9 * 17), _normal(30 * scale, 9 * 17)
+    pairs = torch.arange(80 * scale).reshape(-1, 2) * 7 % (30 * scale)
+    return lambda: _with_gradients(lambda u, i: paired_logits(u, i, pairs, 9), users, items)
 
 
 def _rows(scale):
@@ -232,6 +236,7 @@ KERNELS = {
     "dropout": (_dropout, 20_000),
     "unit rows": (_unit_rows, 20_000),
     "experts": (_experts, 4000),
+    "pair logits": (_pair_logits, 4000),
     "rank dot": (_rank_dot, 400),
     "rank mixture": (_rank_mixture, 200),
     "rank item-item": (_rank_item_item, 100),

@@ -9,11 +9,10 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from magnet.config import Config
-from magnet.nn.propagate import Graph, multiply
-from magnet.nn.rows import take_rows
+from magnet.nn.propagate import Graph, multiply, propagate_mean
 from magnet.nn.unit import unit_rows
 
-__all__ = ["Content", "ContentConfig", "ContentEncoder", "History", "profiles"]
+__all__ = ["Content", "ContentConfig", "ContentEncoder", "profiles"]
 
 
 class ContentConfig(Config):
@@ -34,16 +33,9 @@ class ContentConfig(Config):
 class Content(NamedTuple):
     """The content cues of all items. Rows without features are zero and marked absent."""
 
-    cues: Tensor  # (I, M, D), unit rows
-    smoothed: Tensor  # (I, M, D), the same with content neighbours
-    present: Tensor  # (I, M), bool
-
-
-class History(NamedTuple):
-    """Sums over the training items of B users, from which profiles are made."""
-
-    sums: Tensor  # (B, M, D)
-    counts: Tensor  # (B, M), items of the history that have the cue
+    cues: Tensor  # (M, I, D), unit rows
+    smoothed: Tensor  # (M, I, D), of no particular length: half of the cue and of its content neighbours
+    present: Tensor  # (M, I), bool
 
 
 class ContentEncoder(nn.Module):
@@ -59,66 +51,48 @@ class ContentEncoder(nn.Module):
         super().__init__()
         self.config = config
         self.towers = nn.ModuleList(
-            nn.Sequential(nn.Linear(width, dim), nn.LeakyReLU(0.2), nn.Linear(dim, dim)) for width in widths
+            nn.Sequential(nn.Linear(width, dim), nn.LeakyReLU(0.2, inplace=True), nn.Linear(dim, dim))
+            for width in widths
         )
         self.gates = nn.ModuleList(nn.Linear(dim, dim) for _ in widths if config.gate != "plain")
 
-    def forward(
-        self, features: list[Tensor], present: Tensor, embeddings: Tensor, graphs: list[Graph]
-    ) -> Content:
+    def forward(self, features: list[Tensor], present: Tensor, embeddings: Tensor, graph: Graph) -> Content:
         """Encode the features of all items.
 
         Args:
             features: L2-normalised features of each modality, ``(I, d_m)``.
-            present: Which rows exist, ``(I, M)``, bool.
+            present: Which rows exist, ``(M, I)``, bool.
             embeddings: ID embeddings of the items, ``(I, D)``; used by the gates only.
-            graphs: Normalised content graph of each modality, ``(I, I)``.
+            graph: Normalised content graphs of all modalities, one after the other, ``(M · I, M · I)``.
         """
-        cues = []
-        for index, (tower, rows) in enumerate(zip(self.towers, features, strict=True)):
-            x = tower(rows)  # (I, D)
+        rows = []
+        for index, (tower, known) in enumerate(zip(self.towers, features, strict=True)):
+            x = tower(known)  # (I, D)
             if self.config.gate == "features":
                 x = x * torch.sigmoid(self.gates[index](embeddings))
             elif self.config.gate == "embedding":
                 x = embeddings * torch.sigmoid(self.gates[index](x))
-            cues.append(unit_rows(x, present[:, index]))
-        if self.config.smooth:
-            smoothed = [x + multiply(graph, x) for x, graph in zip(cues, graphs, strict=True)]
-        else:
-            smoothed = cues
-        return Content(torch.stack(cues, 1), torch.stack(smoothed, 1), present)
-
-    def histories(self, content: Content, interactions: Graph) -> History:
-        """Sum the unsmoothed cues over the training items of some users.
-
-        Smoothed cues of an item contain its neighbours, and through them the item that is to be left out.
-
-        Args:
-            content: Cues of all items.
-            interactions: Training interactions of the users, ``(B, I)``, ones.
-        """
-        n_items, n_modalities, dim = content.cues.shape
-        sums = multiply(interactions, content.cues.reshape(n_items, n_modalities * dim))
-        with torch.no_grad():
-            counts = multiply(interactions, content.present.float())
-        return History(sums.reshape(-1, n_modalities, dim), counts)
+            rows.append(x)
+        cues = unit_rows(torch.stack(rows), present)  # (M, I, D)
+        if not self.config.smooth:
+            return Content(cues, cues, present)
+        # The mean of a cue and of its neighbours' sum: whoever reads it takes its direction alone.
+        smoothed = propagate_mean(graph, cues.flatten(0, 1), 1).view_as(cues)
+        return Content(cues, smoothed, present)
 
 
-def profiles(history: History, content: Content, without: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """Content cues of users, from what they took.
+def profiles(cues: Tensor, interactions: Graph, present: Tensor) -> Tensor:
+    """Content cues of users, from what they took: the direction of the sum of the unsmoothed cues.
+
+    Smoothed cues of an item contain its neighbours, and through them an item that is to be left out.
 
     Args:
-        history: Sums over training items, of B users.
-        content: Cues of all items.
-        without: One training item of each user, ``(B,)``, left out of the profile: in training, the positive, which
-            would otherwise tell its own label.
+        cues: Of all items, ``(M, I, D)``.
+        interactions: The items of each of B users that count, ``(B, I)``, ones: in training, without the positive,
+            which would otherwise tell its own label.
+        present: Whether any of them has the cue, ``(M, B)``, bool.
 
     Returns:
-        Unit rows ``(B, M, D)``, zero where missing; and ``(B, M)`` bool, whether any item remained.
+        Unit rows ``(M, B, D)``, zero where missing.
     """
-    sums, counts = history
-    if without is not None:
-        sums = sums - take_rows(content.cues, without)
-        counts = counts - content.present[without].float()
-    present = counts > 0.5
-    return unit_rows(sums, present), present
+    return unit_rows(multiply(interactions, cues), present)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
@@ -11,43 +9,32 @@ from magnet import _core
 from magnet.nn.outputs import empty
 from magnet.runtime import follow_torch
 
-__all__ = ["dropout"]
+__all__ = ["draw_seed", "drop"]
 
 
-def dropout(x: Tensor, p: float, training: bool) -> Tensor:
+def draw_seed() -> int:
+    """A seed for :func:`drop`, from torch's generator."""
+    return int(torch.randint(2**62, ()))
+
+
+def drop(x: Tensor, p: float, seed: int, *, out: Tensor | None = None) -> Tensor:
     """Zero each number with probability ``p`` and divide the others by ``1 − p`` (Srivastava et al., 2014).
 
     torch draws its masks on one thread, which took as long as all else that the experts do. Here a number stays or not
-    by its place and a seed, which torch's generator gives: the same for any number of threads.
+    by its place and the seed: the same for any number of threads. The gradient is the same function of the gradient, so
+    that no mask is kept; nothing here is recorded by autograd.
 
     Args:
         x: Any shape, float32.
         p: In [0, 1).
-        training: Whether anything is dropped at all.
+        seed: From 0.
+        out: Where to write it, if somewhere.
     """
-    if not training or p == 0:
-        return x
-    seed = int(torch.randint(2**62, ()))
+    out = empty(x.shape, x.device) if out is None else out
     if x.device.type != "cpu":
         generator = torch.Generator(x.device).manual_seed(seed)
-        return x * (torch.rand(x.shape, device=x.device, generator=generator) >= p) / (1 - p)
-    result: Tensor = _Dropout.apply(x, p, seed)
-    return result
-
-
-class _Dropout(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, p: float, seed: int) -> Tensor:
-        ctx.drawn = p, seed
-        return _drop(x, p, seed)
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
-        return _drop(grads[0], *ctx.drawn), None, None
-
-
-def _drop(x: Tensor, p: float, seed: int) -> Tensor:
+        kept = torch.rand(x.shape, device=x.device, generator=generator) >= p
+        return torch.mul(x, kept / (1 - p), out=out)
     follow_torch()
-    out = empty(x.shape)
     _core.dropout(x.detach().contiguous().view(-1).numpy(), 1 - p, seed, out.view(-1).numpy())
     return out

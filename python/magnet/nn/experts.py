@@ -11,9 +11,9 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from magnet.config import Config
-from magnet.nn.dropout import dropout
-from magnet.nn.mixing import expert_products, paired_products, unit_shares
-from magnet.nn.rows import take_rows
+from magnet.nn.dropout import draw_seed
+from magnet.nn.mixing import LANES, expert_products, paired_products, parts_of, project, unit_shares
+from magnet.nn.rows import distinct, take_rows
 from magnet.nn.unit import unit_rows
 
 __all__ = ["Cues", "Experts", "ExpertsConfig", "Mixes", "Template", "Towers", "templates"]
@@ -22,6 +22,8 @@ Role = Literal["dominant", "balanced", "complementary"]
 
 # The share of its own cue in a dominant expert is learnt inside these bounds, so that the role cannot be undone.
 DOMINANT_FROM, DOMINANT_TO = 0.6, 0.95
+# Up to so many cues, which of them exist is looked up in a table.
+TABLED = 12
 
 
 class ExpertsConfig(Config):
@@ -62,8 +64,9 @@ class Cues(NamedTuple):
 class Mixes(NamedTuple):
     """What each expert takes of which parts, for some users or items."""
 
-    parts: Tensor  # (n, 2C, D): the cues, and what each explains of the others
-    shares: Tensor  # (n, E, 2C)
+    parts: Tensor  # (2C, n, D): the cues, and what each explains of the others
+    coefficients: Tensor  # (P, 2C, S), of each pattern of cues that exist, zero from E on
+    which: Tensor  # (n,), the pattern of each row
     on: Tensor  # (n, E), bool: the defining cues exist
 
 
@@ -124,7 +127,7 @@ class Experts(nn.Module):
 
     def project(self, cues: Cues) -> Cues:
         """Give each cue its own unit-length projection ``y_c = norm(W_c c)``."""
-        rows = torch.bmm(cues.values, self.projections)  # (C, n, D)
+        rows = project(cues.values, self.projections)  # (C, n, D)
         return Cues(unit_rows(rows, cues.present), cues.present)
 
     @torch.no_grad()
@@ -148,23 +151,23 @@ class Experts(nn.Module):
         Args:
             cues: Projected cues of n users or items.
         """
-        y = dropout(cues.values, self.config.dropout, self.training)  # (C, n, D)
+        p = self.config.dropout if self.training else 0.0
         # What each cue explains of the others is a product of its own; all else is a weighted sum of cues, whose
         # weights depend on nothing but which cues exist.
-        explained = torch.bmm(y, self.explained)
-        parts = torch.cat([y.transpose(0, 1), explained.transpose(0, 1)], 1)
+        parts = parts_of(cues.values, self.explained, p=p, seed=draw_seed() if p else 0)
         patterns, which = _patterns(cues.present)
         coefficients, on = self._coefficients(patterns)
-        if self._unit_shares:
-            # Half of the scale on each side: the product of two towers is then the scaled cosine.
-            shares = unit_shares(parts, coefficients, which) * (0.5 * self.log_scale).exp()
-        else:
-            shares = take_rows(coefficients, which)
-        return Mixes(parts, shares, on.T[which])
+        return Mixes(parts, coefficients, which, on[which])
 
     def towers(self, mixes: Mixes) -> Tensor:
         """What :meth:`mixes` stands for, ``(n, E, D)``."""
-        x = torch.bmm(mixes.shares, mixes.parts)
+        if self._unit_shares:
+            # Half of the scale on each side: the product of two towers is then the scaled cosine.
+            shares = unit_shares(mixes.parts, mixes.coefficients, mixes.which) * (0.5 * self.log_scale).exp()
+        else:
+            shares = take_rows(mixes.coefficients, mixes.which)
+        shares = shares[..., : len(self.templates)].transpose(1, 2)  # (n, E, 2C)
+        x = torch.bmm(shares, mixes.parts.transpose(0, 1))
         if self.config.transform:
             h = x.transpose(0, 1)
             x = x + torch.bmm(
@@ -194,7 +197,10 @@ class Experts(nn.Module):
             ``(B, P, E)``.
         """
         if not self.config.transform:
-            return expert_products(mixes.parts, mixes.shares, items)
+            unit = self._unit_shares
+            parts, coefficients, which, _ = mixes
+            products = expert_products(parts, coefficients, which, items, len(self.templates), unit=unit)
+            return products * self.log_scale.exp() if unit else products
         towers = self.towers(mixes)
         return paired_products(towers[: len(items)], towers[len(items) :], items)
 
@@ -209,32 +215,33 @@ class Experts(nn.Module):
             present: Which cues exist, ``(P, C)``, bool.
 
         Returns:
-            Coefficients ``(P, E, 2C)``, and which experts are on, ``(E, P)``.
+            Coefficients ``(P, 2C, S)``, zero for what is no expert, and which experts are on, ``(P, E)``.
         """
         n_cues = present.shape[1]
         unit = torch.eye(n_cues, device=present.device)
-        # The rule itself, applied to cues that are the unit vectors, tells its coefficients.
-        y = unit[:, None] * present.T[..., None]  # (C, P, C)
+        # The rule itself, applied to cues that are the unit vectors, tells its coefficients: (C, P, C).
+        y = unit[:, None] * present.T[..., None]
         others, has_others = _others(Cues(y, present.T))
-        alpha = DOMINANT_FROM + (DOMINANT_TO - DOMINANT_FROM) * torch.sigmoid(self.dominance)
-        nothing = torch.zeros(len(present), n_cues, device=present.device)
+        nothing = torch.zeros_like(y)
         rows, on = [], []
-        for template in self.templates:
-            c = template.cues[0]
-            explained = nothing
-            if template.role == "dominant":
-                own = torch.where(has_others[c], alpha[c], torch.ones(()))[:, None]  # (P, 1)
-                mixed = own * y[c] + (1 - own) * others[c]
-                on.append(present[:, c])
-            elif template.role == "balanced":
-                c2 = template.cues[1]
-                mixed = 0.5 * (y[c] + y[c2])
-                on.append(present[:, c] & present[:, c2])
+        for role in self.config.roles:
+            if role == "dominant":
+                alpha = DOMINANT_FROM + (DOMINANT_TO - DOMINANT_FROM) * torch.sigmoid(self.dominance)
+                own = torch.where(has_others, alpha[:, None], 1.0)[..., None]  # (C, P, 1)
+                mixed, explained = torch.lerp(others, y, own), nothing
+                on.append(present.T)
+            elif role == "balanced":
+                pairs = list(combinations(range(n_cues), 2))
+                a, b = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+                mixed, explained = 0.5 * (y[a] + y[b]), nothing[a]
+                on.append(present.T[a] & present.T[b])
             else:
-                mixed, explained = others[c], nothing - unit[c]
-                on.append(present[:, c] & has_others[c])
-            rows.append(torch.cat([mixed, explained], 1))
-        return torch.stack(rows, 1), torch.stack(on)
+                mixed, explained = others, nothing - unit[:, None]
+                on.append(present.T & has_others)
+            rows.append(torch.cat([mixed, explained], 2))  # (experts of the role, P, 2C)
+        coefficients = torch.cat(rows).permute(1, 2, 0)  # (P, 2C, E)
+        filled = -len(self.templates) % LANES
+        return F.pad(coefficients, (0, filled)), torch.cat(on).T
 
     @torch.no_grad()
     def describe(self, cues: list[str]) -> list[dict[str, Any]]:
@@ -261,8 +268,12 @@ class Experts(nn.Module):
 def _patterns(present: Tensor) -> tuple[Tensor, Tensor]:
     """The distinct columns of ``(C, n)`` as rows ``(P, C)``, and which of them each column is, ``(n,)``."""
     powers = 2 ** torch.arange(len(present), device=present.device)
-    codes, which = torch.unique((present * powers[:, None]).sum(0), return_inverse=True)
-    return (codes[:, None] & powers) > 0, which
+    codes = (present * powers[:, None]).sum(0)
+    if len(present) <= TABLED:
+        patterns, which = distinct(codes, 2 ** len(present))
+    else:
+        patterns, which = torch.unique(codes, return_inverse=True)
+    return (patterns[:, None] & powers) > 0, which
 
 
 def _others(cues: Cues) -> tuple[Tensor, Tensor]:

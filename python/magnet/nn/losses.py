@@ -10,14 +10,21 @@ from pydantic import Field
 from torch import Tensor
 
 from magnet.config import Config
-from magnet.nn.router import summarise
-from magnet.nn.unit import unit_rows
+from magnet.nn.rows import take_rows
 
 if TYPE_CHECKING:
     from magnet.nn.controller import StageWeights
     from magnet.nn.router import Routing
 
-__all__ = ["LossConfig", "bpr", "embedding_penalty", "info_nce", "routing_terms", "sampled_softmax"]
+__all__ = [
+    "LossConfig",
+    "bpr",
+    "contrast",
+    "embedding_penalty",
+    "info_nce",
+    "routing_terms",
+    "sampled_softmax",
+]
 
 # InfoNCE compares all pairs of its rows; more rows cost quadratically and change little.
 CONTRAST_ROWS = 1024
@@ -71,10 +78,43 @@ def embedding_penalty(rows: Tensor, *, pairs: int) -> Tensor:
 
 
 def info_nce(a: Tensor, b: Tensor, temperature: float) -> Tensor:
-    """Symmetric InfoNCE between two descriptions ``(n, D)`` of the same items (van den Oord et al., 2018)."""
-    a, b = unit_rows(a), unit_rows(b)
+    """Symmetric InfoNCE between two descriptions of the same items (van den Oord et al., 2018).
+
+    Args:
+        a: Unit rows, ``(n, D)``.
+        b: The same of the other description.
+        temperature: τ.
+    """
     off_target: Tensor = _LogPartitions.apply(a, b, temperature)
     return off_target - (a * b).sum(-1).mean() / temperature
+
+
+def contrast(
+    z: Tensor, n_users: int, cues: Tensor, present: Tensor, items: Tensor, temperature: float
+) -> list[Tensor]:
+    """InfoNCE between behaviour and each modality's cues, of those items that have the cue.
+
+    Args:
+        z: Behaviour of users and items, ``(U + I, D)``.
+        n_users: U.
+        cues: Content cues, unit rows, ``(M, I, D)``.
+        present: Which of them exist, ``(M, I)``, bool.
+        items: Distinct items, ``(n,)``.
+        temperature: τ.
+
+    Returns:
+        A term for each modality that leaves anything to compare.
+    """
+    rows = [(m, items[there[items]]) for m, there in enumerate(present)]
+    rows = [(m, own) for m, own in rows if len(own) > 1]
+    if not rows:
+        return []
+    sizes = [len(own) for _, own in rows]
+    # One gather has one dense gradient, whatever the number of modalities.
+    behaviour = F.normalize(take_rows(z, n_users + torch.cat([own for _, own in rows])), dim=-1)
+    content = take_rows(cues.flatten(0, 1), torch.cat([m * cues.shape[1] + own for m, own in rows]))
+    pairs = zip(behaviour.split_with_sizes(sizes), content.split_with_sizes(sizes), strict=True)
+    return [info_nce(a, b, temperature) for a, b in pairs]
 
 
 class _LogPartitions(torch.autograd.Function):
@@ -86,12 +126,11 @@ class _LogPartitions(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, a: Tensor, b: Tensor, temperature: float) -> Tensor:
-        # No cosine is above 1, so one shift serves every row and column.
-        e = (a @ b.T).sub_(1.0).div_(temperature).exp_()  # (n, n)
+        e = ((a / temperature) @ b.T).exp_()  # (n, n); cosines over τ need no shift to stay inside float32
         rows, columns = e.sum(1), e.sum(0)
         ctx.save_for_backward(a, b, e, rows, columns)
         ctx.temperature = temperature
-        return 0.5 * (rows.log().mean() + columns.log().mean()) + 1.0 / temperature
+        return 0.5 * (rows.log().mean() + columns.log().mean())
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
@@ -105,13 +144,16 @@ class _LogPartitions(torch.autograd.Function):
         )
 
 
-def routing_terms(routing: Routing, logits: Tensor, weights: StageWeights) -> dict[str, Tensor]:
+def routing_terms(
+    routing: Routing, logits: Tensor, weights: StageWeights, loads: Tensor
+) -> dict[str, Tensor]:
     """What the stage asks of the router, weighted.
 
     Args:
         routing: Of the batch's positives, ``(B, E)``.
         logits: Their logits, ``(B, E)``.
         weights: Of the stage.
+        loads: Hard loads of the experts, as :func:`magnet.nn.router.summarise` counts them, ``(E,)``.
 
     Returns:
         The weighted terms that are not zero by configuration: ``coverage``, ``confidence``, ``z``.
@@ -119,7 +161,6 @@ def routing_terms(routing: Routing, logits: Tensor, weights: StageWeights) -> di
     terms: dict[str, Tensor] = {}
     n_experts = routing.dense.shape[-1]
     if weights.coverage and weights.balance == "switch":
-        loads = summarise(routing).loads
         product = n_experts * (loads / loads.sum().clamp(min=1) * routing.dense.mean(0)).sum()
         terms["coverage"] = weights.coverage * product
     elif weights.coverage:

@@ -13,8 +13,10 @@ from magnet.nn.behaviour import BehaviourConfig, BehaviourEncoder
 from magnet.nn.content import Content, ContentConfig, ContentEncoder, profiles
 from magnet.nn.experts import Cues, Experts, ExpertsConfig
 from magnet.nn.parts import part
+from magnet.nn.propagate import multiply
 from magnet.nn.router import Router, RouterConfig, Routing, Side, cross, gate, paired
-from magnet.nn.rows import take_rows
+from magnet.nn.rows import distinct, gather_cues, take_rows
+from magnet.nn.sides import folded, indifferent, router_inputs
 from magnet.nn.states import MixtureState
 from magnet.seeds import torch_generator
 
@@ -50,11 +52,11 @@ class Inputs(NamedTuple):
     """What is known before training and never changes."""
 
     features: list[Tensor]  # (I, d_m) each, L2-normalised
-    present: Tensor  # (I, M), bool
+    present: Tensor  # (M, I), bool
     user_degree: Tensor  # (U,), float
     item_degree: Tensor  # (I,), float
     interactions: Graph  # (U, I), training, ones
-    content_graphs: list[Graph]  # (I, I) each, normalised
+    content_graph: Graph  # (M · I, M · I), normalised, one modality after the other
 
 
 class Mixture(NamedTuple):
@@ -105,9 +107,7 @@ class MagnetModel(nn.Module):
         """Content cues of all items."""
         embeddings = self.behaviour.embeddings[self.n_users :]
         with part("content cues"):
-            content: Content = self.content(
-                inputs.features, inputs.present, embeddings, inputs.content_graphs
-            )
+            content: Content = self.content(inputs.features, inputs.present, embeddings, inputs.content_graph)
         return content
 
     def forward(
@@ -134,30 +134,40 @@ class MagnetModel(nn.Module):
         """
         content = self.encode_content(inputs)
         with part("profiles"):
-            history = self.content.histories(content, inputs.interactions.rows(users))
-            profile, has = profiles(history, content, without=positives)
+            history = inputs.interactions.rows(users, without=positives)
+            profile, has = self._profiles(content, history)
+        n = len(users)
         with part("experts"):
             # Each distinct item passes through the experts once, and users beside them.
-            ids, place = torch.unique(torch.cat([positives, negatives]), return_inverse=True)
-            at_positive, at_negative = place[: len(users)], place[len(users) :]
-            cues = self._cues(
-                take_rows(z, torch.cat([users, self.n_users + ids])),
-                torch.cat([inputs.user_degree[users], inputs.item_degree[ids]]),
-                torch.cat([profile, take_rows(content.smoothed, ids)]),
-                torch.cat([has, content.present[ids]]),
-            )
-            mixes = self.experts.mixes(cues)
-            on_user, on_item = mixes.on[: len(users)], mixes.on[len(users) :]  # (B, E), (n, E)
+            ids, place = distinct(torch.cat([positives, negatives]), self.n_items)
+            at_positive, at_negative = place[:n], place[n:]
+            cues = gather_cues(z, profile, content.smoothed, torch.cat([users, self.n_users + ids]), ids)
+            degree = torch.cat([inputs.user_degree[users], inputs.item_degree[ids]])
+            present = torch.cat([has, content.present[:, ids]], 1)
+            mixes = self.experts.mixes(self.experts.project(_with_behaviour(cues, degree, present)))
+            on_user, on_item = mixes.on[:n], mixes.on[n:]  # (B, E), (n, E)
 
         with part("router"):
             user_side = self._user_side(users, inputs, profile, has, on_user, left_out=1)
-            positive_side = self._item_side(positives, inputs, content, on_item[at_positive], left_out=1)
-            negative_side = self._item_side(negatives, inputs, content, on_item[at_negative])
+            # Each distinct item once, as a positive and as a negative.
+            own, at_own = distinct(at_positive, len(ids))
+            other, at_other = distinct(at_negative, len(ids))
+            both = torch.cat([own, other])
+            left_out = (torch.arange(len(both)) < len(own)).float()
+            item_side = self._item_side(ids[both], inputs, content, on_item[both], left_out=left_out)
             floor = self.config.router.floor if self.training else 0.0
-            logits = paired(user_side, positive_side)  # (B, E)
-            routing = self.route(logits, top_k=top_k, floor=floor)
-            others = (cross if shared else paired)(user_side, negative_side)  # (B, N, E) or (B, E)
-            other = self.route(others, top_k=top_k, floor=floor)
+            if shared:
+                logits = paired(user_side, item_side, at_own[:, None])[:, 0]  # (B, E)
+                drawn = len(own) + at_other
+                others = cross(user_side, Side(take_rows(item_side.rows, drawn), item_side.on[drawn]))
+                routing = self.route(logits, top_k=top_k, floor=floor)
+                weights = self.route(others, top_k=top_k, floor=floor).weights  # (B, N, E)
+            else:
+                pairs = torch.stack([at_own, len(own) + at_other], 1)
+                all_logits = paired(user_side, item_side, pairs)  # (B, 2, E)
+                logits = all_logits[:, 0]
+                routings = self.route(all_logits, top_k=top_k, floor=floor)
+                routing, weights = Routing(*(each[:, 0] for each in routings)), routings.weights[:, 1]
         if shared:
             scores = self.experts.products(mixes, at_positive[:, None])[:, 0]
             towers = self.experts.towers(mixes)  # (B + n, E, D)
@@ -168,7 +178,7 @@ class MagnetModel(nn.Module):
             scores, other_scores = both.unbind(1)
         return Mixture(
             (routing.weights * scores).sum(-1),
-            (other.weights * other_scores).sum(-1),
+            (weights * other_scores).sum(-1),
             routing,
             logits,
             content,
@@ -180,12 +190,11 @@ class MagnetModel(nn.Module):
             return gate(logits.detach().clamp(max=0.0) * (logits < -1e20), top_k=0, floor=0.0)
         return gate(logits, top_k=top_k, floor=floor)
 
-    def _cues(self, behaviour: Tensor, degree: Tensor, content: Tensor, present: Tensor) -> Cues:
-        """Projected cues of some users or items: ``(n, D)``, ``(n,)``, ``(n, M, D)`` and ``(n, M)``."""
-        values = torch.cat([behaviour[:, None], content], 1)  # (n, C, D)
-        return self.experts.project(
-            Cues(values.transpose(0, 1), torch.cat([degree[:, None] > 0, present], 1).T)
-        )
+    def _profiles(self, content: Content, interactions: Graph) -> tuple[Tensor, Tensor]:
+        """Profiles of users, ``(M, B, D)``, and which of them exist, ``(M, B)``."""
+        with torch.no_grad():
+            has = multiply(interactions, content.present.T.float()).T > 0.5
+        return profiles(content.cues, interactions, has), has
 
     @torch.no_grad()
     def refresh(self, z: Tensor, inputs: Inputs) -> None:
@@ -195,26 +204,34 @@ class MagnetModel(nn.Module):
             self._cues(z[self.n_users :], inputs.item_degree, content.smoothed, content.present)
         )
 
+    def _cues(self, behaviour: Tensor, degree: Tensor, content: Tensor, present: Tensor) -> Cues:
+        """Projected cues of some users or items: ``(n, D)``, ``(n,)``, ``(M, n, D)`` and ``(M, n)``."""
+        return self.experts.project(_with_behaviour(torch.cat([behaviour[None], content]), degree, present))
+
     def _user_side(
         self, users: Tensor, inputs: Inputs, profile: Tensor, has: Tensor, on: Tensor, *, left_out: int = 0
     ) -> Side:
         if self.config.router.kind == "noise":
             return self.router.users(self.noise[users], on)
-        row = _router_inputs(
-            self.behaviour.embeddings[users], profile, has, inputs.user_degree[users], left_out=left_out
+        row = router_inputs(
+            self.behaviour.embeddings.index_select(0, users),
+            profile,
+            has,
+            inputs.user_degree[users],
+            left_out=left_out,
         )
         return self.router.users(row, on)
 
     def _item_side(
-        self, items: Tensor, inputs: Inputs, content: Content, on: Tensor, *, left_out: int = 0
+        self, items: Tensor, inputs: Inputs, content: Content, on: Tensor, *, left_out: Tensor | int = 0
     ) -> Side:
         kind = self.config.router.kind
         if kind == "noise":
             return self.router.items(self.noise[self.n_users + items], on)
-        row = _router_inputs(
-            self.behaviour.embeddings[self.n_users + items],
-            content.cues[items],
-            content.present[items],
+        row = router_inputs(
+            self.behaviour.embeddings.index_select(0, self.n_users + items),
+            content.cues.index_select(1, items),
+            content.present[:, items],
             inputs.item_degree[items],
             left_out=left_out,
         )
@@ -243,7 +260,7 @@ class MagnetModel(nn.Module):
             inputs = self._occluded(inputs, without)
         content = self.encode_content(inputs)
         all_users, all_items = torch.arange(self.n_users), torch.arange(self.n_items)
-        profile, has = profiles(self.content.histories(content, inputs.interactions), content)
+        profile, has = self._profiles(content, inputs.interactions)
         users = self.experts(self._cues(z[: self.n_users], inputs.user_degree, profile, has))
         items = self.experts(
             self._cues(z[self.n_users :], inputs.item_degree, content.smoothed, content.present)
@@ -251,7 +268,7 @@ class MagnetModel(nn.Module):
         user_side = self._user_side(all_users, inputs, profile, has, users.on)
         item_side = self._item_side(all_items, inputs, content, items.on)
         if self.config.router.kind == "uniform":
-            user_side, item_side = (_indifferent(side) for side in (user_side, item_side))
+            user_side, item_side = (indifferent(side) for side in (user_side, item_side))
             top_k = 0
         n_experts = len(self.experts.templates)
         return MixtureState(
@@ -259,8 +276,8 @@ class MagnetModel(nn.Module):
             items=backbone[1].contiguous(),
             user_towers=users.values.contiguous(),
             item_towers=items.values.contiguous(),
-            user_keys=_folded(user_side, bias_first=True),
-            item_keys=_folded(item_side, bias_first=False),
+            user_keys=folded(user_side, bias_first=True),
+            item_keys=folded(item_side, bias_first=False),
             weight=self.config.mixture_weight,
             top_experts=top_k or n_experts,
             experts=self.expert_names,
@@ -273,26 +290,10 @@ class MagnetModel(nn.Module):
                 item_degree=torch.zeros_like(inputs.item_degree),
             )
         present = inputs.present.clone()
-        present[:, self.modalities.index(cue)] = False
+        present[self.modalities.index(cue)] = False
         return inputs._replace(present=present)
 
 
-def _router_inputs(
-    embeddings: Tensor, cues: Tensor, present: Tensor, degree: Tensor, *, left_out: int
-) -> Tensor:
-    """What the router reads of one side; detached, since it must not shape what it reads."""
-    known = (degree > 0).float()[:, None]  # an embedding without interactions is noise
-    # The third brings log-degrees to the scale of the rest.
-    log_degree = torch.log1p((degree - left_out).clamp(min=0))[:, None] / 3
-    return torch.cat([embeddings * known, cues.flatten(1), present.float(), log_degree], 1).detach()
-
-
-def _indifferent(side: Side) -> Side:
-    return Side(torch.zeros_like(side.vectors), side.bias.clamp(max=0.0) * (side.bias < -1e20))
-
-
-def _folded(side: Side, *, bias_first: bool) -> Tensor:
-    """Append the biases as two columns, so that one product gives the logit: ``(n, E, R + 2)``."""
-    bias = side.bias.masked_fill(side.bias < -1e20, -torch.inf)[..., None]
-    one = torch.ones_like(bias)
-    return torch.cat([side.vectors, *((bias, one) if bias_first else (one, bias))], -1).contiguous()
+def _with_behaviour(cues: Tensor, degree: Tensor, present: Tensor) -> Cues:
+    """Whoever has no interactions has no behaviour."""
+    return Cues(cues, torch.cat([degree[None] > 0, present]))

@@ -27,11 +27,12 @@ _KEPT_BUFFERS = 8
 _free: deque[np.ndarray[tuple[int], np.dtype[np.float32]]] = deque()
 
 
-def empty(shape: tuple[int, ...]) -> Tensor:
-    """An uninitialised float32 tensor on the CPU, contiguous, at the start of a cache line, or of a huge page."""
+def empty(shape: tuple[int, ...], device: torch.device | str = "cpu") -> Tensor:
+    """An uninitialised float32 tensor, contiguous; on the CPU at the start of a cache line, or of a huge page."""
     size = prod(shape)
-    if size < _SMALL:
-        return torch.empty(shape, dtype=torch.float32)
+    device = torch.device(device)
+    if size < _SMALL or device.type != "cpu":
+        return torch.empty(shape, dtype=torch.float32, device=device)
     page = _LINE if size < 2 * _HUGE_PAGE else _HUGE_PAGE
     buffer = _take(-(-size // page) * page + page)
     shift = -buffer.ctypes.data // buffer.itemsize % page

@@ -69,8 +69,10 @@ class _Plain(torch.autograd.Function):
 
 def _multiply(indptr: Tensor, indices: Tensor, values: Tensor, x: Tensor) -> Tensor:
     follow_torch()
-    out = empty((indptr.shape[0] - 1, x.shape[1]))
-    _core.spmm(*_arrays(indptr, indices, values), x.detach().contiguous().numpy(), out.numpy())
+    out = empty((*x.shape[:-2], indptr.shape[0] - 1, x.shape[-1]))
+    x = x.detach().contiguous()
+    for operand, own in zip(x, out, strict=True) if x.ndim == 3 else [(x, out)]:
+        _core.spmm(*_arrays(indptr, indices, values), operand.numpy(), own.numpy())
     return out
 
 
@@ -106,7 +108,7 @@ def _(
     t_values: Tensor,
     x: Tensor,
 ) -> Tensor:
-    return x.new_empty((indptr.shape[0] - 1, x.shape[1]))
+    return x.new_empty((*x.shape[:-2], indptr.shape[0] - 1, x.shape[-1]))
 
 
 @torch.library.custom_op("magnet::propagate_mean", mutates_args=())
@@ -160,7 +162,8 @@ _mean_operator.register_autograd(_mean_backward, setup_context=_keep_graph)
 
 
 def _multiply_by_torch(indptr: Tensor, indices: Tensor, values: Tensor, x: Tensor) -> Tensor:
-    return torch.mm(_sparse(indptr, indices, values, x), x)
+    sparse = _sparse(indptr, indices, values, x)
+    return torch.mm(sparse, x) if x.ndim == 2 else torch.stack([torch.mm(sparse, plane) for plane in x])
 
 
 def _mean_by_torch(
@@ -174,7 +177,7 @@ def _mean_by_torch(
 
 
 def _sparse(indptr: Tensor, indices: Tensor, values: Tensor, x: Tensor) -> Tensor:
-    size = (indptr.shape[0] - 1, x.shape[0])
+    size = (indptr.shape[0] - 1, x.shape[-2])
     with warnings.catch_warnings():
         # torch says once in every process that these tensors are new; all that is asked of them are products.
         warnings.filterwarnings("ignore", "Sparse CSR tensor support")

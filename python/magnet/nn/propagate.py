@@ -62,20 +62,24 @@ class Graph:
         """Whether the gradient uses the matrix itself."""
         return self.forward[0] is self.backward[0]
 
-    def rows(self, index: Tensor) -> Self:
-        """Some rows, in the order and as often as they are named, as a graph of its own.
+    @property
+    def transposed(self) -> Self:
+        """The transpose, of the same arrays."""
+        return type(self)(self.n_cols, self.n_rows, self.backward, self.forward)
+
+    def rows(self, index: Tensor, *, without: Tensor | None = None) -> Self:
+        """Some rows, in the order and as often as they are named, as a graph of its own, ``(B, M)``.
 
         Args:
             index: ``(B,)``, int64.
-
-        Returns:
-            ``(B, M)``.
+            without: A column that is left out of each of them, ``(B,)``, int64.
 
         Raises:
             DataError: If a row is out of range, or the columns of a row do not ascend.
         """
         indptr, indices, values = (part.cpu().numpy() for part in self.forward)
-        taken = _core.take_rows((indptr, indices, values, self.n_cols), index.cpu().numpy())
+        rows, left_out = index.cpu().numpy(), None if without is None else without.cpu().numpy()
+        taken = _core.take_rows((indptr, indices, values, self.n_cols), rows, left_out)
         device = self.forward[1].device
         forward, backward = (
             (torch.from_numpy(a).to(device), torch.from_numpy(b).to(device), torch.from_numpy(c).to(device))
@@ -94,14 +98,11 @@ def multiply(graph: Graph, x: Tensor) -> Tensor:
     """The product of the graph with ``x``, differentiable in ``x``.
 
     Every output is one chain of fused multiply-adds in the order of the row's entries: the same bits for any
-    number of threads.
+    number of threads. The result is ``(N, D)``, or ``(P, N, D)``.
 
     Args:
         graph: ``(N, M)``.
-        x: ``(M, D)``, float32 on the CPU.
-
-    Returns:
-        ``(N, D)``.
+        x: ``(M, D)``, or several such, ``(P, M, D)``, float32 on the CPU.
 
     Raises:
         DataError: If the shape or type does not fit.
@@ -112,7 +113,7 @@ def multiply(graph: Graph, x: Tensor) -> Tensor:
         >>> multiply(graph, torch.tensor([[1.0], [3.0]])).tolist()
         [[6.0], [0.0]]
     """
-    _check(graph, x)
+    _check(graph, x, planes=True)
     return products.multiply(graph.forward, graph.backward, x)
 
 
@@ -147,8 +148,8 @@ def propagate_mean(graph: Graph, x: Tensor, layers: int, *, storage: torch.dtype
     return products.propagate_mean(graph.forward, graph.backward, x, layers, storage == torch.bfloat16)
 
 
-def _check(graph: Graph, x: Tensor) -> None:
-    if x.ndim != 2 or x.shape[0] != graph.n_cols:
+def _check(graph: Graph, x: Tensor, planes: bool = False) -> None:
+    if not (x.ndim == 2 or (planes and x.ndim == 3)) or x.shape[-2] != graph.n_cols:
         raise DataError(f"expected x of shape ({graph.n_cols}, D), got {tuple(x.shape)}")
     if x.dtype != torch.float32:
         raise DataError(f"expected x in torch.float32, got {x.dtype}; convert it with x.float()")

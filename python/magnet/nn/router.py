@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
 from magnet.config import Config
+from magnet.nn.mixing import paired_logits
 
 __all__ = ["Router", "RouterConfig", "Routing", "RoutingSums", "Side", "cross", "gate", "paired", "summarise"]
 
@@ -40,8 +42,19 @@ class RouterConfig(Config):
 class Side(NamedTuple):
     """One side of the bilinear form for n users or items."""
 
-    vectors: Tensor  # (n, E, R)
-    bias: Tensor  # (n, E); OFF where the expert's cue is missing
+    rows: Tensor  # (n, E · R + E): a vector for each expert, and after them a bias for each
+    on: Tensor  # (n, E), bool: experts whose cue exists
+
+    @property
+    def vectors(self) -> Tensor:
+        """``(n, E, R)``."""
+        n_experts = self.on.shape[1]
+        return self.rows[:, :-n_experts].reshape(len(self.rows), n_experts, -1)
+
+    @property
+    def bias(self) -> Tensor:
+        """``(n, E)``; :data:`OFF` where the expert's cue is missing."""
+        return self.rows[:, -self.on.shape[1] :].masked_fill(~self.on, OFF)
 
 
 class Routing(NamedTuple):
@@ -99,13 +112,23 @@ class Router(nn.Module):
     def _side(self, vectors: nn.Linear, bias: nn.Linear, inputs: Tensor, on: Tensor) -> Side:
         # Each side takes half of 1/T of the product and all of it of its own bias.
         scale = self.config.temperature**-0.5
-        v = vectors(inputs).reshape(len(inputs), self.n_experts, self.config.rank) * scale
-        return Side(v, (bias(inputs) * scale**2).masked_fill(~on, OFF))
+        weight = torch.cat([vectors.weight * scale, bias.weight * scale**2])
+        return Side(F.linear(inputs, weight, torch.cat([vectors.bias * scale, bias.bias * scale**2])), on)
 
 
-def paired(user: Side, item: Side) -> Tensor:
-    """Logits of pair ``b``, for each ``b``: ``(B, E)``."""
-    return (user.vectors * item.vectors).sum(-1) + user.bias + item.bias
+def paired(user: Side, item: Side, pairs: Tensor) -> Tensor:
+    """Logits of given pairs.
+
+    Args:
+        user: B users.
+        item: n items.
+        pairs: The items that each user is paired with, ``(B, P)``, int64.
+
+    Returns:
+        ``(B, P, E)``.
+    """
+    on = user.on[:, None] & item.on[pairs]
+    return paired_logits(user.rows, item.rows, pairs, on.shape[-1]).masked_fill(~on, OFF)
 
 
 def cross(user: Side, item: Side) -> Tensor:

@@ -119,10 +119,13 @@ class Shapes(NamedTuple):
     averaged: bool
     # Of the mixture alone:
     distinct: int = 0  # items in the batch, each once
+    keys: int = 0  # the same, those that are positives and negatives twice
     widths: tuple[int, ...] = ()  # of the features, M of them
-    smoothing: tuple[int, ...] = ()  # entries of each modality's graph; none without smoothing
+    smoothing: int = 0  # entries of all modalities' graphs; 0 without smoothing
     gated: bool = False
-    history: int = 0  # training interactions of the batch's users, of one as often as it has pairs
+    history: int = (
+        0  # training interactions of the batch's users but the positives, of one as often as it has pairs
+    )
     experts: int = 0  # E
     dominant: bool = False  # whether any expert's shares of the cues are learnt
     transform: bool = False
@@ -186,23 +189,24 @@ def _backbone_scores(s: Shapes) -> Op:
 
 def _content(s: Shapes) -> Op:
     d, op = s.dim, Op()
-    for m, width in enumerate(s.widths):
+    for width in s.widths:
         op += matmul(s.items, width, d, grads=1)  # features have no gradient
         op += pointwise(s.items * d, s.items * d) + matmul(s.items, d, d)
         if s.gated:
             op += matmul(s.items, d, d) + pointwise(2 * s.items * d, s.items * d)
         op += pointwise(s.items * d, s.items * d)  # to unit length
-        if s.smoothing:
-            op += sparse(s.items, s.items, s.smoothing[m], d) + pointwise(2 * s.items * d, s.items * d)
+    if s.smoothing:
+        nodes = len(s.widths) * s.items
+        start = Cost(bytes=_FLOAT * nodes * d)  # to which the neighbours are added
+        op += sparse(nodes, nodes, s.smoothing, d) + Op(start, start)
     return op
 
 
 def _profiles(s: Shapes) -> Op:
     n = len(s.widths)
-    op = sparse(s.pairs, s.items, s.history, n * s.dim)
+    op = sparse(s.pairs, s.items, s.history, s.dim) * n
     op += sparse(s.pairs, s.items, s.history, n, grad=False)  # how many items have each cue
-    op += gather(s.pairs, n * s.dim, s.items)
-    return op + pointwise(2 * s.pairs * n * s.dim, s.pairs * n * s.dim)
+    return op + pointwise(s.pairs * n * s.dim, s.pairs * n * s.dim)
 
 
 def _experts(s: Shapes) -> Op:
@@ -236,7 +240,7 @@ def _router(s: Shapes) -> Op:
     n = len(s.widths)
     width = s.dim * (n + 1) + n + 1
     op = Op()
-    for rows in (s.pairs, s.pairs, s.negatives):  # users, positives, negatives
+    for rows in (s.pairs, s.keys):  # users and items
         op += pointwise(rows * width, rows * width, grad=False)
         op += matmul(rows, width, s.experts * (s.rank + 1), grads=1)
     op += dots(s.pairs * s.experts, s.rank)

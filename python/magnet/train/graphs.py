@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import torch
 from pydantic import Field
+from scipy.sparse import block_diag, csr_array
 
 from magnet.config import Config
 from magnet.errors import ConfigError, DataError, nearest
@@ -28,7 +29,6 @@ from magnet.nn.propagate import Graph
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from scipy.sparse import csr_array
     from torch import Tensor
 
     from magnet.data import Dataset, Modality
@@ -161,14 +161,14 @@ def model_inputs(dataset: Dataset, graphs: Graphs, max_width: int) -> Inputs:
     """The constant tensors of the model."""
     degrees = (np.diff(graphs.train.indptr), np.bincount(graphs.train.indices, minlength=dataset.n_items))
     user_degree, item_degree = (torch.from_numpy(d.astype(np.float32)) for d in degrees)
-    present = np.stack([m.present for m in dataset.modalities.values()], 1)
+    present = np.stack([m.present for m in dataset.modalities.values()])
     return Inputs(
         features=[unit_rows(m, max_width) for m in dataset.modalities.values()],
         present=torch.from_numpy(present),
         user_degree=user_degree,
         item_degree=item_degree,
         interactions=Graph.from_csr(graphs.train, symmetric=False),
-        content_graphs=[Graph.from_csr(graph, symmetric=True) for graph in graphs.content],
+        content_graph=Graph.from_csr(csr_array(block_diag(graphs.content, format="csr")), symmetric=True),
     )
 
 

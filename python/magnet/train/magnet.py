@@ -14,15 +14,15 @@ from magnet.nn.losses import (
     CONTRAST_ROWS,
     LossConfig,
     bpr,
+    contrast,
     embedding_penalty,
-    info_nce,
     routing_terms,
     sampled_softmax,
 )
 from magnet.nn.model import MagnetModel, ModelConfig
 from magnet.nn.parts import part
 from magnet.nn.router import RoutingSums, summarise
-from magnet.nn.rows import take_rows
+from magnet.nn.rows import distinct, take_rows
 from magnet.nn.states import DotState, State
 from magnet.seeds import derive
 from magnet.train.config import TrainConfig
@@ -200,9 +200,10 @@ class MagnetTask:
             )
             positive = positive + config.mixture_weight * mixture.positive
             negative = negative + config.mixture_weight * mixture.negative
-            parts |= routing_terms(mixture.routing, mixture.logits, weights)
+            sums = summarise(mixture.routing)
+            parts |= routing_terms(mixture.routing, mixture.logits, weights, sums.loads)
             parts |= self._contrast(z, positives, mixture.content.cues, mixture.content.present)
-            self.sums.append(summarise(mixture.routing))
+            self.sums.append(sums)
         ranking = bpr(positive, negative) if seen is None else sampled_softmax(positive, negative, seen)
         parts = {"ranking": ranking, **parts}
         if config.loss.l2 and not self.resting:
@@ -223,17 +224,11 @@ class MagnetTask:
         return (u * i).sum(-1) / tau, u @ j.T / tau
 
     def _contrast(self, z: Tensor, positives: Tensor, cues: Tensor, present: Tensor) -> dict[str, Tensor]:
-        loss = self.config.loss
+        loss, model = self.config.loss, self.model
         if not loss.contrast:
             return {}
-        items = torch.unique(positives)[:CONTRAST_ROWS]
-        terms = []
-        for modality in range(cues.shape[1]):
-            rows = items[present[items, modality]]
-            if len(rows) > 1:
-                behaviour = take_rows(z, self.model.n_users + rows)
-                content = take_rows(cues[:, modality], rows)
-                terms.append(info_nce(behaviour, content, loss.contrast_temperature))
+        items, _ = distinct(positives, model.n_items)
+        terms = contrast(z, model.n_users, cues, present, items[:CONTRAST_ROWS], loss.contrast_temperature)
         return {"contrast": loss.contrast * torch.stack(terms).sum()} if terms else {}
 
     def end_epoch(self) -> dict[str, Any]:

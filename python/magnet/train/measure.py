@@ -197,17 +197,18 @@ def shapes_of(task: MagnetTask, batch: Batch) -> Shapes:
 
 def _mixture_shapes(task: MagnetTask, batch: Batch) -> dict[str, Any]:
     config, model, inputs = task.config, task.model, task.inputs
-    items = torch.unique(batch.positives)[:CONTRAST_ROWS]
-    graphs = inputs.content_graphs if config.content.smooth else []
+    positives, negatives = torch.unique(batch.positives), torch.unique(batch.negatives)
+    items = positives[:CONTRAST_ROWS]
     return {
-        "distinct": len(torch.unique(torch.cat([batch.positives, batch.negatives]))),
+        "distinct": len(torch.unique(torch.cat([positives, negatives]))),
+        "keys": len(positives) + len(negatives),
         "widths": tuple(rows.shape[1] for rows in inputs.features),
-        "smoothing": tuple(len(graph.forward[1]) for graph in graphs),
+        "smoothing": len(inputs.content_graph.forward[1]) if config.content.smooth else 0,
         "gated": config.content.gate != "plain",
-        "history": int(inputs.interactions.forward[0].diff()[batch.users].sum()),
+        "history": int(inputs.interactions.forward[0].diff()[batch.users].sum()) - len(batch.users),
         "experts": len(model.expert_names),
         "dominant": "dominant" in config.experts.roles,
         "transform": config.experts.transform,
         "rank": config.router.rank,
-        "contrast": tuple(map(int, inputs.present[items].sum(0))) if config.loss.contrast else (),
+        "contrast": tuple(map(int, inputs.present[:, items].sum(1))) if config.loss.contrast else (),
     }

@@ -4,10 +4,14 @@ use rayon::prelude::*;
 
 use super::cancel::Cancel;
 use super::error::Error;
+use super::lanes::{Lanes, Work};
 use super::rng::Stream;
+use super::simd::Path;
 
 /// Numbers that one draw serves, 16 bits each.
 const SERVED: usize = 4;
+/// Draws made at once.
+const AT_ONCE: usize = 8;
 /// Numbers of one parallel step.
 const STEP: usize = SERVED << 13;
 
@@ -18,7 +22,14 @@ const STEP: usize = SERVED << 13;
 ///
 /// # Errors
 /// [`Error::Invalid`] if the lengths differ or `keep` is not in (0, 1]; [`Error::Cancelled`].
-pub fn dropout(x: &[f32], keep: f64, stream: Stream, out: &mut [f32], cancel: &Cancel) -> Result<(), Error> {
+pub fn dropout(
+    x: &[f32],
+    keep: f64,
+    stream: Stream,
+    out: &mut [f32],
+    path: Path,
+    cancel: &Cancel,
+) -> Result<(), Error> {
     if x.len() != out.len() {
         return Err(Error::invalid(format!("{} numbers in, but place for {}", x.len(), out.len())));
     }
@@ -31,23 +42,49 @@ pub fn dropout(x: &[f32], keep: f64, stream: Stream, out: &mut [f32], cancel: &C
     let steps = x.par_chunks(STEP).zip(out.par_chunks_mut(STEP)).enumerate();
     steps.try_for_each(|(step, (x, out))| {
         cancel.check()?;
-        let first = (step * STEP / SERVED) as u64;
+        path.run(Step { x, out, first: (step * STEP / SERVED) as u64, limit, scale, stream });
+        Ok(())
+    })
+}
+
+/// Some numbers, the first of which has the draw `first`.
+struct Step<'a> {
+    x: &'a [f32],
+    out: &'a mut [f32],
+    first: u64,
+    limit: u64,
+    scale: f32,
+    stream: Stream,
+}
+
+impl Work for Step<'_> {
+    type Output = ();
+
+    // Whole numbers alone decide, so that all paths agree; they differ in how many draws they make at a time.
+    #[inline(always)]
+    fn run<L: Lanes>(self, _: L) {
+        let Self { x, out, first, limit, scale, stream } = self;
         // By a mask: a branch would be mispredicted as often as a number is dropped.
         let kept = |x: f32, bits: u64| {
             f32::from_bits((x * scale).to_bits() & u32::from(bits & 0xFFFF < limit).wrapping_neg())
         };
         let (fours, rest) = x.as_chunks::<SERVED>();
         let (out_fours, out_rest) = out.as_chunks_mut::<SERVED>();
-        for (draw, (x, out)) in (first..).zip(fours.iter().zip(out_fours)) {
-            let bits = stream.bits64(draw);
-            *out = [kept(x[0], bits), kept(x[1], bits >> 16), kept(x[2], bits >> 32), kept(x[3], bits >> 48)];
+        let eights = fours.as_chunks::<AT_ONCE>().0.iter().zip(out_fours.as_chunks_mut::<AT_ONCE>().0);
+        for (draw, (x, out)) in (first..).step_by(AT_ONCE).zip(eights) {
+            let bits: [u64; AT_ONCE] = std::array::from_fn(|n| stream.bits64(draw + n as u64));
+            for (bits, (x, out)) in bits.iter().zip(x.iter().zip(out)) {
+                *out = std::array::from_fn(|place| kept(x[place], bits >> (16 * place)));
+            }
         }
-        let bits = stream.bits64(first + fours.len() as u64);
-        for (at, (x, out)) in rest.iter().zip(out_rest).enumerate() {
-            *out = kept(*x, bits >> (16 * at));
+        let whole = fours.len() / AT_ONCE * AT_ONCE;
+        let rest = fours[whole..].as_flattened().iter().chain(rest);
+        let out_rest = out_fours[whole..].as_flattened_mut().iter_mut().chain(out_rest);
+        for (at, (x, out)) in rest.zip(out_rest).enumerate() {
+            let bits = stream.bits64(first + (whole + at / SERVED) as u64);
+            *out = kept(*x, bits >> (16 * (at % SERVED)));
         }
-        Ok(())
-    })
+    }
 }
 
 #[cfg(test)]
@@ -55,9 +92,12 @@ mod tests {
     use super::*;
 
     fn of_ones(n: usize, keep: f64, seed: u64) -> Vec<f32> {
-        let mut out = vec![f32::NAN; n];
-        dropout(&vec![1.0; n], keep, Stream::new(seed, 0), &mut out, &Cancel::new()).unwrap();
-        out
+        let found = Path::available().map(|path| {
+            let mut out = vec![f32::NAN; n];
+            dropout(&vec![1.0; n], keep, Stream::new(seed, 0), &mut out, path, &Cancel::new()).unwrap();
+            out
+        });
+        found.reduce(|one, other| if one == other { one } else { panic!("the paths differ") }).unwrap()
     }
 
     #[test]
@@ -93,7 +133,8 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_refused() {
         let run = |n: usize, keep| {
-            dropout(&[1.0; 3], keep, Stream::new(0, 0), &mut vec![0.0; n], &Cancel::new()).is_ok()
+            let (stream, path) = (Stream::new(0, 0), Path::Portable);
+            dropout(&[1.0; 3], keep, stream, &mut vec![0.0; n], path, &Cancel::new()).is_ok()
         };
         assert!(run(3, 0.5));
         assert!(!run(2, 0.5) && !run(3, 0.0) && !run(3, 1.5) && !run(3, f64::NAN));

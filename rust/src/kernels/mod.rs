@@ -14,6 +14,7 @@ pub mod k_core;
 pub mod knn;
 pub mod lanes;
 mod pages;
+pub mod pair_logits;
 pub mod propagate;
 pub mod pseudo_edges;
 pub mod rank;

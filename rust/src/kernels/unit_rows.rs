@@ -9,6 +9,8 @@ use super::simd::Path;
 
 /// Numbers of one parallel step, about.
 const STEP: usize = 1 << 15;
+/// Rows whose products are summed at once.
+pub(super) const TOGETHER: usize = 8;
 /// Rows shorter than this have no direction and become zero.
 const SHORTEST: f32 = 1e-12;
 
@@ -101,15 +103,22 @@ impl Work for Forward<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, lanes: L) {
-        let rows = self.x.chunks_exact(self.width).zip(self.out.chunks_exact_mut(self.width));
-        for (row, ((x, out), scale)) in rows.zip(self.scales).enumerate() {
-            let there = self.present.is_none_or(|present| present[row]);
-            let length = if there { dot(lanes, x, x).sqrt() } else { 0.0 };
-            *scale = if length > SHORTEST { 1.0 / length } else { 0.0 };
-            if *scale == 0.0 {
-                out.fill(0.0);
-            } else {
-                out.iter_mut().zip(x).for_each(|(out, x)| *out = x * *scale);
+        let Self { width, .. } = self;
+        let eights = self.x.chunks(TOGETHER * width).zip(self.out.chunks_mut(TOGETHER * width));
+        for (block, ((x, out), scales)) in eights.zip(self.scales.chunks_mut(TOGETHER)).enumerate() {
+            let squares = dots(lanes, x, x, width);
+            for (row, (scale, square)) in scales.iter_mut().zip(squares).enumerate() {
+                let there = self.present.is_none_or(|present| present[block * TOGETHER + row]);
+                let length = square.sqrt();
+                *scale = if there && length > SHORTEST { 1.0 / length } else { 0.0 };
+            }
+            let rows = x.chunks_exact(width).zip(out.chunks_exact_mut(width));
+            for ((x, out), &scale) in rows.zip(&*scales) {
+                if scale == 0.0 {
+                    out.fill(0.0);
+                } else {
+                    out.iter_mut().zip(x).for_each(|(out, x)| *out = x * scale);
+                }
             }
         }
     }
@@ -128,37 +137,45 @@ impl Work for Backward<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, lanes: L) {
-        let inputs = self.gradient.chunks_exact(self.width).zip(self.y.chunks_exact(self.width));
-        let rows = inputs.zip(self.out.chunks_exact_mut(self.width));
-        for (((gradient, y), out), &scale) in rows.zip(self.scales) {
-            if scale == 0.0 {
-                out.fill(0.0);
-                continue;
-            }
-            let along = -dot(lanes, y, gradient);
-            for (out, (g, y)) in out.iter_mut().zip(gradient.iter().zip(y)) {
-                *out = scale * along.mul_add(*y, *g);
+        let Self { width, .. } = self;
+        let inputs = self.gradient.chunks(TOGETHER * width).zip(self.y.chunks(TOGETHER * width));
+        let eights = inputs.zip(self.out.chunks_mut(TOGETHER * width)).zip(self.scales.chunks(TOGETHER));
+        for (((gradient, y), out), scales) in eights {
+            let along = dots(lanes, y, gradient, width);
+            let inputs = gradient.chunks_exact(width).zip(y.chunks_exact(width));
+            let rows = inputs.zip(out.chunks_exact_mut(width)).zip(scales.iter().zip(along));
+            for (((gradient, y), out), (&scale, along)) in rows {
+                if scale == 0.0 {
+                    out.fill(0.0);
+                    continue;
+                }
+                for (out, (g, y)) in out.iter_mut().zip(gradient.iter().zip(y)) {
+                    *out = scale * (-along).mul_add(*y, *g);
+                }
             }
         }
     }
 }
 
-/// ⟨a, b⟩: sixteen chains of fused multiply-adds, their sum by halves, and one more chain over what is left.
+/// ⟨a, b⟩ of up to eight rows: sixteen chains of fused multiply-adds, as [`Lanes::sums`] adds them, and one more chain
+/// over what is left.
 #[inline(always)]
-fn dot<L: Lanes>(lanes: L, a: &[f32], b: &[f32]) -> f32 {
-    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<WIDTH>(), b.as_chunks::<WIDTH>());
-    let mut sum = lanes.splat(0.0);
-    for (a, b) in a.iter().zip(b) {
-        sum = lanes.fma(lanes.load(a), lanes.load(b), sum);
+pub(super) fn dots<L: Lanes>(lanes: L, a: &[f32], b: &[f32], width: usize) -> [f32; TOGETHER] {
+    let mut sums = [lanes.splat(0.0); TOGETHER];
+    let rows = || a.chunks_exact(width).zip(b.chunks_exact(width));
+    for (sum, (a, b)) in sums.iter_mut().zip(rows()) {
+        for (a, b) in a.as_chunks::<WIDTH>().0.iter().zip(b.as_chunks::<WIDTH>().0) {
+            *sum = lanes.fma(lanes.load(a), lanes.load(b), *sum);
+        }
     }
-    let mut out = [0.0; WIDTH];
-    lanes.store(sum, &mut out);
-    let mut half = WIDTH / 2;
-    while half > 0 {
-        (0..half).for_each(|j| out[j] += out[j + half]);
-        half /= 2;
+    let mut found = lanes.sums(sums);
+    if !width.is_multiple_of(WIDTH) {
+        for (sum, (a, b)) in found.iter_mut().zip(rows()) {
+            let rest = a.as_chunks::<WIDTH>().1.iter().zip(b.as_chunks::<WIDTH>().1);
+            *sum = rest.fold(*sum, |sum, (a, b)| a.mul_add(*b, sum));
+        }
     }
-    a_rest.iter().zip(b_rest).fold(out[0], |sum, (a, b)| a.mul_add(*b, sum))
+    found
 }
 
 #[cfg(test)]

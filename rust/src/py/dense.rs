@@ -23,7 +23,7 @@ fn dropout(
     mut out: PyReadwriteArray1<'_, f32>,
 ) -> PyResult<()> {
     let (x, out) = (slice(py, &x, "x")?, slice_mut(py, &mut out, "out")?);
-    run(py, |cancel| drop::dropout(x, keep, Stream::new(seed, DROPOUT), out, cancel))
+    run(py, |cancel| drop::dropout(x, keep, Stream::new(seed, DROPOUT), out, Path::choose()?, cancel))
 }
 
 #[pyfunction]

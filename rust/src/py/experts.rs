@@ -9,13 +9,14 @@ use pyo3::prelude::*;
 use super::arrays::{slice, slice_mut};
 use super::gate::run;
 use crate::kernels::experts::{self, Mixing, Pairs, Shape};
+use crate::kernels::pair_logits::{self as logits, Sides};
 use crate::kernels::simd::Path;
 
 type Array3<'py> = PyReadonlyArray3<'py, f32>;
 type Out3<'py> = PyReadwriteArray3<'py, f32>;
 
 fn shape(parts: &Array3<'_>, experts: usize) -> Shape {
-    let [rows, n_parts, width] = [0, 1, 2].map(|axis| parts.shape()[axis]);
+    let [n_parts, rows, width] = [0, 1, 2].map(|axis| parts.shape()[axis]);
     Shape { rows, parts: n_parts, width, experts }
 }
 
@@ -27,10 +28,11 @@ fn unit_shares(
     which: PyReadonlyArray1<'_, i64>,
     shortest: f32,
     mut shares: Out3<'_>,
+    mut grams: Out3<'_>,
 ) -> PyResult<()> {
     let mixing = mixing(py, &parts, &coefficients, &which, shortest)?;
-    let shares = slice_mut(py, &mut shares, "shares")?;
-    run(py, |cancel| experts::unit_shares(mixing, shares, Path::choose()?, cancel))
+    let (shares, grams) = (slice_mut(py, &mut shares, "shares")?, slice_mut(py, &mut grams, "grams")?);
+    run(py, |cancel| experts::unit_shares(mixing, shares, grams, Path::choose()?, cancel))
 }
 
 #[pyfunction]
@@ -40,16 +42,18 @@ fn unit_shares_gradient(
     coefficients: Array3<'_>,
     which: PyReadonlyArray1<'_, i64>,
     shortest: f32,
+    grams: Array3<'_>,
     gradient: Array3<'_>,
     mut of_parts: Out3<'_>,
     mut of_coefficients: Out3<'_>,
 ) -> PyResult<()> {
     let mixing = mixing(py, &parts, &coefficients, &which, shortest)?;
-    let gradient = slice(py, &gradient, "gradient")?;
+    let (grams, gradient) = (slice(py, &grams, "grams")?, slice(py, &gradient, "gradient")?);
     let of_parts = slice_mut(py, &mut of_parts, "of_parts")?;
     let of_coefficients = slice_mut(py, &mut of_coefficients, "of_coefficients")?;
     run(py, |cancel| {
-        experts::unit_shares_gradient(mixing, gradient, of_parts, of_coefficients, Path::choose()?, cancel)
+        let path = Path::choose()?;
+        experts::unit_shares_gradient(mixing, grams, gradient, of_parts, of_coefficients, path, cancel)
     })
 }
 
@@ -60,10 +64,11 @@ fn expert_products(
     shares: Array3<'_>,
     items: PyReadonlyArray2<'_, i64>,
     mut out: PyReadwriteArray2<'_, f32>,
+    mut grams: Out3<'_>,
 ) -> PyResult<()> {
-    let pairs = pairs(py, &parts, &shares, &items)?;
-    let out = slice_mut(py, &mut out, "out")?;
-    run(py, |cancel| experts::products(pairs, out, Path::choose()?, cancel))
+    let pairs = pairs(py, &parts, &shares, &items, out.shape()[1])?;
+    let (out, grams) = (slice_mut(py, &mut out, "out")?, slice_mut(py, &mut grams, "grams")?);
+    run(py, |cancel| experts::products(pairs, out, grams, Path::choose()?, cancel))
 }
 
 #[pyfunction]
@@ -72,16 +77,66 @@ fn expert_products_gradient(
     parts: Array3<'_>,
     shares: Array3<'_>,
     items: PyReadonlyArray2<'_, i64>,
+    grams: Array3<'_>,
     gradient: PyReadonlyArray2<'_, f32>,
     mut of_parts: Out3<'_>,
     mut of_shares: Out3<'_>,
 ) -> PyResult<()> {
-    let pairs = pairs(py, &parts, &shares, &items)?;
-    let gradient = slice(py, &gradient, "gradient")?;
+    let pairs = pairs(py, &parts, &shares, &items, gradient.shape()[1])?;
+    let (grams, gradient) = (slice(py, &grams, "grams")?, slice(py, &gradient, "gradient")?);
     let of_parts = slice_mut(py, &mut of_parts, "of_parts")?;
     let of_shares = slice_mut(py, &mut of_shares, "of_shares")?;
     run(py, |cancel| {
-        experts::products_gradient(pairs, gradient, of_parts, of_shares, Path::choose()?, cancel)
+        experts::products_gradient(pairs, grams, gradient, of_parts, of_shares, Path::choose()?, cancel)
+    })
+}
+
+#[pyfunction]
+fn pair_logits(
+    py: Python<'_>,
+    users: PyReadonlyArray2<'_, f32>,
+    items: PyReadonlyArray2<'_, f32>,
+    pairs: PyReadonlyArray2<'_, i64>,
+    mut out: PyReadwriteArray2<'_, f32>,
+) -> PyResult<()> {
+    let sides = sides(py, &users, &items, &pairs, out.shape()[1])?;
+    let out = slice_mut(py, &mut out, "out")?;
+    run(py, |cancel| logits::pair_logits(sides, out, Path::choose()?, cancel))
+}
+
+#[pyfunction]
+fn pair_logits_gradient(
+    py: Python<'_>,
+    users: PyReadonlyArray2<'_, f32>,
+    items: PyReadonlyArray2<'_, f32>,
+    pairs: PyReadonlyArray2<'_, i64>,
+    gradient: PyReadonlyArray2<'_, f32>,
+    mut of_users: PyReadwriteArray2<'_, f32>,
+    mut of_items: PyReadwriteArray2<'_, f32>,
+) -> PyResult<()> {
+    let sides = sides(py, &users, &items, &pairs, gradient.shape()[1])?;
+    let gradient = slice(py, &gradient, "gradient")?;
+    let of_users = slice_mut(py, &mut of_users, "of_users")?;
+    let of_items = slice_mut(py, &mut of_items, "of_items")?;
+    run(py, |cancel| {
+        logits::pair_logits_gradient(sides, gradient, of_users, of_items, Path::choose()?, cancel)
+    })
+}
+
+fn sides<'a>(
+    py: Python<'_>,
+    users: &'a PyReadonlyArray2<'_, f32>,
+    items: &'a PyReadonlyArray2<'_, f32>,
+    pairs: &'a PyReadonlyArray2<'_, i64>,
+    experts: usize,
+) -> PyResult<Sides<'a>> {
+    Ok(Sides {
+        users: slice(py, users, "users")?,
+        items: slice(py, items, "items")?,
+        experts,
+        rank: (users.shape()[1] / experts.max(1)).saturating_sub(1),
+        pairs: slice(py, pairs, "pairs")?,
+        per_user: pairs.shape()[1],
     })
 }
 
@@ -93,7 +148,7 @@ fn mixing<'a>(
     shortest: f32,
 ) -> PyResult<Mixing<'a>> {
     Ok(Mixing {
-        shape: shape(parts, coefficients.shape()[1]),
+        shape: shape(parts, coefficients.shape()[2]),
         parts: slice(py, parts, "parts")?,
         coefficients: slice(py, coefficients, "coefficients")?,
         which: slice(py, which, "which")?,
@@ -106,9 +161,10 @@ fn pairs<'a>(
     parts: &'a Array3<'_>,
     shares: &'a Array3<'_>,
     items: &'a PyReadonlyArray2<'_, i64>,
+    experts: usize,
 ) -> PyResult<Pairs<'a>> {
     Ok(Pairs {
-        shape: shape(parts, shares.shape()[1]),
+        shape: shape(parts, experts),
         parts: slice(py, parts, "parts")?,
         shares: slice(py, shares, "shares")?,
         items: slice(py, items, "items")?,
@@ -119,6 +175,8 @@ fn pairs<'a>(
 pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(unit_shares, module)?)?;
     module.add_function(wrap_pyfunction!(unit_shares_gradient, module)?)?;
+    module.add_function(wrap_pyfunction!(pair_logits, module)?)?;
+    module.add_function(wrap_pyfunction!(pair_logits_gradient, module)?)?;
     module.add_function(wrap_pyfunction!(expert_products, module)?)?;
     module.add_function(wrap_pyfunction!(expert_products_gradient, module)?)
 }

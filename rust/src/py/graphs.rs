@@ -81,17 +81,19 @@ fn union_max<'py>(py: Python<'py>, a: Matrix<'py>, b: Matrix<'py>) -> Triple<'py
     give_csr(py, run(py, |cancel| sparse::union_max(a, b, cancel))?)
 }
 
-/// Some rows, and the transpose of what they are.
+/// Some rows without a column of each, and the transpose of what they are.
 #[pyfunction]
 fn take_rows<'py>(
     py: Python<'py>,
     matrix: Matrix<'py>,
     rows: PyReadonlyArray1<'py, i64>,
+    without: Option<PyReadonlyArray1<'py, i64>>,
 ) -> PyResult<(Bound<'py, PyTuple>, Bound<'py, PyTuple>)> {
     let (matrix, rows) = (matrix.view(py)?, slice(py, &rows, "rows")?);
+    let without = without.as_ref().map(|without| slice(py, without, "without")).transpose()?;
     let n_cols = matrix.pattern.n_cols();
     let (taken, mirrored) = run(py, |cancel| {
-        let taken = sparse::take_rows(matrix, rows, cancel)?;
+        let taken = sparse::take_rows(matrix, rows, without, cancel)?;
         let mirrored = transpose::transpose(taken.view(n_cols), cancel)?;
         Ok((taken, mirrored))
     })?;

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 
 from magnet.nn.controller import StageWeights
 from magnet.nn.losses import bpr, embedding_penalty, info_nce, routing_terms, sampled_softmax
-from magnet.nn.router import OFF, gate
+from magnet.nn.router import OFF, gate, summarise
 
 
 def test_bpr() -> None:
@@ -37,19 +37,19 @@ def test_the_penalty_is_half_the_squares_per_pair() -> None:
 def test_info_nce_is_symmetric_and_prefers_matching_rows() -> None:
     a = torch.eye(4)
     assert float(info_nce(a, a, 0.2)) == pytest.approx(math.log1p(3 * math.exp(-5)), rel=1e-5)
-    b = torch.randn(4, 4, generator=torch.Generator().manual_seed(0))
+    b = F.normalize(torch.randn(4, 4, generator=torch.Generator().manual_seed(0)), dim=-1)
     torch.testing.assert_close(info_nce(a, b, 0.2), info_nce(b, a, 0.2))
 
 
 @pytest.mark.parametrize("temperature", [0.025, 0.2, 5.0])
 def test_info_nce_and_its_gradient_are_those_of_two_cross_entropies(temperature: float) -> None:
     generator = torch.Generator().manual_seed(1)
-    a, b = (torch.randn(7, 5, generator=generator) for _ in range(2))
-    b[2] = -a[2]  # the worst case of the shift: a positive at cosine -1
+    a, b = (F.normalize(torch.randn(7, 5, generator=generator), dim=-1) for _ in range(2))
+    b[2] = -a[2]  # the worst case of the exponentials: a positive at cosine -1
     mine = [x.clone().requires_grad_() for x in (a, b)]
     info_nce(*mine, temperature).backward()
     theirs = [x.double().requires_grad_() for x in (a, b)]
-    logits = F.normalize(theirs[0], dim=-1) @ F.normalize(theirs[1], dim=-1).T / temperature
+    logits = theirs[0] @ theirs[1].T / temperature
     labels = torch.arange(7)
     expected = 0.5 * (F.cross_entropy(logits, labels) + F.cross_entropy(logits.T, labels))
     expected.backward()
@@ -63,11 +63,13 @@ def test_routing_terms_follow_the_stage() -> None:
     routing = gate(logits, top_k=0, floor=0.0)
     p = routing.dense[0].double()
     entropy = float(-(p * p.log()).sum() / math.log(3))
-    coverage = routing_terms(routing, logits, StageWeights("entropy", 0.03, 0.95, 0.0, 1e-3, 0))
+    coverage = routing_terms(
+        routing, logits, StageWeights("entropy", 0.03, 0.95, 0.0, 1e-3, 0), torch.ones(3)
+    )
     assert set(coverage) == {"coverage", "z"}
     assert float(coverage["coverage"]) == pytest.approx(0.03 * (0.95 - entropy), rel=1e-5)
     assert float(coverage["z"]) == pytest.approx(1e-3 * math.log(math.exp(3) + 2) ** 2, rel=1e-5)
-    special = routing_terms(routing, logits, StageWeights("entropy", 0.0, 0.5, 5e-3, 0.0, 1))
+    special = routing_terms(routing, logits, StageWeights("entropy", 0.0, 0.5, 5e-3, 0.0, 1), torch.ones(3))
     assert set(special) == {"confidence"}
     assert float(special["confidence"]) == pytest.approx(5e-3 * entropy, rel=1e-5)
 
@@ -77,20 +79,26 @@ def test_the_switch_balance_is_one_for_even_loads_and_more_for_uneven() -> None:
     even = torch.tensor(
         [[2.0, 1.0, 0.0, -9.0], [-9.0, 2.0, 1.0, 0.0], [0.0, -9.0, 2.0, 1.0], [1.0, 0.0, -9.0, 2.0]]
     )
-    balanced = routing_terms(gate(even, top_k=0, floor=0.0), even, weights)["coverage"]
+
+    def coverage(logits: torch.Tensor) -> torch.Tensor:
+        routing = gate(logits, top_k=0, floor=0.0)
+        return routing_terms(routing, logits, weights, summarise(routing).loads)["coverage"]
+
+    balanced = coverage(even)
     assert float(balanced) == pytest.approx(1.0, rel=1e-5)
     uneven = even[:1].expand(4, 4)
     p = torch.softmax(uneven[0], -1)
     expected = 4 * float(p[:3].sum()) / 3
-    assert float(
-        routing_terms(gate(uneven, top_k=0, floor=0.0), uneven, weights)["coverage"]
-    ) == pytest.approx(expected, rel=1e-5)
+    assert float(coverage(uneven)) == pytest.approx(expected, rel=1e-5)
 
 
 def test_pairs_without_any_expert_cost_nothing() -> None:
     logits = torch.full((2, 3), OFF)
     terms = routing_terms(
-        gate(logits, top_k=0, floor=0.02), logits, StageWeights("entropy", 0.0, 0.9, 0.01, 1e-3, 0)
+        gate(logits, top_k=0, floor=0.02),
+        logits,
+        StageWeights("entropy", 0.0, 0.9, 0.01, 1e-3, 0),
+        torch.zeros(3),
     )
     assert float(terms["z"]) == 0.0
     assert float(terms["confidence"]) == 0.0

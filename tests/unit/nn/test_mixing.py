@@ -7,10 +7,10 @@ import torch.nn.functional as F
 from scipy.sparse import csr_array
 
 from magnet.errors import DataError
-from magnet.nn.dropout import dropout
-from magnet.nn.mixing import expert_products, paired_products, unit_shares
+from magnet.nn.dropout import drop
+from magnet.nn.mixing import expert_products, paired_products, parts_of, unit_shares
 from magnet.nn.propagate import Graph, multiply
-from magnet.nn.rows import take_rows
+from magnet.nn.rows import distinct, gather_cues, take_rows
 from magnet.nn.unit import unit_rows
 
 
@@ -49,46 +49,83 @@ def test_a_row_of_zeros_has_no_direction_and_no_gradient():
     assert not x.grad.any()
 
 
-def test_dropout_keeps_its_share_and_passes_the_gradient_where_it_did():
-    x = torch.ones(200, 301, requires_grad=True)
-    torch.manual_seed(3)
-    out = dropout(x, 0.2, training=True)
-    out.sum().backward()
+def test_dropout_keeps_its_share_by_its_seed():
+    x = torch.ones(200, 301)
+    out = drop(x, 0.2, 3)
     assert set(out.unique().tolist()) == {0.0, 1.25}
     assert float((out > 0).float().mean()) == pytest.approx(0.8, abs=0.01)
-    torch.testing.assert_close(x.grad, out.detach())
-    assert not torch.equal(dropout(x, 0.2, training=True), out)
-    torch.manual_seed(3)
-    assert torch.equal(dropout(x, 0.2, training=True), out)
-    assert dropout(x, 0.2, training=False) is x
-    assert dropout(x, 0.0, training=True) is x
+    assert not torch.equal(drop(x, 0.2, 4), out)
+    assert torch.equal(drop(x, 0.2, 3, out=torch.empty_like(x)), out)
+    assert torch.equal(drop(x, 0.0, 3), x)
 
 
+@pytest.mark.parametrize("p", [0.0, 0.3])
+def test_parts_are_cues_and_what_they_explain_and_drop_the_gradient_where_they_did_a_cue(p):
+    cues, explained = normal(3, 5, 8), normal(3, 8, 8, seed=1)
+
+    def theirs(cues):
+        y = cues * drop(torch.ones_like(cues), p, 7)
+        return torch.cat([y, torch.bmm(y, explained)])
+
+    same_with_gradients(lambda cues: parts_of(cues, explained, p=p, seed=7), theirs, cues)
+
+
+def test_cues_are_gathered_side_by_side_with_their_gradients():
+    z, profile, smoothed = normal(20, 4), normal(2, 3, 4, seed=1), normal(2, 9, 4, seed=2)
+    rows, ids = torch.tensor([2, 5, 2, 11, 18]), torch.tensor([0, 7])
+
+    def theirs(z, profile, smoothed):
+        return torch.cat([z[rows][None], torch.cat([profile, smoothed[:, ids]], 1)])
+
+    same_with_gradients(lambda *x: gather_cues(*x, rows, ids), theirs, z, profile, smoothed)
+
+
+@pytest.mark.parametrize("ids", [[], [3], [4, 0, 4, 2]])
+def test_distinct_ids_are_those_of_torch_s_unique(ids):
+    ids = torch.tensor(ids, dtype=torch.int64)
+    for mine, theirs in zip(distinct(ids, 5), torch.unique(ids, return_inverse=True), strict=True):
+        assert torch.equal(mine, theirs)
+
+
+@pytest.mark.parametrize("unit", [True, False])
 @pytest.mark.parametrize(
     ("n_parts", "dim", "n_experts", "per_user"), [(6, 64, 9, 2), (2, 5, 1, 1), (8, 12, 16, 3)]
 )
-def test_products_are_those_of_the_towers(n_parts, dim, n_experts, per_user):
+def test_products_are_those_of_the_towers(n_parts, dim, n_experts, per_user, unit):
     n_users, n_items = 30, 50
-    parts = normal(n_users + n_items, n_parts, dim)
-    coefficients = normal(3, n_experts, n_parts, seed=1)
+    parts = normal(n_parts, n_users + n_items, dim)
+    coefficients = F.pad(normal(3, n_parts, n_experts, seed=1), (0, 16 - n_experts))
     which = torch.arange(n_users + n_items) % 3
     items = (torch.arange(n_users * per_user) * 7 % 40).reshape(n_users, per_user)
 
     def mine(parts, coefficients):
-        return expert_products(parts, unit_shares(parts, coefficients, which), items)
+        return expert_products(parts, coefficients, which, items, n_experts, unit=unit)
 
     def theirs(parts, coefficients):
-        towers = F.normalize(torch.bmm(take_rows(coefficients, which), parts), dim=-1)
+        shares = take_rows(coefficients, which)[..., :n_experts].transpose(1, 2)
+        towers = torch.bmm(shares, parts.transpose(0, 1))
+        towers = F.normalize(towers, dim=-1) if unit else towers
         return paired_products(towers[:n_users], towers[n_users:], items)
 
     same_with_gradients(mine, theirs, parts, coefficients, atol=1e-4)
 
+    def shares(parts, coefficients):
+        return unit_shares(parts, coefficients, which)
+
+    def lengths(parts, coefficients):
+        own = take_rows(coefficients, which)
+        return own / torch.einsum("nke,knd->ned", own, parts).norm(dim=-1).clamp(min=1e-3)[:, None]
+
+    if unit:
+        same_with_gradients(shares, lengths, parts, coefficients, atol=1e-3)
+
 
 def test_a_sum_that_cancels_has_a_length_all_the_same():
     parts = normal(1, 1, 8).expand(2, 2, 8).contiguous().requires_grad_()
-    shares = unit_shares(parts, torch.tensor([[[1.0, -1.0]]]), torch.zeros(2, dtype=torch.int64))
-    torch.testing.assert_close(shares, torch.tensor([[[1e3, -1e3]]]).expand(2, 1, 2))
-    expert_products(parts, shares, torch.tensor([[0]])).sum().backward()
+    coefficients, which = F.pad(torch.tensor([[[1.0], [-1.0]]]), (0, 15)), torch.zeros(2, dtype=torch.int64)
+    shares = unit_shares(parts, coefficients, which)
+    torch.testing.assert_close(shares[..., 0], torch.tensor([[1e3, -1e3]]).expand(2, 2))
+    expert_products(parts, coefficients, which, torch.tensor([[0]]), 1, unit=True).sum().backward()
     assert parts.grad.isfinite().all()
 
 
@@ -98,5 +135,10 @@ def test_some_rows_of_a_graph_are_a_graph_with_its_gradient():
     rows = Graph.from_csr(csr_array(dense), symmetric=False).rows(index)
     full = torch.from_numpy(dense)[index]
     same_with_gradients(lambda x: multiply(rows, x), lambda x: full @ x, normal(3, 5))
+    less = Graph.from_csr(csr_array(dense), symmetric=False).rows(index, without=torch.tensor([0, 2, 1, 1]))
+    full = full.clone()
+    full[[0, 1, 2], [0, 2, 1]] = 0.0
+    planes = normal(2, 3, 5)
+    same_with_gradients(lambda x: multiply(less, x), lambda x: full @ x, planes)
     with pytest.raises(DataError, match=r"row 3 at position 1 is outside 0\.\.3"):
         Graph.from_csr(csr_array(dense), symmetric=False).rows(torch.tensor([0, 3]))

@@ -55,16 +55,28 @@ def test_pairs_are_the_diagonal_of_the_cross_and_both_follow_the_formula() -> No
     user, item = router.users(u, on), router.items(i, on)
     q, k = router.query(u).reshape(7, 3, 4), router.key(i).reshape(7, 3, 4)
     expected = ((q * k).sum(-1) + router.user_bias(u) + router.item_bias(i)) / 2.0
-    torch.testing.assert_close(paired(user, item), expected)
+    each = torch.arange(7)[:, None]
+    torch.testing.assert_close(paired(user, item, each)[:, 0], expected)
     both = cross(user, item)
-    torch.testing.assert_close(both.diagonal(dim1=0, dim2=1).T, paired(user, item))
+    torch.testing.assert_close(both.diagonal(dim1=0, dim2=1).T, expected)
+    pairs = torch.randint(7, (7, 3), generator=generator)
+    torch.testing.assert_close(paired(user, item, pairs), both.gather(1, pairs[..., None].expand(7, 3, 3)))
+    # Gradients, against those of the cross.
+    weight = torch.randn(7, 3, 3, generator=generator)
+    found = [
+        torch.autograd.grad((logits * weight).sum(), list(router.parameters()), retain_graph=True)
+        for logits in (paired(user, item, pairs), both.gather(1, pairs[..., None].expand(7, 3, 3)))
+    ]
+    for own, other in zip(*found, strict=True):
+        torch.testing.assert_close(own, other, atol=1e-5, rtol=1e-4)
 
 
 def test_an_expert_off_on_one_side_is_off_for_the_pair() -> None:
-    side = Side(torch.randn(1, 3, 4), torch.tensor([[0.0, OFF, 0.0]]))
-    other = Side(torch.randn(1, 3, 4), torch.tensor([[OFF, 0.0, 0.0]]))
+    side = Side(torch.randn(1, 15), torch.tensor([[True, False, True]]))
+    other = Side(torch.randn(1, 15), torch.tensor([[False, True, True]]))
+    one = torch.zeros(1, 1, dtype=torch.int64)
     torch.testing.assert_close(
-        gate(paired(side, other), top_k=0, floor=0.0).weights, torch.tensor([[0.0, 0.0, 1.0]])
+        gate(paired(side, other, one), top_k=0, floor=0.0).weights, torch.tensor([[[0.0, 0.0, 1.0]]])
     )
 
 
@@ -72,7 +84,11 @@ def test_an_indifferent_router_has_entropy_one_and_even_loads() -> None:
     router = Router(9, 5, 6, RouterConfig())
     on = torch.ones(10, 9, dtype=torch.bool)
     routing = gate(
-        paired(router.users(torch.randn(10, 5), on), router.items(torch.randn(10, 6), on)),
+        paired(
+            router.users(torch.randn(10, 5), on),
+            router.items(torch.randn(10, 6), on),
+            torch.arange(10)[:, None],
+        )[:, 0],
         top_k=0,
         floor=0.02,
     )

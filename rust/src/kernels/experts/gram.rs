@@ -4,141 +4,196 @@ use crate::kernels::lanes::{Lanes, WIDTH};
 
 /// Rows of the right side that are multiplied at a time.
 const TOGETHER: usize = 8;
+/// Vectors of a sum that are held in registers at a time.
+const HELD: usize = 4;
 
-/// Writes `⟨left_i, right_j⟩` of all rows of `width` numbers, `(K, K)`, into `out`.
+/// A number for each of sixteen experts.
+pub(super) type Chunk = [f32; WIDTH];
+
+/// K rows of `width` numbers, each `stride` after the one before it.
+#[derive(Clone, Copy)]
+pub(super) struct Rows<'a> {
+    pub(super) numbers: &'a [f32],
+    pub(super) stride: usize,
+    pub(super) n: usize,
+    pub(super) width: usize,
+}
+
+impl<'a> Rows<'a> {
+    /// What experts take of each part, as rows of the experts' numbers.
+    #[inline(always)]
+    pub(super) fn of_chunks(chunks: &'a [Chunk], n: usize, blocks: usize) -> Self {
+        let width = blocks * WIDTH;
+        Self { numbers: chunks.as_flattened(), stride: width, n, width }
+    }
+
+    #[inline(always)]
+    fn row(self, at: usize) -> &'a [f32] {
+        &self.numbers[at * self.stride..][..self.width]
+    }
+
+    /// Asks for all of them.
+    #[inline(always)]
+    pub(super) fn prefetch<L: Lanes>(self, lanes: L) {
+        for at in 0..self.n {
+            self.row(at).chunks(WIDTH).for_each(|line| lanes.prefetch(&line[0]));
+        }
+    }
+}
+
+/// Writes `⟨left_i, right_j⟩` of all rows, `(K, K)`, into `out`.
 ///
 /// Each is a sum of sixteen chains of fused multiply-adds, as [`Lanes::sums`] adds them, and one more chain over what is
 /// left.
 #[inline(always)]
-pub(super) fn gram<L: Lanes>(lanes: L, left: &[f32], right: &[f32], width: usize, out: &mut [f32]) {
-    let k = left.len() / width;
-    for (left, out) in left.chunks_exact(width).zip(out.chunks_exact_mut(k)) {
-        for (right, out) in right.chunks(TOGETHER * width).zip(out.chunks_mut(TOGETHER)) {
-            match out.len() {
-                8 => dots::<L, 8>(lanes, left, right, out),
-                6 => dots::<L, 6>(lanes, left, right, out),
-                4 => dots::<L, 4>(lanes, left, right, out),
-                2 => dots::<L, 2>(lanes, left, right, out),
-                _ => {
-                    for (right, out) in right.chunks_exact(width).zip(out) {
-                        dots::<L, 1>(lanes, left, right, std::slice::from_mut(out));
-                    }
-                }
-            }
+pub(super) fn products_of<L: Lanes>(lanes: L, left: Rows<'_>, right: Rows<'_>, out: &mut [f32]) {
+    for first in (0..right.n).step_by(TOGETHER) {
+        match right.n - first {
+            4 => dots::<L, 4>(lanes, left, right, first, out),
+            6 => dots::<L, 6>(lanes, left, right, first, out),
+            8.. => dots::<L, 8>(lanes, left, right, first, out),
+            more => (first..first + more).for_each(|first| dots::<L, 1>(lanes, left, right, first, out)),
         }
     }
 }
 
-/// The products of one row with `N`.
+/// The products with `N` rows of the right side.
 #[inline(always)]
-fn dots<L: Lanes, const N: usize>(lanes: L, left: &[f32], right: &[f32], out: &mut [f32]) {
-    let width = left.len();
-    let (chunks, rest) = left.as_chunks::<WIDTH>();
-    let rows: [(&[[f32; WIDTH]], &[f32]); N] =
-        std::array::from_fn(|n| right[n * width..][..width].as_chunks::<WIDTH>());
-    let mut sums = [lanes.splat(0.0); TOGETHER];
-    for (at, chunk) in chunks.iter().enumerate() {
-        let chunk = lanes.load(chunk);
-        for (sum, (row, _)) in sums.iter_mut().zip(&rows) {
-            *sum = lanes.fma(chunk, lanes.load(&row[at]), *sum);
+fn dots<L: Lanes, const N: usize>(lanes: L, left: Rows<'_>, right: Rows<'_>, first: usize, out: &mut [f32]) {
+    let rows: [(&[Chunk], &[f32]); N] = std::array::from_fn(|n| right.row(first + n).as_chunks::<WIDTH>());
+    for (i, out) in out.chunks_exact_mut(right.n).enumerate() {
+        let (chunks, rest) = left.row(i).as_chunks::<WIDTH>();
+        let mut sums = [lanes.splat(0.0); TOGETHER];
+        for (at, chunk) in chunks.iter().enumerate() {
+            let chunk = lanes.load(chunk);
+            for (sum, (row, _)) in sums.iter_mut().zip(&rows) {
+                *sum = lanes.fma(chunk, lanes.load(&row[at]), *sum);
+            }
         }
-    }
-    for ((whole, (_, row)), out) in lanes.sums(sums).into_iter().zip(&rows).zip(out) {
-        *out = rest.iter().zip(*row).fold(whole, |sum, (x, y)| x.mul_add(*y, sum));
+        let wholes = lanes.sums(sums);
+        for ((whole, (_, row)), out) in wholes.into_iter().zip(&rows).zip(&mut out[first..first + N]) {
+            *out = rest.iter().zip(*row).fold(whole, |sum, (x, y)| x.mul_add(*y, sum));
+        }
     }
 }
 
-/// Adds `Σ_j factor_ij · row_j` to each row i of `out`; rows have `width` numbers.
+/// A `(K, K)` matrix, or its transpose.
+#[derive(Clone, Copy)]
+pub(super) struct Matrix<'a> {
+    pub(super) numbers: &'a [f32],
+    pub(super) mirrored: bool,
+}
+
+impl Matrix<'_> {
+    #[inline(always)]
+    fn at(self, i: usize, j: usize, k: usize) -> f32 {
+        if self.mirrored { self.numbers[j * k + i] } else { self.numbers[i * k + j] }
+    }
+}
+
+/// Adds `Σ_j matrix_ij · row_j` to the row that begins at `at` in the i-th of `out`.
 #[inline(always)]
-pub(super) fn add_sums<L: Lanes>(lanes: L, factors: &[f32], rows: &[f32], width: usize, out: &mut [f32]) {
-    let k = rows.len() / width;
-    for (factors, out) in factors.chunks_exact(k).zip(out.chunks_exact_mut(width)) {
-        let whole = width / WIDTH * WIDTH;
-        let (chunks, rest) = out.as_chunks_mut::<WIDTH>();
-        for (at, out) in chunks.iter_mut().enumerate() {
-            let mut sum = lanes.load(out);
-            for (&factor, row) in factors.iter().zip(rows.chunks_exact(width)) {
-                let (row, _) = row[at * WIDTH..].as_chunks::<WIDTH>();
-                sum = lanes.fma(lanes.splat(factor), lanes.load(&row[0]), sum);
-            }
-            lanes.store(sum, out);
+pub(super) fn add_sums<L: Lanes>(
+    lanes: L,
+    matrix: Matrix<'_>,
+    rows: Rows<'_>,
+    out: &mut [&mut [f32]],
+    at: usize,
+) {
+    for (i, out) in out.iter_mut().enumerate() {
+        let out = &mut out[at..][..rows.width];
+        let (chunks, _) = out.as_chunks_mut::<WIDTH>();
+        let mut column = 0;
+        let (fours, ones) = chunks.as_chunks_mut::<HELD>();
+        for chunks in fours {
+            add_columns(lanes, matrix, i, rows, column, chunks);
+            column += HELD * WIDTH;
         }
-        for (at, out) in rest.iter_mut().enumerate() {
-            let column = rows.chunks_exact(width).map(|row| row[whole + at]);
-            *out = factors.iter().zip(column).fold(*out, |sum, (factor, row)| factor.mul_add(row, sum));
+        for chunk in ones {
+            add_columns(lanes, matrix, i, rows, column, std::array::from_mut(chunk));
+            column += WIDTH;
+        }
+        for (column, out) in out.iter_mut().enumerate().skip(column) {
+            for j in 0..rows.n {
+                *out = matrix.at(i, j, rows.n).mul_add(rows.row(j)[column], *out);
+            }
         }
     }
 }
 
-/// A number for each part and expert with the experts side by side, their number filled up to whole vectors by zeros.
-#[derive(Debug)]
-pub(super) struct ByPart {
-    pub(super) numbers: Vec<f32>,
-    /// Numbers in the row of a part.
-    pub(super) stride: usize,
+/// The same for `N` vectors of one row.
+#[inline(always)]
+fn add_columns<L: Lanes, const N: usize>(
+    lanes: L,
+    matrix: Matrix<'_>,
+    i: usize,
+    rows: Rows<'_>,
+    column: usize,
+    out: &mut [Chunk; N],
+) {
+    let mut sums = [lanes.splat(0.0); N];
+    for (sum, out) in sums.iter_mut().zip(out.iter()) {
+        *sum = lanes.load(out);
+    }
+    for j in 0..rows.n {
+        let factor = lanes.splat(matrix.at(i, j, rows.n));
+        let (row, _) = rows.row(j)[column..][..N * WIDTH].as_chunks::<WIDTH>();
+        for (sum, row) in sums.iter_mut().zip(row) {
+            *sum = lanes.fma(factor, lanes.load(row), *sum);
+        }
+    }
+    for (sum, out) in sums.into_iter().zip(out) {
+        lanes.store(sum, out);
+    }
 }
 
-impl ByPart {
-    /// Zeros for so many parts and experts.
-    pub(super) fn new(parts: usize, experts: usize) -> Self {
-        let stride = experts.next_multiple_of(WIDTH);
-        Self { numbers: vec![0.0; parts * stride], stride }
-    }
-
-    /// Takes over `(E, K)`.
-    #[inline(always)]
-    pub(super) fn take(&mut self, by_expert: &[f32], parts: usize) {
-        for (expert, own) in by_expert.chunks_exact(parts).enumerate() {
-            for (part, &number) in own.iter().enumerate() {
-                self.numbers[part * self.stride + expert] = number;
+/// What a matrix makes of what experts take: `Σ_l matrix_kl · taken_l`, written for each of `parts` parts.
+#[inline(always)]
+pub(super) fn mix<L: Lanes>(
+    lanes: L,
+    matrix: Matrix<'_>,
+    taken: &[Chunk],
+    out: &mut [Chunk],
+    parts: usize,
+    blocks: usize,
+) {
+    for k in 0..parts {
+        for block in 0..blocks {
+            let mut sum = lanes.splat(0.0);
+            for l in 0..parts {
+                let factor = lanes.splat(matrix.at(k, l, parts));
+                sum = lanes.fma(factor, lanes.load(&taken[l * blocks + block]), sum);
             }
+            lanes.store(sum, &mut out[k * blocks + block]);
         }
     }
+}
 
-    /// Adds itself to `(E, K)`.
-    #[inline(always)]
-    pub(super) fn add_to(&self, by_expert: &mut [f32], parts: usize) {
-        for (expert, own) in by_expert.chunks_exact_mut(parts).enumerate() {
-            for (part, number) in own.iter_mut().enumerate() {
-                *number += self.numbers[part * self.stride + expert];
-            }
+/// Writes `Σ_k a_ke · b_ke` of every expert.
+#[inline(always)]
+pub(super) fn dot_by_expert<L: Lanes>(lanes: L, a: &[Chunk], b: &[Chunk], out: &mut [Chunk]) {
+    let blocks = out.len();
+    for (block, out) in out.iter_mut().enumerate() {
+        let mut sum = lanes.splat(0.0);
+        for (a, b) in a[block..].iter().step_by(blocks).zip(b[block..].iter().step_by(blocks)) {
+            sum = lanes.fma(lanes.load(a), lanes.load(b), sum);
         }
+        lanes.store(sum, out);
     }
+}
 
-    /// Becomes `matrix · other`, of a `(K, K)` matrix.
-    #[inline(always)]
-    pub(super) fn set_product<L: Lanes>(&mut self, lanes: L, matrix: &[f32], other: &Self) {
-        self.numbers.fill(0.0);
-        add_sums(lanes, matrix, &other.numbers, self.stride, &mut self.numbers);
+/// Writes `factor_e · own_ke` for each part.
+#[inline(always)]
+pub(super) fn scale<L: Lanes>(lanes: L, own: &[Chunk], factors: &[Chunk], out: &mut [Chunk]) {
+    for (out, (own, factor)) in out.iter_mut().zip(own.iter().zip(factors.iter().cycle())) {
+        lanes.store(lanes.mul(lanes.load(own), lanes.load(factor)), out);
     }
+}
 
-    /// Becomes `other` with the numbers of every expert multiplied by the expert's factor.
-    #[inline(always)]
-    pub(super) fn set_scaled(&mut self, other: &Self, factors: &[f32]) {
-        let rows = self.numbers.chunks_exact_mut(self.stride).zip(other.numbers.chunks_exact(self.stride));
-        for (row, other) in rows {
-            row.iter_mut().zip(other).zip(factors).for_each(|((own, other), factor)| *own = other * factor);
-        }
-    }
-
-    /// Adds `other` with the numbers of every expert multiplied by the expert's factor.
-    #[inline(always)]
-    pub(super) fn add_scaled(&mut self, other: &Self, factors: &[f32]) {
-        let rows = self.numbers.chunks_exact_mut(self.stride).zip(other.numbers.chunks_exact(self.stride));
-        for (row, other) in rows {
-            let numbers = row.iter_mut().zip(other).zip(factors);
-            numbers.for_each(|((own, other), factor)| *own = other.mul_add(*factor, *own));
-        }
-    }
-
-    /// Writes `Σ_k self_ke · other_ke` of every expert.
-    #[inline(always)]
-    pub(super) fn dots(&self, other: &Self, out: &mut [f32]) {
-        out.fill(0.0);
-        let rows = self.numbers.chunks_exact(self.stride).zip(other.numbers.chunks_exact(self.stride));
-        for (own, other) in rows {
-            let numbers = out.iter_mut().zip(own.iter().zip(other));
-            numbers.for_each(|(sum, (own, other))| *sum = own.mul_add(*other, *sum));
-        }
+/// Adds `factor_e · own_ke` to each part.
+#[inline(always)]
+pub(super) fn add_scaled<L: Lanes>(lanes: L, own: &[Chunk], factors: &[Chunk], out: &mut [Chunk]) {
+    for (out, (own, factor)) in out.iter_mut().zip(own.iter().zip(factors.iter().cycle())) {
+        lanes.store(lanes.fma(lanes.load(own), lanes.load(factor), lanes.load(out)), out);
     }
 }

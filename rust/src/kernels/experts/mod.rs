@@ -1,19 +1,26 @@
 //! What training asks of experts without networks of their own: weighted sums of a few parts, never written out.
 //!
-//! Of a user or item there are K parts, rows of D numbers, and expert e is `Σ_k share_ek · part_k`. Lengths and products
-//! of such sums follow from the K × K products of the parts, whatever the number of experts.
+//! Of a user or item there are K parts, rows of D numbers, and expert e is `Σ_k share_ke · part_k`. Lengths and products
+//! of such sums follow from the K × K products of the parts, whatever the number of experts. Shares stand side by side
+//! for the experts, sixteen and sixteen, their number filled up by zeros: S of them.
 
 mod gram;
 mod products;
 mod shares;
 
-pub use products::{Pairs, products, products_gradient};
+use std::ops::Range;
+
+pub use products::{Pairs, by_item, products, products_gradient};
 pub use shares::{Mixing, unit_shares, unit_shares_gradient};
 
 use super::error::Error;
+use super::lanes::{Lanes, WIDTH, Work};
+use gram::{Chunk, Rows};
 
 /// The most parts that a user or item may have.
 pub const MAX_PARTS: usize = 64;
+/// Rows of one parallel step. Sums over rows are made step by step, whatever the number of threads.
+const STEP: usize = 64;
 
 /// Shapes of what is mixed.
 #[derive(Debug, Clone, Copy)]
@@ -29,14 +36,40 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// Numbers in the parts of a row.
-    fn of_parts(self) -> usize {
-        self.parts * self.width
+    /// Vectors that hold a number for each expert.
+    fn blocks(self) -> usize {
+        self.experts.div_ceil(WIDTH)
     }
 
-    /// Numbers in the shares of a row.
+    /// Numbers in the shares of a row: K · S.
     fn of_shares(self) -> usize {
-        self.experts * self.parts
+        self.parts * self.blocks() * WIDTH
+    }
+
+    /// All numbers in the parts.
+    fn of_parts(self) -> usize {
+        self.rows * self.parts * self.width
+    }
+
+    /// The `n` = K parts of a row in `(K, rows, D)`.
+    #[inline(always)]
+    fn row(self, parts: &[f32], row: usize, n: usize) -> Rows<'_> {
+        let width = self.width;
+        Rows { numbers: &parts[row * width..], stride: self.rows * width, n, width }
+    }
+
+    /// Some rows of `(K, rows, D)`, step by step: of each step, its piece of every part.
+    fn steps(self, parts: &mut [f32], rows: Range<usize>) -> Vec<Vec<&mut [f32]>> {
+        let mut steps: Vec<Vec<&mut [f32]>> = Vec::new();
+        steps.resize_with(rows.len().div_ceil(STEP), || Vec::with_capacity(self.parts));
+        for part in parts.chunks_exact_mut((self.rows * self.width).max(1)) {
+            let part = &mut part[rows.start * self.width..rows.end * self.width];
+            steps
+                .iter_mut()
+                .zip(part.chunks_mut(STEP * self.width))
+                .for_each(|(step, piece)| step.push(piece));
+        }
+        steps
     }
 
     fn check(self) -> Result<(), Error> {
@@ -47,6 +80,40 @@ impl Shape {
         }
         Ok(())
     }
+}
+
+/// Work on rows of one shape.
+trait Mixed {
+    type Output;
+
+    fn shape(&self) -> Shape;
+
+    /// Does it for so many parts, and vectors of experts. Must be `#[inline(always)]`.
+    fn run<L: Lanes>(self, lanes: L, parts: usize, blocks: usize) -> Self::Output;
+}
+
+/// Tells the compiler the usual sizes, those of one to three modalities: their loops need no counters then.
+struct Usual<W>(W);
+
+impl<W: Mixed> Work for Usual<W> {
+    type Output = W::Output;
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, lanes: L) -> W::Output {
+        let shape = self.0.shape();
+        match (shape.parts, shape.blocks()) {
+            (4, 1) => self.0.run(lanes, 4, 1),
+            (6, 1) => self.0.run(lanes, 6, 1),
+            (8, 1) => self.0.run(lanes, 8, 1),
+            (parts, blocks) => self.0.run(lanes, parts, blocks),
+        }
+    }
+}
+
+/// The shares of a row of `(rows, K, S)`, so many vectors.
+#[inline(always)]
+fn shares_of(shares: &[f32], row: usize, chunks: usize) -> &[Chunk] {
+    shares[row * chunks * WIDTH..][..chunks * WIDTH].as_chunks().0
 }
 
 /// Checks the length of an array.

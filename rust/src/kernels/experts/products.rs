@@ -2,24 +2,25 @@
 
 use rayon::prelude::*;
 
-use super::gram::{ByPart, add_sums, gram};
-use super::{Shape, expect};
+use super::gram::{Chunk, Matrix, Rows, add_scaled, add_sums, dot_by_expert, mix, products_of, scale};
+use super::shares::chunks;
+use super::{Mixed, STEP, Shape, Usual, expect, shares_of};
 use crate::kernels::cancel::Cancel;
 use crate::kernels::error::Error;
-use crate::kernels::lanes::{Lanes, Work};
+use crate::kernels::lanes::{Lanes, WIDTH};
 use crate::kernels::simd::Path;
 
-/// Users or items of one parallel step.
-const STEP: usize = 32;
+/// How many pairs ahead the rows of the other side are asked for.
+const AHEAD: usize = 2;
 
 /// Pairs of a user and an item: user u is paired with `per_user` items, one after the other.
 #[derive(Debug, Clone, Copy)]
 pub struct Pairs<'a> {
     /// Sizes; the rows are the users', and after them the items'.
     pub shape: Shape,
-    /// `(rows, K, D)`.
+    /// `(K, rows, D)`.
     pub parts: &'a [f32],
-    /// `(rows, E, K)`.
+    /// `(rows, K, S)`.
     pub shares: &'a [f32],
     /// The item of each pair, numbered from 0: `(users · per_user)`.
     pub items: &'a [i64],
@@ -31,7 +32,7 @@ impl<'a> Pairs<'a> {
     fn check(&self) -> Result<(), Error> {
         let rows = self.shape.rows;
         self.shape.check()?;
-        expect("parts", self.parts.len(), rows * self.shape.of_parts())?;
+        expect("parts", self.parts.len(), self.shape.of_parts())?;
         expect("shares", self.shares.len(), rows * self.shape.of_shares())?;
         let users = self.items.len() / self.per_user.max(1);
         if self.per_user == 0 || users * self.per_user != self.items.len() || users > rows {
@@ -54,34 +55,52 @@ impl<'a> Pairs<'a> {
 
     /// Parts and shares of a row.
     #[inline(always)]
-    fn row(&self, row: usize) -> (&'a [f32], &'a [f32]) {
-        let (parts, shares) = (self.shape.of_parts(), self.shape.of_shares());
-        (&self.parts[row * parts..][..parts], &self.shares[row * shares..][..shares])
+    fn row(&self, row: usize, parts: usize, blocks: usize) -> (Rows<'a>, &'a [Chunk]) {
+        (self.shape.row(self.parts, row, parts), shares_of(self.shares, row, parts * blocks))
     }
 
     /// Parts and shares of a pair's item.
     #[inline(always)]
-    fn item(&self, pair: usize) -> (&'a [f32], &'a [f32]) {
-        self.row(self.n_users() + self.items[pair] as usize)
+    fn item(&self, pair: usize, parts: usize, blocks: usize) -> (Rows<'a>, &'a [Chunk]) {
+        self.row(self.n_users() + self.items[pair] as usize, parts, blocks)
+    }
+
+    /// Asks for the item of a pair, if there is one: items come in no order.
+    #[inline(always)]
+    fn prefetch_item<L: Lanes>(&self, lanes: L, pair: usize, parts: usize, blocks: usize) {
+        if pair < self.items.len() {
+            let (rows, shares) = self.item(pair, parts, blocks);
+            rows.prefetch(lanes);
+            shares.iter().for_each(|line| lanes.prefetch(line));
+        }
     }
 }
 
-/// Writes `Σ_kl share_uek · share_iel · ⟨part_uk, part_il⟩` of every pair and expert, `(pairs, E)`, into `out`.
+/// Writes `Σ_kl share_uke · share_ile · ⟨part_uk, part_il⟩` of every pair and expert, `(pairs, E)`, into `out`, and the
+/// products of the parts, `(pairs, K, K)`, into `grams`, for the gradient.
 ///
 /// # Errors
 /// [`Error::Invalid`] if a shape or index does not fit; [`Error::Cancelled`].
-pub fn products(pairs: Pairs<'_>, out: &mut [f32], path: Path, cancel: &Cancel) -> Result<(), Error> {
+pub fn products(
+    pairs: Pairs<'_>,
+    out: &mut [f32],
+    grams: &mut [f32],
+    path: Path,
+    cancel: &Cancel,
+) -> Result<(), Error> {
     pairs.check()?;
-    let n = pairs.shape.experts;
+    let Shape { parts: k, experts: n, .. } = pairs.shape;
     expect("products", out.len(), pairs.items.len() * n)?;
-    out.par_chunks_mut(STEP * n).enumerate().try_for_each(|(step, out)| {
+    expect("products of parts", grams.len(), pairs.items.len() * k * k)?;
+    let steps = out.par_chunks_mut(STEP * n).zip(grams.par_chunks_mut(STEP * k * k));
+    steps.enumerate().try_for_each(|(step, (out, grams))| {
         cancel.check()?;
-        path.run(Forward { pairs, first: step * STEP, out });
+        path.run(Usual(Forward { pairs, first: step * STEP, out, grams }));
         Ok(())
     })
 }
 
-/// Gradients of [`products`]: of parts and shares, from that of the products.
+/// Gradients of [`products`]: of parts and shares, from that of the products; `grams` are those of [`products`].
 ///
 /// What a pair asks of the products of its parts is kept between two passes, one over users and one over items, so that
 /// every sum is made by one thread, in the order of the pairs.
@@ -90,6 +109,7 @@ pub fn products(pairs: Pairs<'_>, out: &mut [f32], path: Path, cancel: &Cancel) 
 /// [`Error::Invalid`] if a shape or index does not fit; [`Error::Cancelled`].
 pub fn products_gradient(
     pairs: Pairs<'_>,
+    grams: &[f32],
     gradient: &[f32],
     of_parts: &mut [f32],
     of_shares: &mut [f32],
@@ -98,33 +118,44 @@ pub fn products_gradient(
 ) -> Result<(), Error> {
     pairs.check()?;
     let Shape { rows, parts: k, experts: n, .. } = pairs.shape;
-    let (parts, shares) = (pairs.shape.of_parts(), pairs.shape.of_shares());
+    let size = pairs.shape.of_shares();
+    expect("products of parts", grams.len(), pairs.items.len() * k * k)?;
     expect("gradients of products", gradient.len(), pairs.items.len() * n)?;
     expect("gradients of parts", of_parts.len(), pairs.parts.len())?;
     expect("gradients of shares", of_shares.len(), pairs.shares.len())?;
     let n_users = pairs.n_users();
-    let by_item = group(pairs.items, rows - n_users);
+    let by_item = by_item(pairs.items, rows - n_users);
     let mut kept = vec![0.0; pairs.items.len() * k * k];
-    let (user_parts, item_parts) = of_parts.split_at_mut(n_users * parts);
-    let (user_shares, item_shares) = of_shares.split_at_mut(n_users * shares);
-    let users = user_parts.par_chunks_mut(STEP * parts).zip(user_shares.par_chunks_mut(STEP * shares));
+    let (user_shares, item_shares) = of_shares.split_at_mut(n_users * size);
+    let users = pairs.shape.steps(of_parts, 0..n_users).into_par_iter();
+    let users = users.zip(user_shares.par_chunks_mut(STEP * size));
     let of_users = kept.par_chunks_mut(STEP * pairs.per_user * k * k);
     users.zip(of_users).enumerate().try_for_each(|(step, ((of_parts, of_shares), kept))| {
         cancel.check()?;
-        path.run(OfUsers { pairs, gradient, first: step * STEP, kept, of_parts, of_shares });
+        path.run(Usual(OfUsers { pairs, grams, gradient, first: step * STEP, kept, of_parts, of_shares }));
         Ok(())
     })?;
-    let items = item_parts.par_chunks_mut(STEP * parts).zip(item_shares.par_chunks_mut(STEP * shares));
+    let items = pairs.shape.steps(of_parts, n_users..rows).into_par_iter();
+    let items = items.zip(item_shares.par_chunks_mut(STEP * size));
     items.enumerate().try_for_each(|(step, (of_parts, of_shares))| {
         cancel.check()?;
         let (first, kept) = (step * STEP, &kept);
-        path.run(OfItems { pairs, gradient, first, by_item: &by_item, kept, of_parts, of_shares });
+        path.run(Usual(OfItems {
+            pairs,
+            grams,
+            gradient,
+            first,
+            by_item: &by_item,
+            kept,
+            of_parts,
+            of_shares,
+        }));
         Ok(())
     })
 }
 
 /// The pairs of each item, ascending, and where those of each item begin.
-fn group(items: &[i64], n_items: usize) -> (Vec<usize>, Vec<u32>) {
+pub fn by_item(items: &[i64], n_items: usize) -> (Vec<usize>, Vec<u32>) {
     let mut starts = vec![0; n_items + 1];
     items.iter().for_each(|&item| starts[item as usize + 1] += 1);
     (0..n_items).for_each(|item| starts[item + 1] += starts[item]);
@@ -141,27 +172,29 @@ struct Forward<'a, 'b> {
     pairs: Pairs<'a>,
     first: usize,
     out: &'b mut [f32],
+    grams: &'b mut [f32],
 }
 
-impl Work for Forward<'_, '_> {
+impl Mixed for Forward<'_, '_> {
     type Output = ();
 
+    fn shape(&self) -> Shape {
+        self.pairs.shape
+    }
+
     #[inline(always)]
-    fn run<L: Lanes>(self, lanes: L) {
-        let Shape { parts: k, width, experts, .. } = self.pairs.shape;
-        let mut products = vec![0.0; k * k];
-        let new = || ByPart::new(k, experts);
-        let (mut user, mut item, mut taken) = (new(), new(), new());
-        let mut sums = vec![0.0; user.stride];
-        for (pair, out) in (self.first..).zip(self.out.chunks_exact_mut(experts)) {
-            let (user_parts, user_shares) = self.pairs.row(pair / self.pairs.per_user);
-            let (item_parts, item_shares) = self.pairs.item(pair);
-            gram(lanes, user_parts, item_parts, width, &mut products);
-            user.take(user_shares, k);
-            item.take(item_shares, k);
-            taken.set_product(lanes, &products, &item);
-            user.dots(&taken, &mut sums);
-            out.copy_from_slice(&sums[..experts]);
+    fn run<L: Lanes>(self, lanes: L, k: usize, blocks: usize) {
+        let Shape { experts, .. } = self.pairs.shape;
+        let (mut taken, mut sums) = (chunks(k * blocks), chunks(blocks));
+        let outs = self.out.chunks_exact_mut(experts).zip(self.grams.chunks_exact_mut(k * k));
+        for (pair, (out, gram)) in (self.first..).zip(outs) {
+            self.pairs.prefetch_item(lanes, pair + AHEAD, k, blocks);
+            let (user_parts, user) = self.pairs.row(pair / self.pairs.per_user, k, blocks);
+            let (item_parts, item) = self.pairs.item(pair, k, blocks);
+            products_of(lanes, user_parts, item_parts, gram);
+            mix(lanes, Matrix { numbers: gram, mirrored: false }, item, &mut taken, k, blocks);
+            dot_by_expert(lanes, user, &taken, &mut sums);
+            out.copy_from_slice(&sums.as_flattened()[..experts]);
         }
     }
 }
@@ -169,45 +202,46 @@ impl Work for Forward<'_, '_> {
 /// The pass over users: their gradients, and for each pair what is asked of the products of its parts, `(K, K)`.
 struct OfUsers<'a, 'b> {
     pairs: Pairs<'a>,
+    grams: &'a [f32],
     gradient: &'a [f32],
     first: usize,
     kept: &'b mut [f32],
-    of_parts: &'b mut [f32],
+    of_parts: Vec<&'b mut [f32]>,
     of_shares: &'b mut [f32],
 }
 
-impl Work for OfUsers<'_, '_> {
+impl Mixed for OfUsers<'_, '_> {
     type Output = ();
 
+    fn shape(&self) -> Shape {
+        self.pairs.shape
+    }
+
     #[inline(always)]
-    fn run<L: Lanes>(self, lanes: L) {
-        let Shape { parts: k, width, experts, .. } = self.pairs.shape;
-        let per_user = self.pairs.per_user;
-        let mut products = vec![0.0; k * k];
-        let new = || ByPart::new(k, experts);
-        let (mut own, mut item, mut taken, mut asked, mut sums) = (new(), new(), new(), new(), new());
-        let mut factors = vec![0.0; own.stride];
-        let users =
-            self.of_parts.chunks_exact_mut(k * width).zip(self.of_shares.chunks_exact_mut(experts * k));
-        let kept = self.kept.chunks_exact_mut(per_user * k * k);
-        for (user, ((of_parts, of_shares), kept)) in (self.first..).zip(users.zip(kept)) {
-            let (parts, shares) = self.pairs.row(user);
-            own.take(shares, k);
-            sums.numbers.fill(0.0);
-            of_parts.fill(0.0);
+    fn run<L: Lanes>(mut self, lanes: L, k: usize, blocks: usize) {
+        let Shape { width, experts, .. } = self.pairs.shape;
+        let (per_user, size) = (self.pairs.per_user, k * blocks * WIDTH);
+        let (mut taken, mut asked, mut factors) = (chunks(k * blocks), chunks(k * blocks), chunks(blocks));
+        self.of_parts.iter_mut().for_each(|part| part.fill(0.0));
+        self.of_shares.fill(0.0);
+        let users = self.of_shares.chunks_exact_mut(size).zip(self.kept.chunks_exact_mut(per_user * k * k));
+        for (row, (of_shares, kept)) in users.enumerate() {
+            let user = self.first + row;
+            let (_, own) = self.pairs.row(user, k, blocks);
             for (pair, kept) in (user * per_user..).zip(kept.chunks_exact_mut(k * k)) {
-                let (item_parts, item_shares) = self.pairs.item(pair);
-                factors[..experts].copy_from_slice(&self.gradient[pair * experts..][..experts]);
-                gram(lanes, parts, item_parts, width, &mut products);
-                item.take(item_shares, k);
-                taken.set_product(lanes, &products, &item);
-                sums.add_scaled(&taken, &factors);
-                asked.set_scaled(&own, &factors);
-                gram(lanes, &asked.numbers, &item.numbers, own.stride, kept);
-                add_sums(lanes, kept, item_parts, width, of_parts);
+                self.pairs.prefetch_item(lanes, pair + AHEAD, k, blocks);
+                let (item_parts, item) = self.pairs.item(pair, k, blocks);
+                factors.as_flattened_mut()[..experts]
+                    .copy_from_slice(&self.gradient[pair * experts..][..experts]);
+                let gram = Matrix { numbers: &self.grams[pair * k * k..][..k * k], mirrored: false };
+                mix(lanes, gram, item, &mut taken, k, blocks);
+                add_scaled(lanes, &taken, &factors, of_shares.as_chunks_mut().0);
+                scale(lanes, own, &factors, &mut asked);
+                let (asked, item) = (Rows::of_chunks(&asked, k, blocks), Rows::of_chunks(item, k, blocks));
+                products_of(lanes, asked, item, kept);
+                let kept = Matrix { numbers: kept, mirrored: false };
+                add_sums(lanes, kept, item_parts, &mut self.of_parts, row * width);
             }
-            of_shares.fill(0.0);
-            sums.add_to(of_shares, k);
         }
     }
 }
@@ -215,48 +249,49 @@ impl Work for OfUsers<'_, '_> {
 /// The pass over items.
 struct OfItems<'a, 'b> {
     pairs: Pairs<'a>,
+    grams: &'a [f32],
     gradient: &'a [f32],
     first: usize,
     by_item: &'b (Vec<usize>, Vec<u32>),
     kept: &'b [f32],
-    of_parts: &'b mut [f32],
+    of_parts: Vec<&'b mut [f32]>,
     of_shares: &'b mut [f32],
 }
 
-impl Work for OfItems<'_, '_> {
+impl Mixed for OfItems<'_, '_> {
     type Output = ();
 
+    fn shape(&self) -> Shape {
+        self.pairs.shape
+    }
+
     #[inline(always)]
-    fn run<L: Lanes>(self, lanes: L) {
-        let Shape { parts: k, width, experts, .. } = self.pairs.shape;
+    fn run<L: Lanes>(mut self, lanes: L, k: usize, blocks: usize) {
+        let Shape { width, experts, .. } = self.pairs.shape;
         let (starts, order) = self.by_item;
-        let (mut products, mut mirrored) = (vec![0.0; k * k], vec![0.0; k * k]);
-        let new = || ByPart::new(k, experts);
-        let (mut user, mut taken, mut sums) = (new(), new(), new());
-        let mut factors = vec![0.0; user.stride];
-        let items =
-            self.of_parts.chunks_exact_mut(k * width).zip(self.of_shares.chunks_exact_mut(experts * k));
-        for (item, (of_parts, of_shares)) in (self.first..).zip(items) {
-            let (parts, _) = self.pairs.row(self.pairs.n_users() + item);
-            sums.numbers.fill(0.0);
-            of_parts.fill(0.0);
-            for &pair in &order[starts[item]..starts[item + 1]] {
-                let pair = pair as usize;
-                let (user_parts, user_shares) = self.pairs.row(pair / self.pairs.per_user);
-                factors[..experts].copy_from_slice(&self.gradient[pair * experts..][..experts]);
-                // The same numbers as the users' pass has, seen from the other side.
-                gram(lanes, parts, user_parts, width, &mut products);
-                user.take(user_shares, k);
-                taken.set_product(lanes, &products, &user);
-                sums.add_scaled(&taken, &factors);
-                let kept = &self.kept[pair * k * k..][..k * k];
-                for (at, mirrored) in mirrored.iter_mut().enumerate() {
-                    *mirrored = kept[at % k * k + at / k];
+        let (mut taken, mut factors) = (chunks(k * blocks), chunks(blocks));
+        self.of_parts.iter_mut().for_each(|part| part.fill(0.0));
+        self.of_shares.fill(0.0);
+        for (row, of_shares) in self.of_shares.chunks_exact_mut(k * blocks * WIDTH).enumerate() {
+            let item = self.first + row;
+            for at in starts[item]..starts[item + 1] {
+                if let Some(&next) = order.get(at + AHEAD) {
+                    let (parts, shares) = self.pairs.row(next as usize / self.pairs.per_user, k, blocks);
+                    parts.prefetch(lanes);
+                    shares.iter().for_each(|line| lanes.prefetch(line));
                 }
-                add_sums(lanes, &mirrored, user_parts, width, of_parts);
+                let pair = order[at] as usize;
+                let (user_parts, user) = self.pairs.row(pair / self.pairs.per_user, k, blocks);
+                factors.as_flattened_mut()[..experts]
+                    .copy_from_slice(&self.gradient[pair * experts..][..experts]);
+                // The same numbers as the users' pass has, seen from the other side.
+                let own = pair * k * k..(pair + 1) * k * k;
+                let gram = Matrix { numbers: &self.grams[own.clone()], mirrored: true };
+                let kept = Matrix { numbers: &self.kept[own], mirrored: true };
+                mix(lanes, gram, user, &mut taken, k, blocks);
+                add_scaled(lanes, &taken, &factors, of_shares.as_chunks_mut().0);
+                add_sums(lanes, kept, user_parts, &mut self.of_parts, row * width);
             }
-            of_shares.fill(0.0);
-            sums.add_to(of_shares, k);
         }
     }
 }

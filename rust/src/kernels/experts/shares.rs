@@ -2,24 +2,21 @@
 
 use rayon::prelude::*;
 
-use super::gram::{ByPart, add_sums, gram};
-use super::{Shape, expect};
+use super::gram::{Chunk, Matrix, Rows, add_scaled, add_sums, dot_by_expert, mix, products_of, scale};
+use super::{Mixed, STEP, Shape, Usual, expect, shares_of};
 use crate::kernels::cancel::Cancel;
 use crate::kernels::error::Error;
-use crate::kernels::lanes::{Lanes, Work};
+use crate::kernels::lanes::{Lanes, WIDTH};
 use crate::kernels::simd::Path;
-
-/// Rows of one parallel step. Sums over rows are made step by step, whatever the number of threads.
-const STEP: usize = 64;
 
 /// What is mixed, and how much of it by rows of each pattern.
 #[derive(Debug, Clone, Copy)]
 pub struct Mixing<'a> {
     /// Sizes.
     pub shape: Shape,
-    /// `(rows, K, D)`.
+    /// `(K, rows, D)`.
     pub parts: &'a [f32],
-    /// `(patterns, E, K)`.
+    /// `(patterns, K, S)`.
     pub coefficients: &'a [f32],
     /// The pattern of each row.
     pub which: &'a [i64],
@@ -31,7 +28,7 @@ impl<'a> Mixing<'a> {
     fn check(&self) -> Result<(), Error> {
         let Shape { rows, .. } = self.shape;
         self.shape.check()?;
-        expect("parts", self.parts.len(), rows * self.shape.of_parts())?;
+        expect("parts", self.parts.len(), self.shape.of_parts())?;
         expect("patterns of rows", self.which.len(), rows)?;
         let n = self.coefficients.len() / self.shape.of_shares();
         expect("coefficients", self.coefficients.len(), n * self.shape.of_shares())?;
@@ -43,35 +40,45 @@ impl<'a> Mixing<'a> {
 
     /// Parts and coefficients of a row.
     #[inline(always)]
-    fn row(&self, row: usize) -> (&'a [f32], &'a [f32]) {
-        let (parts, shares) = (self.shape.of_parts(), self.shape.of_shares());
+    fn row(&self, row: usize, parts: usize, blocks: usize) -> (Rows<'a>, &'a [Chunk]) {
         let pattern = self.which[row] as usize;
-        (&self.parts[row * parts..][..parts], &self.coefficients[pattern * shares..][..shares])
+        (self.shape.row(self.parts, row, parts), shares_of(self.coefficients, pattern, parts * blocks))
     }
 }
 
-/// Writes the coefficients of each row divided by the lengths of their sums, `(rows, E, K)`, into `shares`.
+/// Writes the coefficients of each row divided by the lengths of their sums, `(rows, K, S)`, into `shares`, and the
+/// products of its parts, `(rows, K, K)`, into `grams`, for the gradient.
 ///
 /// # Errors
 /// [`Error::Invalid`] if a shape or pattern does not fit; [`Error::Cancelled`].
-pub fn unit_shares(mixing: Mixing<'_>, shares: &mut [f32], path: Path, cancel: &Cancel) -> Result<(), Error> {
+pub fn unit_shares(
+    mixing: Mixing<'_>,
+    shares: &mut [f32],
+    grams: &mut [f32],
+    path: Path,
+    cancel: &Cancel,
+) -> Result<(), Error> {
     mixing.check()?;
+    let Shape { rows, parts: k, .. } = mixing.shape;
     let size = mixing.shape.of_shares();
-    expect("shares", shares.len(), mixing.shape.rows * size)?;
-    shares.par_chunks_mut(STEP * size).enumerate().try_for_each(|(step, shares)| {
+    expect("shares", shares.len(), rows * size)?;
+    expect("products of parts", grams.len(), rows * k * k)?;
+    let steps = shares.par_chunks_mut(STEP * size).zip(grams.par_chunks_mut(STEP * k * k));
+    steps.enumerate().try_for_each(|(step, (shares, grams))| {
         cancel.check()?;
-        path.run(Forward { mixing, first: step * STEP, shares });
+        path.run(Usual(Forward { mixing, first: step * STEP, shares, grams }));
         Ok(())
     })
 }
 
-/// Gradients of [`unit_shares`]: of the parts, `(rows, K, D)`, and of the coefficients, `(patterns, E, K)`, from that of
-/// the shares.
+/// Gradients of [`unit_shares`] from that of the shares: of the parts, `(K, rows, D)`, to which they are added, and of the
+/// coefficients, `(patterns, K, S)`; `grams` are those of [`unit_shares`].
 ///
 /// # Errors
 /// [`Error::Invalid`] if a shape or pattern does not fit; [`Error::Cancelled`].
 pub fn unit_shares_gradient(
     mixing: Mixing<'_>,
+    grams: &[f32],
     gradient: &[f32],
     of_parts: &mut [f32],
     of_coefficients: &mut [f32],
@@ -79,14 +86,17 @@ pub fn unit_shares_gradient(
     cancel: &Cancel,
 ) -> Result<(), Error> {
     mixing.check()?;
-    let (size, parts) = (mixing.shape.of_shares(), mixing.shape.of_parts());
-    expect("gradients of shares", gradient.len(), mixing.shape.rows * size)?;
+    let (size, rows) = (mixing.shape.of_shares(), mixing.shape.rows);
+    let k = mixing.shape.parts;
+    expect("products of parts", grams.len(), rows * k * k)?;
+    expect("gradients of shares", gradient.len(), rows * size)?;
     expect("gradients of parts", of_parts.len(), mixing.parts.len())?;
     expect("gradients of coefficients", of_coefficients.len(), mixing.coefficients.len())?;
-    let steps = gradient.par_chunks(STEP * size).zip(of_parts.par_chunks_mut(STEP * parts)).enumerate();
-    let sums = steps.map(|(step, (gradient, of_parts))| {
+    let steps = mixing.shape.steps(of_parts, 0..rows);
+    let inputs = gradient.par_chunks(STEP * size).zip(grams.par_chunks(STEP * k * k));
+    let sums = inputs.zip(steps).enumerate().map(|(step, ((gradient, grams), of_parts))| {
         cancel.check()?;
-        Ok(path.run(Backward { mixing, first: step * STEP, gradient, of_parts }))
+        Ok(path.run(Usual(Backward { mixing, first: step * STEP, grams, gradient, of_parts })))
     });
     of_coefficients.fill(0.0);
     for sum in sums.collect::<Result<Vec<Vec<f32>>, Error>>()? {
@@ -99,28 +109,29 @@ struct Forward<'a, 'b> {
     mixing: Mixing<'a>,
     first: usize,
     shares: &'b mut [f32],
+    grams: &'b mut [f32],
 }
 
-impl Work for Forward<'_, '_> {
+impl Mixed for Forward<'_, '_> {
     type Output = ();
 
+    fn shape(&self) -> Shape {
+        self.mixing.shape
+    }
+
     #[inline(always)]
-    fn run<L: Lanes>(self, lanes: L) {
-        let Shape { parts: k, width, experts, .. } = self.mixing.shape;
-        let mut products = vec![0.0; k * k];
-        let (mut own, mut taken) = (ByPart::new(k, experts), ByPart::new(k, experts));
-        let mut squares = vec![0.0; own.stride];
-        for (row, shares) in self.shares.chunks_exact_mut(experts * k).enumerate() {
-            let (parts, coefficients) = self.mixing.row(self.first + row);
-            gram(lanes, parts, parts, width, &mut products);
-            own.take(coefficients, k);
-            taken.set_product(lanes, &products, &own);
-            own.dots(&taken, &mut squares);
-            let experts = shares.chunks_exact_mut(k).zip(coefficients.chunks_exact(k));
-            for ((shares, own), square) in experts.zip(&squares) {
-                let scale = 1.0 / square.max(self.mixing.shortest).sqrt();
-                shares.iter_mut().zip(own).for_each(|(share, own)| *share = own * scale);
+    fn run<L: Lanes>(self, lanes: L, k: usize, blocks: usize) {
+        let (mut taken, mut scales) = (chunks(k * blocks), chunks(blocks));
+        let rows = self.shares.chunks_exact_mut(k * blocks * WIDTH).zip(self.grams.chunks_exact_mut(k * k));
+        for (row, (shares, gram)) in rows.enumerate() {
+            let (parts, own) = self.mixing.row(self.first + row, k, blocks);
+            products_of(lanes, parts, parts, gram);
+            mix(lanes, Matrix { numbers: gram, mirrored: false }, own, &mut taken, k, blocks);
+            dot_by_expert(lanes, own, &taken, &mut scales);
+            for square in scales.as_flattened_mut() {
+                *square = 1.0 / square.max(self.mixing.shortest).sqrt();
             }
+            scale(lanes, own, &scales, shares.as_chunks_mut().0);
         }
     }
 }
@@ -128,48 +139,56 @@ impl Work for Forward<'_, '_> {
 struct Backward<'a, 'b> {
     mixing: Mixing<'a>,
     first: usize,
+    grams: &'b [f32],
     gradient: &'b [f32],
-    of_parts: &'b mut [f32],
+    of_parts: Vec<&'b mut [f32]>,
 }
 
-impl Work for Backward<'_, '_> {
+impl Mixed for Backward<'_, '_> {
     /// The gradients of the coefficients, summed over the step's rows.
     type Output = Vec<f32>;
 
+    fn shape(&self) -> Shape {
+        self.mixing.shape
+    }
+
     #[inline(always)]
-    fn run<L: Lanes>(self, lanes: L) -> Vec<f32> {
+    fn run<L: Lanes>(mut self, lanes: L, k: usize, blocks: usize) -> Vec<f32> {
         let Mixing { shape, shortest, .. } = self.mixing;
-        let Shape { parts: k, width, experts, .. } = shape;
+        let size = k * blocks * WIDTH;
         let mut of_coefficients = vec![0.0; self.mixing.coefficients.len()];
-        let (mut products, mut of_products) = (vec![0.0; k * k], vec![0.0; k * k]);
-        let new = || ByPart::new(k, experts);
-        let (mut own, mut taken, mut slopes, mut sums) = (new(), new(), new(), new());
-        let (mut squares, mut along) = (vec![0.0; own.stride], vec![0.0; own.stride]);
-        let rows = self.gradient.chunks_exact(experts * k).zip(self.of_parts.chunks_exact_mut(k * width));
-        for (row, (gradient, of_parts)) in rows.enumerate() {
-            let (parts, coefficients) = self.mixing.row(self.first + row);
-            let pattern = self.mixing.which[self.first + row] as usize;
-            gram(lanes, parts, parts, width, &mut products);
-            own.take(coefficients, k);
-            slopes.take(gradient, k);
-            taken.set_product(lanes, &products, &own);
-            own.dots(&taken, &mut squares);
-            own.dots(&slopes, &mut along);
-            for (square, along) in squares.iter_mut().zip(&mut along) {
+        let mut of_products = vec![0.0; k * k];
+        let (mut taken, mut asked) = (chunks(k * blocks), chunks(k * blocks));
+        let (mut scales, mut slopes) = (chunks(blocks), chunks(blocks));
+        let rows = self.gradient.chunks_exact(size).zip(self.grams.chunks_exact(k * k));
+        for (row, (gradient, gram)) in rows.enumerate() {
+            let (parts, own) = self.mixing.row(self.first + row, k, blocks);
+            let gradient = gradient.as_chunks().0;
+            mix(lanes, Matrix { numbers: gram, mirrored: false }, own, &mut taken, k, blocks);
+            dot_by_expert(lanes, own, &taken, &mut scales);
+            dot_by_expert(lanes, own, gradient, &mut slopes);
+            let squares = scales.as_flattened_mut().iter_mut();
+            for (square, along) in squares.zip(slopes.as_flattened_mut()) {
                 let scale = 1.0 / square.max(shortest).sqrt();
                 // Twice the slope of the squared length; one that counts as another has none.
                 *along = if *square > shortest { -scale * scale * scale * *along } else { 0.0 };
                 *square = scale;
             }
-            let (scales, slope) = (&squares, &along);
-            sums.set_scaled(&slopes, scales);
-            sums.add_scaled(&taken, slope);
-            sums.add_to(&mut of_coefficients[pattern * experts * k..][..experts * k], k);
-            slopes.set_scaled(&own, slope);
-            gram(lanes, &slopes.numbers, &own.numbers, own.stride, &mut of_products);
-            of_parts.fill(0.0);
-            add_sums(lanes, &of_products, parts, width, of_parts);
+            let pattern = self.mixing.which[self.first + row] as usize;
+            let (sums, _) = of_coefficients[pattern * size..][..size].as_chunks_mut();
+            add_scaled(lanes, gradient, &scales, sums);
+            add_scaled(lanes, &taken, &slopes, sums);
+            scale(lanes, own, &slopes, &mut asked);
+            let (asked, own) = (Rows::of_chunks(&asked, k, blocks), Rows::of_chunks(own, k, blocks));
+            products_of(lanes, asked, own, &mut of_products);
+            let of_products = Matrix { numbers: &of_products, mirrored: false };
+            add_sums(lanes, of_products, parts, &mut self.of_parts, row * shape.width);
         }
         of_coefficients
     }
+}
+
+/// So many zeros by sixteens.
+pub(super) fn chunks(n: usize) -> Vec<Chunk> {
+    vec![[0.0; WIDTH]; n]
 }

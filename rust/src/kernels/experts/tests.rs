@@ -10,6 +10,18 @@ fn random(n: usize, seed: u64) -> Vec<f32> {
     (0..n as u64).map(|i| stream.open_unit(i) as f32 - 0.5).collect()
 }
 
+/// Some numbers for each expert, filled up by zeros.
+fn coefficients(rows: usize, experts: usize) -> Vec<f32> {
+    let mut padded = vec![0.0; rows * experts.next_multiple_of(WIDTH)];
+    let drawn = random(rows * experts, 2);
+    for (to, from) in
+        padded.chunks_exact_mut(experts.next_multiple_of(WIDTH)).zip(drawn.chunks_exact(experts))
+    {
+        to[..experts].copy_from_slice(from);
+    }
+    padded
+}
+
 struct Case {
     shape: Shape,
     parts: Vec<f32>,
@@ -26,7 +38,7 @@ fn case(parts: usize, width: usize, experts: usize, per_user: usize) -> Case {
     Case {
         shape,
         parts: random(shape.rows * parts * width, 1),
-        coefficients: random(3 * experts * parts, 2),
+        coefficients: coefficients(3 * parts, experts),
         which: (0..shape.rows as u64).map(|row| (stream.bits32(row) % 3).into()).collect(),
         items: (0..(users * per_user) as u64).map(|pair| (stream.bits32(pair) % 50).into()).collect(),
         per_user,
@@ -48,7 +60,8 @@ impl Case {
     fn run(&self, gradient: &[f32], path: Path) -> [Vec<f32>; 3] {
         let cancel = Cancel::new();
         let mut shares = vec![f32::NAN; self.shape.rows * self.shape.of_shares()];
-        unit_shares(self.mixing(), &mut shares, path, &cancel).unwrap();
+        let mut grams = vec![f32::NAN; self.shape.rows * self.shape.parts.pow(2)];
+        unit_shares(self.mixing(), &mut shares, &mut grams, path, &cancel).unwrap();
         let pairs = Pairs {
             shape: self.shape,
             parts: &self.parts,
@@ -57,14 +70,22 @@ impl Case {
             per_user: self.per_user,
         };
         let mut out = vec![f32::NAN; gradient.len()];
-        products(pairs, &mut out, path, &cancel).unwrap();
+        let mut pair_grams = vec![f32::NAN; self.items.len() * self.shape.parts.pow(2)];
+        products(pairs, &mut out, &mut pair_grams, path, &cancel).unwrap();
         let (mut of_parts, mut of_shares) = (vec![f32::NAN; self.parts.len()], vec![f32::NAN; shares.len()]);
-        products_gradient(pairs, gradient, &mut of_parts, &mut of_shares, path, &cancel).unwrap();
-        let mut more = vec![f32::NAN; self.parts.len()];
-        let mut of_coefficients = vec![f32::NAN; self.coefficients.len()];
-        unit_shares_gradient(self.mixing(), &of_shares, &mut more, &mut of_coefficients, path, &cancel)
+        products_gradient(pairs, &pair_grams, gradient, &mut of_parts, &mut of_shares, path, &cancel)
             .unwrap();
-        of_parts.iter_mut().zip(more).for_each(|(all, more)| *all += more);
+        let mut of_coefficients = vec![f32::NAN; self.coefficients.len()];
+        unit_shares_gradient(
+            self.mixing(),
+            &grams,
+            &of_shares,
+            &mut of_parts,
+            &mut of_coefficients,
+            path,
+            &cancel,
+        )
+        .unwrap();
         [out, of_parts, of_coefficients]
     }
 
@@ -73,10 +94,13 @@ impl Case {
         let Shape { rows, parts: k, width, experts } = self.shape;
         let n_users = self.items.len() / self.per_user;
         let tower = |row: usize, expert: usize| -> Vec<f64> {
-            let own = &self.coefficients[(self.which[row] as usize * experts + expert) * k..][..k];
+            let own = self.coefficients[self.which[row] as usize * self.shape.of_shares()..][expert..]
+                .iter()
+                .step_by(experts.next_multiple_of(WIDTH))
+                .take(k);
             let mut sum = vec![0.0; width];
-            for (part, &share) in own.iter().enumerate() {
-                let part = &self.parts[(row * k + part) * width..][..width];
+            for (part, &share) in own.enumerate() {
+                let part = &self.parts[(part * rows + row) * width..][..width];
                 sum.iter_mut().zip(part).for_each(|(s, &p)| *s += f64::from(share) * f64::from(p));
             }
             let length = sum.iter().map(|s| s * s).sum::<f64>().max(f64::from(SHORTEST)).sqrt();
@@ -94,7 +118,7 @@ impl Case {
 #[test]
 fn products_are_those_of_the_sums_on_every_path() {
     for (parts, width, experts, per_user) in
-        [(6, 64, 9, 2), (1, 1, 1, 1), (2, 7, 3, 1), (4, 33, 2, 3), (9, 16, 5, 2)]
+        [(6, 64, 9, 2), (1, 1, 1, 1), (2, 7, 3, 1), (4, 33, 2, 3), (9, 16, 5, 2), (10, 8, 20, 1)]
     {
         let case = case(parts, width, experts, per_user);
         let gradient = random(case.items.len() * experts, 3);
@@ -158,7 +182,9 @@ fn what_does_not_fit_is_refused() {
     let case = case(2, 8, 2, 1);
     let cancel = Cancel::new();
     let mut shares = vec![0.0; case.shape.rows * case.shape.of_shares()];
-    let mut unit = |mixing: Mixing<'_>| unit_shares(mixing, &mut shares, Path::Portable, &cancel).is_ok();
+    let mut grams = vec![0.0; case.shape.rows * 4];
+    let mut unit =
+        |mixing: Mixing<'_>| unit_shares(mixing, &mut shares, &mut grams, Path::Portable, &cancel).is_ok();
     assert!(unit(case.mixing()));
     assert!(!unit(Mixing { parts: &case.parts[1..], ..case.mixing() }));
     assert!(!unit(Mixing { which: &[3; 160], ..case.mixing() }));
@@ -167,7 +193,8 @@ fn what_does_not_fit_is_refused() {
     let pairs =
         Pairs { shape: case.shape, parts: &case.parts, shares: &shares, items: &case.items, per_user: 1 };
     let run = |pairs: Pairs<'_>| {
-        products(pairs, &mut vec![0.0; pairs.items.len() * 2], Path::Portable, &cancel).is_ok()
+        let (mut out, mut grams) = (vec![0.0; pairs.items.len() * 2], vec![0.0; pairs.items.len() * 4]);
+        products(pairs, &mut out, &mut grams, Path::Portable, &cancel).is_ok()
     };
     assert!(run(pairs));
     assert!(!run(Pairs { items: &[90; 70], ..pairs }), "an item that is none");
