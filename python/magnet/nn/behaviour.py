@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from pydantic import Field
@@ -64,17 +64,50 @@ class BehaviourEncoder(nn.Module):
         Returns:
             ``(U + I, D)``: users first.
         """
-        layers = self.config.layers
-        encoded = [
-            propagate_mean(graph, self.embeddings, layers)
-            for graph in (views.interactions, views.augmented)
-            if graph is not None
-        ]
-        z = encoded[0]  # (U + I, D)
-        if len(encoded) == 2:
-            z = z + torch.sigmoid(self.gate) * (encoded[1] - z)
-        if views.items is None or self.config.content_weight == 0:
-            return z
-        items = self.embeddings[self.n_users :]  # (I, D)
-        near = self.config.content_weight * multiply(views.items, items)
-        return torch.cat([z[: self.n_users], z[self.n_users :] + near])
+        near = views.items if self.config.content_weight else None
+        both = [graph for graph in (views.interactions, views.augmented) if graph is not None]
+        z: Tensor = _Encode.apply(self.embeddings, self.gate, both, near, self.n_users, self.config)
+        return z
+
+
+class _Encode(torch.autograd.Function):
+    """All views in one: what is joined number by number is written where it already stands.
+
+    A view and the neighbours are linear in the embeddings, so that the gradient is encoded as the embeddings are; and
+    what the gate asks of both views, ``Σ ⟨g, Z_1 − Z_0⟩`` by column, is the same sum over their gradients and the
+    embeddings: no view has to be kept.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        embeddings: Tensor,
+        gate: Tensor,
+        both: list[Graph],
+        near: Graph | None,
+        n_users: int,
+        config: BehaviourConfig,
+    ) -> Tensor:
+        ctx.save_for_backward(embeddings, gate)
+        ctx.rest = both, near, n_users, config
+        first, *second = (propagate_mean(graph, embeddings, config.layers) for graph in both)
+        z = torch.lerp(first, second[0], torch.sigmoid(gate), out=first) if second else first
+        if near is not None:
+            z[n_users:].add_(multiply(near, embeddings[n_users:]), alpha=config.content_weight)
+        return z
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor | None, None, None, None, None]:
+        embeddings, gate = ctx.saved_tensors
+        both, near, n_users, config = ctx.rest
+        g = grads[0].contiguous()
+        out, *second = (propagate_mean(graph.transposed, g, config.layers) for graph in both)
+        of_gate = None
+        if second:
+            share = torch.sigmoid(gate)
+            apart = second[0].sub_(out)
+            out.addcmul_(apart, share)
+            of_gate = apart.mul_(embeddings).sum(0) * share * (1 - share)
+        if near is not None:
+            out[n_users:].add_(multiply(near.transposed, g[n_users:]), alpha=config.content_weight)
+        return out, of_gate, None, None, None, None
