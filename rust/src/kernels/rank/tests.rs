@@ -62,8 +62,10 @@ enum Way {
 }
 
 impl Way {
+    /// The sieve with the plainest and the longest vectors: its tiles are slow in plain Rust.
     fn all() -> impl Iterator<Item = Self> {
-        Path::available().flat_map(|path| [Self::Path(path), Self::Sieve(path)])
+        let sieves = [Path::available().next(), Path::available().last()];
+        Path::available().map(Self::Path).chain(sieves.into_iter().flatten().map(Self::Sieve))
     }
 
     /// Scores and items of the `k` best of each user.
@@ -122,7 +124,9 @@ fn ranking_equals_scoring_every_pair() {
             let towers = example.towers(weight, top);
             let expected = sort_all(&towers, &users, seen, k);
             for way in Way::all() {
-                for batch in [1, 4, users.len()] {
+                let all = users.len();
+                let batches: &[usize] = if matches!(way, Way::Sieve(_)) { &[all] } else { &[1, 4, all] };
+                for &batch in batches {
                     let found: Vec<(f32, i32)> =
                         users.chunks(batch).flat_map(|users| way.rank(&towers, users, seen, k)).collect();
                     assert_eq!(
