@@ -48,6 +48,11 @@ impl List {
         self.decided.is_some()
     }
 
+    /// Candidates that are not decided yet.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = i32> {
+        self.pending.iter().map(|candidate| candidate.id)
+    }
+
     /// Learns that k candidates have this value of the filter or a higher one.
     pub(super) fn raise(&mut self, rule: Rule, kth: f32) {
         self.limit = self.limit.max(round_down(f64::from(kth) - 2.0 * rule.error));

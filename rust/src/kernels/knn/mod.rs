@@ -82,23 +82,44 @@ fn check_sizes(values: usize, width: usize, n_rows: usize, k: usize) -> Result<(
     Ok(())
 }
 
+/// Classes that are spelt out together.
+const SPELT: usize = 64;
+
 /// The graph of all rows from the k nearest distinct rows of each distinct row.
 fn spell_out(rows: &Rows<'_>, nearest: Vec<Vec<Scored<f32>>>, k: usize) -> OwnedCsr {
-    let mut neighbours: Vec<Vec<Scored<f32>>> = vec![Vec::new(); rows.total()];
-    let answers: Vec<Vec<Scored<f32>>> = nearest
-        .into_par_iter()
+    // Of each member of some classes how many neighbours it has, and all of them one after the other.
+    let spelt: Vec<(Vec<(i32, usize)>, Vec<Scored<f32>>)> = nearest
+        .par_chunks(SPELT)
         .enumerate()
-        .map(|(class, nearest)| expand(rows, class, nearest, rows.similarity(class, class), k))
+        .map(|(chunk, nearest)| {
+            let (mut counts, mut neighbours) = (Vec::new(), Vec::new());
+            for (class, nearest) in (chunk * SPELT..).zip(nearest) {
+                let best = expand(rows, class, nearest, rows.similarity(class, class), k);
+                for &member in rows.members(class) {
+                    let from = neighbours.len();
+                    neighbours.extend(best.iter().filter(|found| found.id != member).take(k).copied());
+                    neighbours[from..].sort_unstable_by_key(|found| found.id);
+                    counts.push((member, neighbours.len() - from));
+                }
+            }
+            (counts, neighbours)
+        })
         .collect();
-    for (class, best) in answers.into_iter().enumerate() {
-        for &member in rows.members(class) {
-            let others = best.iter().filter(|found| found.id != member).take(k);
-            neighbours[member as usize] = others.copied().collect();
-            neighbours[member as usize].sort_unstable_by_key(|found| found.id);
+    let mut counts = vec![0; rows.total()];
+    spelt.iter().flat_map(|(members, _)| members).for_each(|&(member, n)| counts[member as usize] = n);
+    let indptr = indptr_from_counts(counts.into_iter());
+    let n_entries: usize = spelt.iter().map(|(_, neighbours)| neighbours.len()).sum();
+    let (mut indices, mut values) = (vec![0; n_entries], vec![0.0; n_entries]);
+    for (members, neighbours) in &spelt {
+        let mut rest = &neighbours[..];
+        for &(member, n) in members {
+            let own;
+            (own, rest) = rest.split_at(n);
+            let places = indptr[member as usize] as usize..;
+            let places = indices[places.clone()].iter_mut().zip(&mut values[places]);
+            places.zip(own).for_each(|((index, value), found)| (*index, *value) = (found.id, found.score));
         }
     }
-    let indptr = indptr_from_counts(neighbours.iter().map(Vec::len));
-    let (indices, values) = neighbours.into_iter().flatten().map(|found| (found.id, found.score)).unzip();
     OwnedCsr { indptr, indices, values }
 }
 
@@ -106,11 +127,12 @@ fn spell_out(rows: &Rows<'_>, nearest: Vec<Vec<Scored<f32>>>, k: usize) -> Owned
 ///
 /// The k best classes suffice, ordered by score and then by first row: every class before another puts its first row
 /// before all rows of the other.
-fn expand(rows: &Rows<'_>, class: usize, nearest: Vec<Scored<f32>>, own: f32, k: usize) -> Vec<Scored<f32>> {
+fn expand(rows: &Rows<'_>, class: usize, nearest: &[Scored<f32>], own: f32, k: usize) -> Vec<Scored<f32>> {
     let twins =
         if rows.members(class).len() > 1 { Some(Scored { score: own, id: class as i32 }) } else { None };
     let mut best: Vec<Scored<f32>> = nearest
-        .into_iter()
+        .iter()
+        .copied()
         .chain(twins)
         .flat_map(|found| {
             let members = rows.members(found.id as usize).iter().take(k + 1);

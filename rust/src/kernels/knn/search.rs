@@ -257,14 +257,15 @@ impl<K: Kernel> Search<'_, K> {
             .into_par_iter()
             .map(|block| {
                 let mut lists = self.lock(block);
-                lists
-                    .iter_mut()
-                    .zip(block * K::Shape::SIDE..)
-                    .map(|(list, row)| {
-                        cancel.check()?;
-                        Ok(list.finish(self.rule, |id| self.exact(row, id)))
-                    })
-                    .collect()
+                let mut best = Vec::with_capacity(lists.len());
+                for at in 0..lists.len() {
+                    cancel.check()?;
+                    // Their rows lie anywhere: by the time that they are decided they have come.
+                    lists.get(at + 1).into_iter().flat_map(List::waiting).for_each(|id| self.rows.fetch(id));
+                    let row = block * K::Shape::SIDE + at;
+                    best.push(lists[at].finish(self.rule, |id| self.exact(row, id)));
+                }
+                Ok(best)
             })
             .collect::<Result<_, Error>>()?;
         Ok(blocks.into_iter().flatten().collect())
