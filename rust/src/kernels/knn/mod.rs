@@ -85,32 +85,40 @@ fn check_sizes(values: usize, width: usize, n_rows: usize, k: usize) -> Result<(
 /// Classes that are spelt out together.
 const SPELT: usize = 64;
 
+/// The neighbours of the members of some classes.
+#[derive(Default)]
+struct Spelt {
+    /// Each member, and how many neighbours it has.
+    members: Vec<(i32, usize)>,
+    /// All of them, one member's after the other's.
+    neighbours: Vec<Scored<f32>>,
+}
+
 /// The graph of all rows from the k nearest distinct rows of each distinct row.
 fn spell_out(rows: &Rows<'_>, nearest: Vec<Vec<Scored<f32>>>, k: usize) -> OwnedCsr {
-    // Of each member of some classes how many neighbours it has, and all of them one after the other.
-    let spelt: Vec<(Vec<(i32, usize)>, Vec<Scored<f32>>)> = nearest
+    let spelt: Vec<Spelt> = nearest
         .par_chunks(SPELT)
         .enumerate()
         .map(|(chunk, nearest)| {
-            let (mut counts, mut neighbours) = (Vec::new(), Vec::new());
+            let Spelt { mut members, mut neighbours } = Spelt::default();
             for (class, nearest) in (chunk * SPELT..).zip(nearest) {
                 let best = expand(rows, class, nearest, rows.similarity(class, class), k);
                 for &member in rows.members(class) {
                     let from = neighbours.len();
                     neighbours.extend(best.iter().filter(|found| found.id != member).take(k).copied());
                     neighbours[from..].sort_unstable_by_key(|found| found.id);
-                    counts.push((member, neighbours.len() - from));
+                    members.push((member, neighbours.len() - from));
                 }
             }
-            (counts, neighbours)
+            Spelt { members, neighbours }
         })
         .collect();
     let mut counts = vec![0; rows.total()];
-    spelt.iter().flat_map(|(members, _)| members).for_each(|&(member, n)| counts[member as usize] = n);
+    spelt.iter().flat_map(|spelt| &spelt.members).for_each(|&(member, n)| counts[member as usize] = n);
     let indptr = indptr_from_counts(counts.into_iter());
-    let n_entries: usize = spelt.iter().map(|(_, neighbours)| neighbours.len()).sum();
+    let n_entries: usize = spelt.iter().map(|spelt| spelt.neighbours.len()).sum();
     let (mut indices, mut values) = (vec![0; n_entries], vec![0.0; n_entries]);
-    for (members, neighbours) in &spelt {
+    for Spelt { members, neighbours } in &spelt {
         let mut rest = &neighbours[..];
         for &(member, n) in members {
             let own;
