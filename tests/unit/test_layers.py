@@ -11,6 +11,7 @@ PACKAGE = Path(magnet.__file__).parent
 CORE_USERS = {
     "graph",
     "sampling.py",
+    "nn/products.py",
     "nn/propagate.py",
     "nn/dropout.py",
     "nn/mixing.py",
