@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from contests.race import Contest
 
 K = 10
+# The default misses a recall of .98 on this sample by a thousandth.
+OVERLAP = 5
 TARGETS = {"amx": (2, 5), "avx512": (2, 4), "avx2": (1.5, 3)}
 
 
@@ -37,7 +39,7 @@ def run(contest: Contest) -> None:
     case = f"{n:,} x 128"
     x = features(n, 128)
     rows = np.random.default_rng(1).choice(n, 500, replace=False)
-    mine = graph.approximate_knn_graph(x, K).graph
+    mine = graph.approximate_knn_graph(x, K, overlap=OVERLAP).graph
     ours = recall(x, rows, np.stack([mine.indices[mine.indptr[r] : mine.indptr[r + 1]] for r in rows]))
     assert ours >= 0.98, f"recall {ours}"
     rivals, slow, notes = {}, {}, {}
@@ -64,7 +66,7 @@ def run(contest: Contest) -> None:
         slow["usearch HNSW, bf16"] = navigate
     contest.race(
         case,
-        lambda: graph.approximate_knn_graph(x, K),
+        lambda: graph.approximate_knn_graph(x, K, overlap=OVERLAP),
         rivals,
         slow=slow,
         targets={"pynndescent, warm": TARGETS},
@@ -78,7 +80,7 @@ def million(contest: Contest) -> None:
     """A million rows against the clock: 30 s, 60 s with AVX2 only, and 3 GB."""
     x = features(1_000_000, 128)
     start = time.perf_counter()
-    found = graph.approximate_knn_graph(x, K)
+    found = graph.approximate_knn_graph(x, K, overlap=OVERLAP)
     took = time.perf_counter() - start
     limit = 60 if contest.kind == "avx2" else 30
     contest.add(
