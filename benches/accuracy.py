@@ -23,7 +23,7 @@ import magnet
 from magnet.config import merge_settings, read_toml
 from magnet.evaluate import evaluate
 from magnet.evaluate.rank import rank
-from magnet.nn.states import DotState, MixtureState, State
+from magnet.states import DotState, MixtureState, State
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array

@@ -9,8 +9,8 @@ import torch
 from scipy.sparse import csr_array
 
 from magnet.nn.experts import templates
-from magnet.nn.states import MixtureState
 from magnet.seeds import numpy_generator
+from magnet.states import MixtureState
 from magnet.train.run_contents import RunContents
 
 CUES = ["behaviour", "image", "text"]

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from evaluation_data import make_dataset
-from magnet.nn.states import DotState
+from magnet.states import DotState
 from magnet.train.run_folder import RunContents, RunDescription, RunFolder
 
 DESCRIPTION = RunDescription(

@@ -10,7 +10,7 @@ from scipy.sparse import csr_matrix
 
 from contests.inputs import taken
 from magnet.evaluate.rank import rank, score
-from magnet.nn.states import DotState, MixtureState
+from magnet.states import DotState, MixtureState
 
 if TYPE_CHECKING:
     from collections.abc import Callable

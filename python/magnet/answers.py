@@ -12,7 +12,7 @@ import torch
 
 from magnet.errors import DataError, UnknownIdError
 from magnet.evaluate.rank import rank, score
-from magnet.nn.states import DotState
+from magnet.states import DotState
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Sequence

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from magnet.config import Config
     from magnet.data import Dataset
-    from magnet.nn.states import State
+    from magnet.states import State
 
 __all__ = ["Trainable", "Trainer"]
 

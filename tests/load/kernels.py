@@ -16,9 +16,9 @@ from magnet.evaluate.rank import rank
 from magnet.nn.dropout import drop
 from magnet.nn.mixing import expert_products, paired_logits
 from magnet.nn.propagate import Graph, multiply, propagate_mean
-from magnet.nn.states import DotState, ItemItemState, MixtureState
 from magnet.nn.unit import unit_rows
 from magnet.sampling import membership, sample_negatives, sample_shared
+from magnet.states import DotState, ItemItemState, MixtureState
 
 
 def features(n, width):

@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 import oracles_ranking as oracles
 from magnet import _core
 from magnet.evaluate.rank import rank, score, score_experts
-from magnet.nn.states import DotState, ItemItemState, MixtureState
+from magnet.states import DotState, ItemItemState, MixtureState
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ from evaluation_data import make_dataset
 from magnet.baselines import ease
 from magnet.baselines.ease import EASEConfig, fit_ease
 from magnet.errors import ConfigError, DataError
-from magnet.nn.states import ItemItemState
+from magnet.states import ItemItemState
 from oracles_evaluation import ease_by_inverse, ease_by_least_squares
 
 

@@ -12,7 +12,7 @@ from magnet.baselines.popularity import PopularityConfig, fit_popularity
 from magnet.data import Dataset
 from magnet.errors import DataError
 from magnet.evaluate import evaluate
-from magnet.nn.states import DotState
+from magnet.states import DotState
 from oracles_evaluation import evaluate_by_hand
 
 # User 3 has no training interaction, user 4 nothing held out, user 5 nothing at all.

@@ -5,7 +5,7 @@ import torch
 
 from evaluation_data import make_dataset
 from magnet.baselines.popularity import PopularityConfig, fit_popularity
-from magnet.nn.states import DotState
+from magnet.states import DotState
 
 
 def test_scores_are_the_training_degrees_and_only_those():

@@ -9,7 +9,7 @@ from scipy.sparse import csr_array
 
 from magnet.errors import DataError
 from magnet.evaluate.rank import rank, score, score_experts
-from magnet.nn.states import DotState, ItemItemState, MixtureState, from_tensors, to_tensors
+from magnet.states import DotState, ItemItemState, MixtureState, from_tensors, to_tensors
 
 
 def mixture(**changes):

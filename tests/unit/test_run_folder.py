@@ -13,7 +13,7 @@ import torch
 from evaluation_data import make_dataset
 from magnet.baselines.ease import EASEConfig, fit_ease
 from magnet.errors import RunError
-from magnet.nn.states import DotState, ItemItemState
+from magnet.states import DotState, ItemItemState
 from magnet.train.events import EventLog
 from magnet.train.ids import decode_ids, encode_ids
 from magnet.train.run_folder import RunFolder

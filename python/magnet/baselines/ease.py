@@ -10,7 +10,7 @@ from scipy.linalg import get_lapack_funcs
 
 from magnet.config import Config
 from magnet.errors import DataError
-from magnet.nn.states import ItemItemState
+from magnet.states import ItemItemState
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

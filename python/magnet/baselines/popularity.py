@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from magnet.config import Config
-from magnet.nn.states import DotState
+from magnet.states import DotState
 
 if TYPE_CHECKING:
     from magnet.data import Dataset

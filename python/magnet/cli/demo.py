@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from magnet.api import Recommender
     from magnet.data import Dataset
     from magnet.data.synthetic import Truth
-    from magnet.nn.states import DotState
+    from magnet.states import DotState
 
 __all__ = ["DEMO_LIGHTGCN", "DEMO_MAGNET", "ceiling_state", "demo"]
 
@@ -143,7 +143,7 @@ def ceiling_state(truth: "Truth") -> "DotState":
     import torch
 
     from magnet.data.synthetic import CUES, GROUPS
-    from magnet.nn.states import DotState
+    from magnet.states import DotState
 
     drivers = np.array(
         [[cue in cues for cue in range(len(CUES))] for cues in GROUPS.values()], dtype=np.float64

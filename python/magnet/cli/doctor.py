@@ -80,7 +80,7 @@ def _ranking() -> None:
     import torch
 
     from magnet.evaluate.rank import rank
-    from magnet.nn.states import DotState
+    from magnet.states import DotState
 
     scores = np.random.default_rng(0).standard_normal((5, 40)).astype(np.float32)
     state = DotState(torch.from_numpy(scores), torch.eye(40))

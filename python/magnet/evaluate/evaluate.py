@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from magnet.data import Dataset
-    from magnet.nn.states import State
+    from magnet.states import State
 
 __all__ = ["DEFAULT_KS", "Evaluation", "Part", "Protocol", "evaluate"]
 

@@ -9,13 +9,13 @@ import numpy as np
 
 from magnet import _core
 from magnet.errors import DataError
-from magnet.nn.states import DotState, ItemItemState, MixtureState
+from magnet.states import DotState, ItemItemState, MixtureState
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
     from scipy.sparse import csr_array
 
-    from magnet.nn.states import State
+    from magnet.states import State
 
 __all__ = ["ExpertScores", "Ranking", "rank", "score", "score_experts"]
 

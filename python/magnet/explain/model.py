@@ -14,7 +14,7 @@ from magnet.explain.groups import Group, item_groups, user_groups
 from magnet.explain.history import Training, training_of
 from magnet.explain.routing import RoutedPairs, RoutingStatistics, route_pairs, statistics
 from magnet.explain.templates import Template, roles_of, templates_of
-from magnet.nn.states import MixtureState
+from magnet.states import MixtureState
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -18,7 +18,7 @@ from magnet.explain.nearest import (
     title_of,
 )
 from magnet.explain.templates import Template, templates_of
-from magnet.nn.states import ItemItemState, MixtureState
+from magnet.states import ItemItemState, MixtureState
 
 if TYPE_CHECKING:
     from collections.abc import Hashable

@@ -12,7 +12,7 @@ from magnet.errors import DataError
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from magnet.nn.states import MixtureState
+    from magnet.states import MixtureState
 
 __all__ = ["LOAD_TOP", "RoutedPairs", "RoutingStatistics", "route_pairs", "statistics"]
 

@@ -17,8 +17,8 @@ from magnet.nn.propagate import multiply
 from magnet.nn.router import Router, RouterConfig, Routing, Side, cross, gate, paired
 from magnet.nn.rows import distinct, gather_cues, take_rows
 from magnet.nn.sides import folded, indifferent, router_inputs
-from magnet.nn.states import MixtureState
 from magnet.seeds import torch_generator
+from magnet.states import MixtureState
 
 if TYPE_CHECKING:
     from magnet.nn.propagate import Graph

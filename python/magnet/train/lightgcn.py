@@ -13,8 +13,8 @@ from magnet.graph.build import bipartite
 from magnet.nn.losses import bpr, embedding_penalty
 from magnet.nn.propagate import Graph
 from magnet.nn.rows import take_rows
-from magnet.nn.states import DotState, State
 from magnet.seeds import derive
+from magnet.states import DotState, State
 from magnet.train.config import TrainConfig
 from magnet.train.task import Batch, Terms
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from magnet.data import Dataset
-    from magnet.nn.states import State
+    from magnet.states import State
     from magnet.train.config import TrainConfig
     from magnet.train.task import Task
 

@@ -23,8 +23,8 @@ from magnet.nn.model import MagnetModel, ModelConfig
 from magnet.nn.parts import part
 from magnet.nn.router import RoutingSums, summarise
 from magnet.nn.rows import distinct, take_rows
-from magnet.nn.states import DotState, State
 from magnet.seeds import derive
+from magnet.states import DotState, State
 from magnet.train.config import TrainConfig
 from magnet.train.graphs import GraphConfig, build_graphs, full_views, model_inputs, thinned_views
 from magnet.train.task import Batch, Terms

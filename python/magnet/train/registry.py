@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from magnet.config import Config
     from magnet.data import Dataset
-    from magnet.nn.states import State
+    from magnet.states import State
     from magnet.train.task import Task
 
 __all__ = ["MODELS", "ModelEntry", "find_model"]

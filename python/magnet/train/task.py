@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from magnet.nn.states import State
+    from magnet.states import State
 
 __all__ = ["Batch", "Task", "Terms"]
 

@@ -14,7 +14,7 @@ from magnet.explain import explain_model, explain_pair
 from magnet.explain.figures import expert_colours
 from magnet.explain.groups import item_groups, user_groups
 from magnet.explain.templates import templates_of
-from magnet.nn.states import DotState, ItemItemState
+from magnet.states import DotState, ItemItemState
 
 RUN = make_run()
 

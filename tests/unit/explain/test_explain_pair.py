@@ -14,7 +14,7 @@ from explain_data import EXPERTS, content, interactions, make_run, mixture
 from magnet.errors import DataError
 from magnet.evaluate.rank import score
 from magnet.explain import explain_pair, reason
-from magnet.nn.states import DotState, ItemItemState
+from magnet.states import DotState, ItemItemState
 
 RUN = make_run()
 
