@@ -8,11 +8,11 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from magnet.clock import part
 from magnet.config import Config
 from magnet.nn.behaviour import BehaviourConfig, BehaviourEncoder
 from magnet.nn.content import Content, ContentConfig, ContentEncoder, profiles
 from magnet.nn.experts import Cues, Experts, ExpertsConfig
-from magnet.nn.parts import part
 from magnet.nn.propagate import multiply
 from magnet.nn.router import Router, RouterConfig, Routing, Side, cross, gate, paired
 from magnet.nn.rows import distinct, gather_cues, take_rows

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from magnet.clock import part
 from magnet.errors import TrainingError
-from magnet.nn.parts import part
 from magnet.train.average import WeightAverage
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from pydantic import Field
 
+from magnet.clock import part
 from magnet.config import Config
 from magnet.nn.controller import Controller, ControllerConfig, statistics
 from magnet.nn.losses import (
@@ -20,7 +21,6 @@ from magnet.nn.losses import (
     sampled_softmax,
 )
 from magnet.nn.model import MagnetModel, ModelConfig
-from magnet.nn.parts import part
 from magnet.nn.router import RoutingSums, summarise
 from magnet.nn.rows import distinct, take_rows
 from magnet.seeds import derive

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from magnet.clock import clocked
 from magnet.nn.losses import CONTRAST_ROWS
-from magnet.nn.parts import clocked
 from magnet.runtime import num_threads, set_num_threads
 from magnet.train.batches import Batches
 from magnet.train.cost import Cost, Shapes, step_costs

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from torch.utils.flop_counter import FlopCounterMode
 
-from magnet.nn.parts import clocked, part
+from magnet.clock import clocked, part
 from magnet.train.batches import Batches
 from magnet.train.cost import Cost, Op, Shapes, dots, gather, matmul, pointwise, sparse, step_costs
 from magnet.train.magnet import MagnetConfig, MagnetTask
