@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from magnet.errors import RunError
-from magnet.train.files import check_version, read_tensors, write_tensors
+from magnet.files import check_version, read_tensors, write_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from magnet.errors import RunError
-from magnet.train.files import replacing
+from magnet.files import replacing
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -11,10 +11,10 @@ from scipy.sparse import csr_array
 from torch import Tensor
 
 from magnet.errors import RunError
+from magnet.files import read_json, read_tensors, write_json, write_tensors
 from magnet.runtime import versions
 from magnet.states import from_tensors, to_tensors
 from magnet.train.events import read_events, write_events
-from magnet.train.files import read_json, read_tensors, write_json, write_tensors
 from magnet.train.ids import decode_ids, encode_ids
 
 if TYPE_CHECKING:

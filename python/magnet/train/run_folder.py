@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from magnet.errors import RunError
+from magnet.files import check_version, file_digest, read_json, sync_folder, write_json
 from magnet.train.checkpoint import Checkpoints
-from magnet.train.files import check_version, file_digest, read_json, sync_folder, write_json
 from magnet.train.run_contents import RunContents, RunDescription, read_contents, write_contents
 
 if TYPE_CHECKING:
