@@ -9,9 +9,9 @@ import torch
 from scipy.sparse import csr_array
 
 from magnet.nn.experts import templates
+from magnet.run.contents import RunContents
 from magnet.seeds import numpy_generator
 from magnet.states import MixtureState
-from magnet.train.run_contents import RunContents
 
 CUES = ["behaviour", "image", "text"]
 TEMPLATES = templates(CUES, ("dominant", "balanced", "complementary"))

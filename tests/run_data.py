@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from evaluation_data import make_dataset
+from magnet.run.folder import RunContents, RunDescription, RunFolder
 from magnet.states import DotState
-from magnet.train.run_folder import RunContents, RunDescription, RunFolder
 
 DESCRIPTION = RunDescription(
     model="ease",

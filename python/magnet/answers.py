@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from magnet.train.run_folder import RunContents
+    from magnet.run.folder import RunContents
 
 __all__ = ["Answers", "Unknown"]
 

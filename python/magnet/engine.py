@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from magnet.errors import ConfigError, RunError
 from magnet.evaluate import Evaluation, evaluate
+from magnet.run.events import EventLog, read_events
+from magnet.run.folder import RunContents, RunDescription, RunFolder
+from magnet.run.ids import encode_ids
 from magnet.train.config import TrainConfig
-from magnet.train.events import EventLog, read_events
 from magnet.train.graphs import unit_rows
-from magnet.train.ids import encode_ids
 from magnet.train.loop import History, train
 from magnet.train.progress import Reporter
 from magnet.train.registry import find_model
-from magnet.train.run_folder import RunContents, RunDescription, RunFolder
 from magnet.train.snapshot import Snapshot, backbone_only
 
 if TYPE_CHECKING:

@@ -177,7 +177,7 @@ def test_explaining_takes_both_ids_or_none():
 
 @pytest.mark.parametrize("name", ["magnet", "lightgcn"])
 def test_resuming_gives_the_bits_of_an_uninterrupted_run(name, tiny, tmp_path, monkeypatch):
-    from magnet.train.events import EventLog
+    from magnet.run.events import EventLog
 
     def make():
         train = {"epochs": 4, "batch_size": 512, "patience": 50}

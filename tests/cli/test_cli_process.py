@@ -9,7 +9,7 @@ import sys
 import time
 
 from magnet.api import load
-from magnet.train.checkpoint import Checkpoints
+from magnet.run.checkpoint import Checkpoints
 
 LONG = ["--set", "dim=8", "--set", "train.epochs=100000", "--set", "train.patience=100000"]
 SHORT = ["--set", "dim=8", "--set", "train.epochs=6", "--set", "train.patience=100000"]

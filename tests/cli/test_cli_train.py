@@ -13,7 +13,7 @@ from magnet.api import EASE, load
 from magnet.cli.train import trigger
 from magnet.data import Dataset
 from magnet.evaluate import evaluate
-from magnet.train.run_folder import RunFolder
+from magnet.run.folder import RunFolder
 
 METRICS = {f"{name}@{k}" for name in ("recall", "ndcg", "precision", "hit") for k in (5, 10, 20, 50)}
 

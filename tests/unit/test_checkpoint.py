@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 
 from magnet import files
 from magnet.errors import RunError
-from magnet.train.checkpoint import Checkpoints, load_checkpoint, save_checkpoint
+from magnet.run.checkpoint import Checkpoints, load_checkpoint, save_checkpoint
 
 META = {"epoch": 3, "stopping": {"best": 0.1 + 0.2, "waited": 0}, "fired_by": None, "names": ["é", "日"]}
 

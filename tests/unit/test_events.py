@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from magnet.errors import RunError
-from magnet.train.events import EventLog, read_events, write_events
+from magnet.run.events import EventLog, read_events, write_events
 
 
 def test_lines_are_on_disk_at_once_and_floats_keep_every_digit(tmp_path):

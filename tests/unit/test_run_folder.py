@@ -13,10 +13,10 @@ import torch
 from evaluation_data import make_dataset
 from magnet.baselines.ease import EASEConfig, fit_ease
 from magnet.errors import RunError
+from magnet.run.events import EventLog
+from magnet.run.folder import RunFolder
+from magnet.run.ids import decode_ids, encode_ids
 from magnet.states import DotState, ItemItemState
-from magnet.train.events import EventLog
-from magnet.train.ids import decode_ids, encode_ids
-from magnet.train.run_folder import RunFolder
 from run_data import DESCRIPTION, contents, finished
 
 
@@ -164,7 +164,7 @@ def test_a_failed_creation_leaves_the_old_run_and_no_litter(tmp_path, monkeypatc
     def fail(*args):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("magnet.train.run_folder.write_json", fail)
+    monkeypatch.setattr("magnet.run.folder.write_json", fail)
     with pytest.raises(RunError, match=r"cannot be made \(No space left on device\)"):
         RunFolder.create(tmp_path / "run", DESCRIPTION, overwrite=True)
     assert RunFolder.open(tmp_path / "run").finished

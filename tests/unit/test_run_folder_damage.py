@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from magnet.errors import RunError
-from magnet.train.run_folder import RunFolder
+from magnet.run.folder import RunFolder
 from run_data import DESCRIPTION, finished
 
 FILES = [

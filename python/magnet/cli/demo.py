@@ -123,7 +123,7 @@ def _compare(
 ) -> dict[str, dict[str, float]]:
     """Test metrics by model, and those of ranking by the truth."""
     from magnet.evaluate import evaluate
-    from magnet.train.run_folder import RunFolder
+    from magnet.run.folder import RunFolder
 
     states = {name: model.contents.state for name, model in models.items()} | {
         "ceiling": ceiling_state(truth)

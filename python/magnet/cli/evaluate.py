@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from magnet.data import Dataset
-    from magnet.train.run_folder import RunDescription
+    from magnet.run.folder import RunDescription
 
 __all__ = ["evaluate", "metric_rows"]
 
@@ -41,7 +41,7 @@ def evaluate(
         raise typer.BadParameter(f"{part!r} is not one of 'valid', 'test'", param_hint="'--part'")
     set_threads(threads)
     from magnet.evaluate import evaluate as measure
-    from magnet.train.run_folder import RunFolder
+    from magnet.run.folder import RunFolder
 
     folder = RunFolder.open(run)
     description = folder.description

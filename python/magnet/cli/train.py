@@ -25,7 +25,7 @@ from magnet.cli.terminal import complain, print_json, printer
 
 if TYPE_CHECKING:
     from magnet.api import Recommender
-    from magnet.train.run_folder import RunContents
+    from magnet.run.folder import RunContents
 
 __all__ = ["make_model", "train", "trigger"]
 
@@ -146,7 +146,7 @@ def trigger(contents: "RunContents") -> dict[str, Any]:
 
 
 def _interrupted(out: Path) -> str:
-    from magnet.train.checkpoint import Checkpoints
+    from magnet.run.checkpoint import Checkpoints
 
     checkpoints = Checkpoints(out / "checkpoints")
     if not checkpoints.exists("last"):

@@ -19,7 +19,7 @@ from magnet.states import MixtureState
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from magnet.train.run_contents import RunContents
+    from magnet.run.contents import RunContents
 
 __all__ = ["ExpertUse", "ModelExplanation", "explain_model"]
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from magnet.train.run_contents import RunContents
+    from magnet.run.contents import RunContents
 
 __all__ = ["NearItem", "history_of", "item_name", "json_id", "nearest_items", "title_of"]
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
     from pathlib import Path
 
-    from magnet.train.run_contents import RunContents
+    from magnet.run.contents import RunContents
 
 __all__ = ["ExpertPart", "HistoryPart", "PairExplanation", "explain_pair", "reason"]
 

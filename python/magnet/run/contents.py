@@ -12,10 +12,10 @@ from torch import Tensor
 
 from magnet.errors import RunError
 from magnet.files import read_json, read_tensors, write_json, write_tensors
+from magnet.run.events import read_events, write_events
+from magnet.run.ids import decode_ids, encode_ids
 from magnet.runtime import versions
 from magnet.states import from_tensors, to_tensors
-from magnet.train.events import read_events, write_events
-from magnet.train.ids import decode_ids, encode_ids
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from magnet.errors import RunError
 from magnet.files import check_version, file_digest, read_json, sync_folder, write_json
-from magnet.train.checkpoint import Checkpoints
-from magnet.train.run_contents import RunContents, RunDescription, read_contents, write_contents
+from magnet.run.checkpoint import Checkpoints
+from magnet.run.contents import RunContents, RunDescription, read_contents, write_contents
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
