@@ -25,8 +25,8 @@ from magnet.evaluate import evaluate
 from magnet.evaluate.rank import score
 from magnet.explain import recovery
 from magnet.explain.routing import route_pairs, statistics
+from magnet.models.magnet import MagnetConfig, MagnetTask
 from magnet.train.loop import train
-from magnet.train.magnet import MagnetConfig, MagnetTask
 from magnet.train.snapshot import Snapshot, backbone_only
 
 ROUTERS = ("pair", "noise", "user", "uniform")

@@ -10,8 +10,8 @@ from magnet.engine import Trainer
 from magnet.errors import DataError, MagnetError
 from magnet.evaluate import evaluate
 from magnet.explain import ModelExplanation, PairExplanation, explain_model, explain_pair
+from magnet.models.registry import find_model
 from magnet.run.folder import RunContents, RunDescription, RunFolder
-from magnet.train.registry import find_model
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable

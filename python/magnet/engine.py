@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from magnet.errors import ConfigError, RunError
 from magnet.evaluate import Evaluation, evaluate
+from magnet.models.graphs import unit_rows
+from magnet.models.registry import find_model
 from magnet.run.events import EventLog, read_events
 from magnet.run.folder import RunContents, RunDescription, RunFolder
 from magnet.run.ids import encode_ids
 from magnet.train.config import TrainConfig
-from magnet.train.graphs import unit_rows
 from magnet.train.loop import History, train
 from magnet.train.progress import Reporter
-from magnet.train.registry import find_model
 from magnet.train.snapshot import Snapshot, backbone_only
 
 if TYPE_CHECKING:

@@ -51,7 +51,7 @@ def step(
     """
     counts = _numbers(threads)
     from magnet.cli.train import make_model
-    from magnet.train.magnet import MagnetConfig
+    from magnet.models.magnet import MagnetConfig
     from magnet.train.measure import measure_steps
 
     chosen = [*(settings or [])] + ([f"train.batch_size={batch_size}"] if batch_size else [])

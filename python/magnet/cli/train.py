@@ -105,7 +105,7 @@ def make_model(name: str, *, seed: int, config: Path | None, settings: list[str]
     """
     from magnet.api import Recommender
     from magnet.config import merge_settings, read_toml
-    from magnet.train.registry import find_model
+    from magnet.models.registry import find_model
 
     entry = find_model(name)
     values: dict[str, Any] = {}

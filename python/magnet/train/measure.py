@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from magnet.clock import clocked
+from magnet.models.magnet import MagnetTask
 from magnet.nn.losses import CONTRAST_ROWS
 from magnet.runtime import num_threads, set_num_threads
 from magnet.train.batches import Batches
 from magnet.train.cost import Cost, Shapes, step_costs
 from magnet.train.descent import Descent
-from magnet.train.magnet import MagnetTask
 from magnet.train.memory import freed_memory_kept
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from magnet.data import Dataset
-    from magnet.train.magnet import MagnetConfig
+    from magnet.models.magnet import MagnetConfig
     from magnet.train.task import Batch
 
 __all__ = ["Rates", "StepTimes", "measure_steps", "shapes_of"]

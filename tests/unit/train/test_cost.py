@@ -6,9 +6,9 @@ import pytest
 from torch.utils.flop_counter import FlopCounterMode
 
 from magnet.clock import clocked, part
+from magnet.models.magnet import MagnetConfig, MagnetTask
 from magnet.train.batches import Batches
 from magnet.train.cost import Cost, Op, Shapes, dots, gather, matmul, pointwise, sparse, step_costs
-from magnet.train.magnet import MagnetConfig, MagnetTask
 from magnet.train.measure import Rates, StepTimes, shapes_of
 
 BACKBONE = Shapes(

@@ -12,10 +12,10 @@ import torch
 import magnet
 from magnet.errors import DataError, RunError, TrainingError
 from magnet.evaluate import evaluate
+from magnet.models.magnet import MagnetConfig, MagnetTask
 from magnet.states import DotState, MixtureState, to_tensors
 from magnet.train.batches import Batches
 from magnet.train.loop import train
-from magnet.train.magnet import MagnetConfig, MagnetTask
 
 QUICK: dict[str, Any] = {
     "dim": 8,

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from magnet.baselines.ease import EASEConfig, fit_ease
 from magnet.baselines.popularity import PopularityConfig, fit_popularity
 from magnet.errors import ConfigError, nearest
+from magnet.models.magnet import MagnetConfig, MagnetTask
 from magnet.train.lightgcn import LightGCNConfig, LightGCNTask
-from magnet.train.magnet import MagnetConfig, MagnetTask
 
 if TYPE_CHECKING:
     from collections.abc import Callable

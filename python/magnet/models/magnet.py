@@ -10,6 +10,7 @@ from pydantic import Field
 
 from magnet.clock import part
 from magnet.config import Config
+from magnet.models.graphs import GraphConfig, build_graphs, full_views, model_inputs, thinned_views
 from magnet.nn.controller import Controller, ControllerConfig, statistics
 from magnet.nn.losses import (
     CONTRAST_ROWS,
@@ -26,7 +27,6 @@ from magnet.nn.rows import distinct, take_rows
 from magnet.seeds import derive
 from magnet.states import DotState, State
 from magnet.train.config import TrainConfig
-from magnet.train.graphs import GraphConfig, build_graphs, full_views, model_inputs, thinned_views
 from magnet.train.task import Batch, Terms
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""The models: one file each, and the registry that names them."""
