@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from evaluation_data import make_dataset
-from magnet.baselines import ease
-from magnet.baselines.ease import EASEConfig, fit_ease
 from magnet.errors import ConfigError, DataError
+from magnet.models import ease
+from magnet.models.ease import EASEConfig, fit_ease
 from magnet.states import ItemItemState
 from oracles_evaluation import ease_by_inverse, ease_by_least_squares
 

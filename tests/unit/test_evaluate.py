@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from evaluation_data import make_dataset
-from magnet.baselines.ease import EASEConfig, fit_ease
-from magnet.baselines.popularity import PopularityConfig, fit_popularity
 from magnet.data import Dataset
 from magnet.errors import DataError
 from magnet.evaluate import evaluate
+from magnet.models.ease import EASEConfig, fit_ease
+from magnet.models.popularity import PopularityConfig, fit_popularity
 from magnet.states import DotState
 from oracles_evaluation import evaluate_by_hand
 

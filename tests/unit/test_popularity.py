@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from evaluation_data import make_dataset
-from magnet.baselines.popularity import PopularityConfig, fit_popularity
+from magnet.models.popularity import PopularityConfig, fit_popularity
 from magnet.states import DotState
 
 

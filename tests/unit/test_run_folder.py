@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from evaluation_data import make_dataset
-from magnet.baselines.ease import EASEConfig, fit_ease
 from magnet.errors import RunError
+from magnet.models.ease import EASEConfig, fit_ease
 from magnet.run.events import EventLog
 from magnet.run.folder import RunFolder
 from magnet.run.ids import decode_ids, encode_ids

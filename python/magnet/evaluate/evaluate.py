@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 from scipy.sparse import csr_array
 
-from magnet.baselines.popularity import PopularityConfig, fit_popularity
 from magnet.errors import DataError, nearest
 from magnet.evaluate.metrics import ranking_metrics
 from magnet.evaluate.rank import rank
+from magnet.models.popularity import PopularityConfig, fit_popularity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from magnet.baselines.ease import EASEConfig, fit_ease
-from magnet.baselines.popularity import PopularityConfig, fit_popularity
 from magnet.errors import ConfigError, nearest
+from magnet.models.ease import EASEConfig, fit_ease
 from magnet.models.magnet import MagnetConfig, MagnetTask
+from magnet.models.popularity import PopularityConfig, fit_popularity
 from magnet.train.lightgcn import LightGCNConfig, LightGCNTask
 
 if TYPE_CHECKING:
