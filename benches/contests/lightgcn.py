@@ -12,8 +12,8 @@ from contests.inputs import pairs
 from contests.propagation import by_stack, coo
 from magnet import graph
 from magnet.data import Dataset
+from magnet.models.lightgcn import LightGCNConfig, LightGCNTask
 from magnet.train.batches import Batches
-from magnet.train.lightgcn import LightGCNConfig, LightGCNTask
 
 if TYPE_CHECKING:
     from contests.race import Contest

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from magnet.errors import ConfigError, nearest
 from magnet.models.ease import EASEConfig, fit_ease
+from magnet.models.lightgcn import LightGCNConfig, LightGCNTask
 from magnet.models.magnet import MagnetConfig, MagnetTask
 from magnet.models.popularity import PopularityConfig, fit_popularity
-from magnet.train.lightgcn import LightGCNConfig, LightGCNTask
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""LightGCN in training: BPR over all edges, the L2 weight on the batch's embeddings."""
+"""LightGCN (He et al., SIGIR 2020): embeddings averaged over the layers of the interaction graph, trained by BPR."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from pydantic import Field
+from torch import Tensor, nn
 
-from magnet.baselines.lightgcn import LightGCN
 from magnet.config import Config
 from magnet.graph.build import bipartite
 from magnet.nn.losses import bpr, embedding_penalty
-from magnet.nn.propagate import Graph
+from magnet.nn.propagate import Graph, propagate_mean
 from magnet.nn.rows import take_rows
 from magnet.seeds import derive
 from magnet.states import DotState, State
@@ -19,11 +19,9 @@ from magnet.train.config import TrainConfig
 from magnet.train.task import Batch, Terms
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from magnet.data import Dataset
 
-__all__ = ["LightGCNConfig", "LightGCNTask"]
+__all__ = ["LightGCN", "LightGCNConfig", "LightGCNTask"]
 
 
 class LightGCNConfig(Config):
@@ -42,8 +40,28 @@ class LightGCNConfig(Config):
     train: TrainConfig = TrainConfig()
 
 
+class LightGCN(nn.Module):
+    """``Z = mean_{l ≤ L} A^l E_0``; ``score(u, i) = ⟨Z_u, Z_i⟩``.
+
+    Args:
+        n_nodes: Users and items together, U + I.
+        dim: Width D.
+        layers: L.
+    """
+
+    def __init__(self, n_nodes: int, dim: int, layers: int) -> None:
+        super().__init__()
+        self.layers = layers
+        # The authors' initialisation: small enough that the first layers do not saturate the loss.
+        self.embeddings = nn.Parameter(nn.init.normal_(torch.empty(n_nodes, dim), std=0.1))
+
+    def forward(self, graph: Graph) -> Tensor:
+        """Encode all users and items, ``(U + I, D)``, users first."""
+        return propagate_mean(graph, self.embeddings, self.layers)
+
+
 class LightGCNTask:
-    """Drives :class:`~magnet.baselines.lightgcn.LightGCN`; see :class:`~magnet.train.task.Task`."""
+    """Drives :class:`LightGCN`; see :class:`~magnet.train.task.Task`."""
 
     stage = "training"
     delivers = True
