@@ -13,10 +13,10 @@ import torch
 
 from magnet import graph
 from magnet.evaluate.rank import rank
-from magnet.nn.dropout import drop
-from magnet.nn.mixing import expert_products, paired_logits
+from magnet.nn.ops.dropout import drop
+from magnet.nn.ops.experts import expert_products, paired_logits
+from magnet.nn.ops.unit import unit_rows
 from magnet.nn.propagate import Graph, multiply, propagate_mean
-from magnet.nn.unit import unit_rows
 from magnet.sampling import membership, sample_negatives, sample_shared
 from magnet.states import DotState, ItemItemState, MixtureState
 

@@ -8,45 +8,45 @@ import pytest
 import torch
 from scipy.sparse import eye_array
 
-from magnet.nn import outputs
+from magnet.nn.ops import buffers
 from magnet.nn.propagate import Graph, propagate_mean
 
 
 @pytest.fixture(autouse=True)
 def _none_free():
     gc.collect()
-    outputs._free.clear()
+    buffers._free.clear()
 
 
 def _places() -> set[int]:
-    return {-(-buffer.ctypes.data // 64) * 64 for buffer in outputs._free}
+    return {-(-buffer.ctypes.data // 64) * 64 for buffer in buffers._free}
 
 
 def test_memory_is_used_again_only_when_nobody_holds_it():
-    first = outputs.empty((3000, 100))
+    first = buffers.empty((3000, 100))
     place = first.data_ptr()
     assert (first.shape, first.dtype, first.is_contiguous()) == ((3000, 100), torch.float32, True)
     assert place % 64 == 0
     row = first[7]
     seen = row.numpy()
     del first, row
-    assert outputs.empty((3000, 100)).data_ptr() != place, "a NumPy view of a row still holds it"
+    assert buffers.empty((3000, 100)).data_ptr() != place, "a NumPy view of a row still holds it"
     del seen
     assert place in _places()
-    again = outputs.empty((3000, 90))
+    again = buffers.empty((3000, 90))
     assert again.data_ptr() == place
 
 
 def test_small_or_far_too_large_memory_is_not_used_and_not_all_is_kept():
-    assert outputs.empty((4, 4)).shape == (4, 4)
-    assert not outputs._free
-    held = [outputs.empty((1000, 1000)) for _ in range(12)]
+    assert buffers.empty((4, 4)).shape == (4, 4)
+    assert not buffers._free
+    held = [buffers.empty((1000, 1000)) for _ in range(12)]
     del held
-    assert len(outputs._free) == 8
+    assert len(buffers._free) == 8
     before = _places()
-    assert outputs.empty((300_000,)).data_ptr() not in before
-    assert outputs.empty((70_000_000,)).data_ptr() not in before
-    assert sum(buffer.nbytes for buffer in outputs._free) <= 1 << 28
+    assert buffers.empty((300_000,)).data_ptr() not in before
+    assert buffers.empty((70_000_000,)).data_ptr() not in before
+    assert sum(buffer.nbytes for buffer in buffers._free) <= 1 << 28
 
 
 def test_outputs_that_autograd_keeps_are_not_overwritten():
@@ -74,7 +74,7 @@ def test_outputs_that_autograd_keeps_are_not_overwritten():
 def test_outputs_may_die_in_any_thread():
     def work():
         for _ in range(200):
-            held = [outputs.empty((300, 1000)) for _ in range(3)]
+            held = [buffers.empty((300, 1000)) for _ in range(3)]
             held[0].fill_(1)
             assert float(held[0][299, 999]) == 1
 
@@ -83,4 +83,4 @@ def test_outputs_may_die_in_any_thread():
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(outputs._free) <= 8
+    assert len(buffers._free) <= 8

@@ -7,7 +7,7 @@ from scipy.sparse import csr_array, random_array
 
 from magnet import _core
 from magnet.errors import DataError
-from magnet.nn import products
+from magnet.nn.ops import sparse
 from magnet.nn.propagate import Graph, multiply, propagate_mean
 
 

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from magnet.config import Config
 from magnet.graph.build import bipartite
 from magnet.nn.losses import bpr, embedding_penalty
+from magnet.nn.ops.gather import take_rows
 from magnet.nn.propagate import Graph, propagate_mean
-from magnet.nn.rows import take_rows
 from magnet.seeds import derive
 from magnet.states import DotState, State
 from magnet.train.config import TrainConfig

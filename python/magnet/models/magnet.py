@@ -22,8 +22,8 @@ from magnet.nn.losses import (
     sampled_softmax,
 )
 from magnet.nn.model import MagnetModel, ModelConfig
+from magnet.nn.ops.gather import distinct, take_rows
 from magnet.nn.router import RoutingSums, summarise
-from magnet.nn.rows import distinct, take_rows
 from magnet.seeds import derive
 from magnet.states import DotState, State
 from magnet.train.config import TrainConfig

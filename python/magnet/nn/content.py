@@ -9,8 +9,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from magnet.config import Config
+from magnet.nn.ops.unit import unit_rows
 from magnet.nn.propagate import Graph, multiply, propagate_mean
-from magnet.nn.unit import unit_rows
 
 __all__ = ["Content", "ContentConfig", "ContentEncoder", "profiles"]
 

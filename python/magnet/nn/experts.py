@@ -11,10 +11,10 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from magnet.config import Config
-from magnet.nn.dropout import draw_seed
-from magnet.nn.mixing import LANES, expert_products, paired_products, parts_of, project, unit_shares
-from magnet.nn.rows import distinct, take_rows
-from magnet.nn.unit import unit_rows
+from magnet.nn.ops.dropout import draw_seed
+from magnet.nn.ops.experts import LANES, expert_products, paired_products, parts_of, project, unit_shares
+from magnet.nn.ops.gather import distinct, take_rows
+from magnet.nn.ops.unit import unit_rows
 
 __all__ = ["Cues", "Experts", "ExpertsConfig", "Mixes", "Template", "Towers", "templates"]
 

@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor
 
 from magnet.config import Config
-from magnet.nn.rows import take_rows
+from magnet.nn.ops.gather import take_rows
 
 if TYPE_CHECKING:
     from magnet.nn.controller import StageWeights

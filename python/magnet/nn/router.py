@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from magnet.config import Config
-from magnet.nn.mixing import paired_logits
+from magnet.nn.ops.experts import paired_logits
 
 __all__ = ["Router", "RouterConfig", "Routing", "RoutingSums", "Side", "cross", "gate", "paired", "summarise"]
 

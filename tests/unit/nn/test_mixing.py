@@ -7,11 +7,11 @@ import torch.nn.functional as F
 from scipy.sparse import csr_array
 
 from magnet.errors import DataError
-from magnet.nn.dropout import drop
-from magnet.nn.mixing import expert_products, paired_products, parts_of, unit_shares
+from magnet.nn.ops.dropout import drop
+from magnet.nn.ops.experts import expert_products, paired_products, parts_of, unit_shares
+from magnet.nn.ops.gather import distinct, gather_cues, take_rows
+from magnet.nn.ops.unit import unit_rows
 from magnet.nn.propagate import Graph, multiply
-from magnet.nn.rows import distinct, gather_cues, take_rows
-from magnet.nn.unit import unit_rows
 
 
 def normal(*shape, seed=0):

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from magnet import _core
-from magnet.nn.outputs import empty
+from magnet.nn.ops.buffers import empty
 from magnet.runtime import follow_torch
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from magnet import _core
-from magnet.nn.dropout import drop
-from magnet.nn.outputs import empty
-from magnet.nn.rows import take_rows
+from magnet.nn.ops.buffers import empty
+from magnet.nn.ops.dropout import drop
+from magnet.nn.ops.gather import take_rows
 from magnet.runtime import follow_torch
 
 if TYPE_CHECKING:

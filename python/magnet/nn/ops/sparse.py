@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from magnet import _core
-from magnet.nn.outputs import empty
+from magnet.nn.ops.buffers import empty
 from magnet.runtime import follow_torch
 
 if TYPE_CHECKING:

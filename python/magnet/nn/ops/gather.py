@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from magnet.nn.outputs import empty
+from magnet.nn.ops.buffers import empty
 
 __all__ = ["distinct", "gather_cues", "take_rows"]
 

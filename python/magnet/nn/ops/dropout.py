@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from magnet import _core
-from magnet.nn.outputs import empty
+from magnet.nn.ops.buffers import empty
 from magnet.runtime import follow_torch
 
 __all__ = ["draw_seed", "drop"]
