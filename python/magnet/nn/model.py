@@ -15,8 +15,18 @@ from magnet.nn.content import Content, ContentConfig, ContentEncoder, profiles
 from magnet.nn.experts import Cues, Experts, ExpertsConfig
 from magnet.nn.ops.gather import distinct, gather_cues, take_rows
 from magnet.nn.propagate import multiply
-from magnet.nn.router import Router, RouterConfig, Routing, Side, cross, gate, paired
-from magnet.nn.sides import folded, indifferent, router_inputs
+from magnet.nn.router import (
+    Router,
+    RouterConfig,
+    Routing,
+    Side,
+    cross,
+    folded,
+    gate,
+    indifferent,
+    paired,
+    router_inputs,
+)
 from magnet.seeds import torch_generator
 from magnet.states import MixtureState
 

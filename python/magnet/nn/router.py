@@ -12,7 +12,20 @@ from torch import Tensor, nn
 from magnet.config import Config
 from magnet.nn.ops.experts import paired_logits
 
-__all__ = ["Router", "RouterConfig", "Routing", "RoutingSums", "Side", "cross", "gate", "paired", "summarise"]
+__all__ = [
+    "Router",
+    "RouterConfig",
+    "Routing",
+    "RoutingSums",
+    "Side",
+    "cross",
+    "folded",
+    "gate",
+    "indifferent",
+    "paired",
+    "router_inputs",
+    "summarise",
+]
 
 # Stands for minus infinity in training: a true one turns 0 · ∞ into NaN in the backward pass.
 OFF = -1e30
@@ -175,3 +188,26 @@ def summarise(routing: Routing) -> RoutingSums:
     places = (p > 0).sum(-1, keepdim=True).clamp(max=LOAD_TOP)
     loads = above + level * (places - above.sum(-1, keepdim=True)) / level.sum(-1, keepdim=True).clamp(min=1)
     return RoutingSums(torch.tensor(float(len(p))), routing.entropy.sum(), p.sum(0), loads.sum(0))
+
+
+def router_inputs(
+    embeddings: Tensor, cues: Tensor, present: Tensor, degree: Tensor, *, left_out: Tensor | int
+) -> Tensor:
+    """What the router reads of one side, ``(n, D)``, ``(M, n, D)``, ``(M, n)``, ``(n,)``: it must not shape it."""
+    embeddings, cues = embeddings.detach(), cues.detach()
+    known = (degree > 0).float()[:, None]  # an embedding without interactions is noise
+    # The third brings log-degrees to the scale of the rest.
+    log_degree = torch.log1p((degree - left_out).clamp(min=0))[:, None] / 3
+    return torch.cat([embeddings * known, *cues, present.T.float(), log_degree], 1)
+
+
+def indifferent(side: Side) -> Side:
+    """A side that leaves nothing but which experts are on."""
+    return Side(torch.zeros_like(side.rows), side.on)
+
+
+def folded(side: Side, *, bias_first: bool) -> Tensor:
+    """Append the biases as two columns, so that one product gives the logit: ``(n, E, R + 2)``."""
+    bias = side.bias.masked_fill(side.bias < -1e20, -torch.inf)[..., None]
+    one = torch.ones_like(bias)
+    return torch.cat([side.vectors, *((bias, one) if bias_first else (one, bias))], -1).contiguous()
