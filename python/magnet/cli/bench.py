@@ -10,8 +10,8 @@ from magnet.cli.terminal import print_json, print_table
 
 if TYPE_CHECKING:
     from magnet.data import Dataset
-    from magnet.train.cost import Cost
-    from magnet.train.measure import StepTimes
+    from magnet.roofline.cost import Cost
+    from magnet.roofline.steps import StepTimes
 
 __all__ = ["app"]
 
@@ -52,7 +52,7 @@ def step(
     counts = _numbers(threads)
     from magnet.cli.train import make_model
     from magnet.models.magnet import MagnetConfig
-    from magnet.train.measure import measure_steps
+    from magnet.roofline.steps import measure_steps
 
     chosen = [*(settings or [])] + ([f"train.batch_size={batch_size}"] if batch_size else [])
     settled = make_model("magnet", seed=0, config=config, settings=chosen).config

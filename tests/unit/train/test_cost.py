@@ -7,9 +7,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from magnet.clock import clocked, part
 from magnet.models.magnet import MagnetConfig, MagnetTask
+from magnet.roofline.cost import Cost, Op, Shapes, dots, gather, matmul, pointwise, sparse, step_costs
+from magnet.roofline.steps import Rates, StepTimes, shapes_of
 from magnet.train.batches import Batches
-from magnet.train.cost import Cost, Op, Shapes, dots, gather, matmul, pointwise, sparse, step_costs
-from magnet.train.measure import Rates, StepTimes, shapes_of
 
 BACKBONE = Shapes(
     users=3,

@@ -13,9 +13,9 @@ import torch
 from magnet.clock import clocked
 from magnet.models.magnet import MagnetTask
 from magnet.nn.losses import CONTRAST_ROWS
+from magnet.roofline.cost import Cost, Shapes, step_costs
 from magnet.runtime import num_threads, set_num_threads
 from magnet.train.batches import Batches
-from magnet.train.cost import Cost, Shapes, step_costs
 from magnet.train.descent import Descent
 from magnet.train.memory import freed_memory_kept
 

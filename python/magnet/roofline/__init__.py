@@ -1,0 +1,1 @@
+"""How far a training step is from what the machine can do: counted work beside measured time."""
