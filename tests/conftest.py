@@ -10,7 +10,7 @@ import torch
 from hypothesis import settings
 
 from magnet import _core
-from magnet.data.synthetic import Synthetic, generate
+from magnet.synthetic.generator import Synthetic, generate
 
 # Tests work on tiny data, where a second thread of torch costs more than it brings; who needs threads sets them.
 torch.set_num_threads(1)

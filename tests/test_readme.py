@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import magnet
-from magnet.data.write import write_folder
+from magnet.synthetic.write import write_folder
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 

@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from magnet import data, errors
+    from magnet import data, errors, graph, synthetic
     from magnet._core import __version__
     from magnet.api import EASE, LightGCN, Magnet, Popularity, Recommender, load
     from magnet.data import Dataset
@@ -26,8 +26,10 @@ __all__ = [
     "__version__",
     "data",
     "errors",
+    "graph",
     "load",
     "set_num_threads",
+    "synthetic",
 ]
 
 # Importing torch takes seconds, and `magnet --help` needs none of it: a name is imported when it is first used.
@@ -47,10 +49,13 @@ _HOMES = {
 }
 
 
+_MODULES = ("data", "errors", "graph", "synthetic")
+
+
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
-    if name in ("data", "errors"):
+    if name in _MODULES:
         return import_module(f"magnet.{name}")
     raise AttributeError(f"module 'magnet' has no attribute '{name}'")
 

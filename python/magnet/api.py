@@ -223,7 +223,7 @@ class Magnet(Recommender):
 
     Example:
         >>> import magnet
-        >>> data = magnet.data.synthetic.generate("tiny").dataset
+        >>> data = magnet.synthetic.generate("tiny").dataset
         >>> quick = {"epochs": 2, "batch_size": 256}
         >>> model = magnet.Magnet(dim=8, train=quick, schedule={"epochs": 1}).fit(data, progress=False)
         >>> model.recommend(data.user_ids[:1], k=3)["rank"].to_list()

@@ -71,7 +71,7 @@ class Trainer:
 
     Example:
         >>> import magnet
-        >>> data = magnet.data.synthetic.generate("tiny").dataset
+        >>> data = magnet.synthetic.generate("tiny").dataset
         >>> trainer = magnet.Trainer(magnet.EASE(), data, progress=False)
         >>> contents = trainer.fit()
         >>> round(contents.metrics["valid/strict"]["metrics"]["recall@20"], 1) > 0

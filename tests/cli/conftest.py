@@ -12,8 +12,8 @@ import torch
 from typer.testing import CliRunner
 
 from magnet.cli import app
-from magnet.data.synthetic import generate
-from magnet.data.write import write_folder
+from magnet.synthetic.generator import generate
+from magnet.synthetic.write import write_folder
 
 if TYPE_CHECKING:
     from pathlib import Path

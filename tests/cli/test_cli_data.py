@@ -8,8 +8,8 @@ import shutil
 import numpy as np
 import pytest
 
-from magnet.data.synthetic import generate
 from magnet.graph import knn_graph, lift
+from magnet.synthetic.generator import generate
 
 
 def test_describe_gives_the_figures_of_the_generator(magnet, folder):

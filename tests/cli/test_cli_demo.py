@@ -7,8 +7,8 @@ import json
 import pytest
 
 from magnet.cli import demo
-from magnet.data import ceilings, synthetic
 from magnet.evaluate import evaluate
+from magnet.synthetic import ceilings, generator
 
 QUICK = {"dim": 8, "train": {"epochs": 2, "batch_size": 512}}
 
@@ -16,8 +16,8 @@ QUICK = {"dim": 8, "train": {"epochs": 2, "batch_size": 512}}
 @pytest.fixture
 def small(monkeypatch):
     pytest.importorskip("matplotlib")
-    generate = synthetic.generate
-    monkeypatch.setattr(synthetic, "generate", lambda size, seed: generate("tiny", seed=seed))
+    generate = generator.generate
+    monkeypatch.setattr(generator, "generate", lambda size, seed: generate("tiny", seed=seed))
     monkeypatch.setattr(demo, "DEMO_MAGNET", QUICK | {"schedule": {"epochs": 2}})
     monkeypatch.setattr(demo, "DEMO_LIGHTGCN", QUICK)
 

@@ -55,7 +55,7 @@ def test_a_bug_keeps_its_traceback(magnet, monkeypatch):
     def broken(**_):
         raise ZeroDivisionError
 
-    monkeypatch.setattr("magnet.data.synthetic.generate", lambda *_, **__: broken())
+    monkeypatch.setattr("magnet.synthetic.generator.generate", lambda *_, **__: broken())
     with pytest.raises(ZeroDivisionError):
         magnet("data", "synthetic", "--out", "nowhere")
 

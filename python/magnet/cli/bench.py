@@ -83,7 +83,7 @@ def _numbers(text: str) -> list[int]:
 def _dataset(data: Path | None, split: str, modalities: str | None) -> "Dataset":
     if data is not None:
         return read_data(data, split=split, modalities=modalities)
-    from magnet.data.synthetic import generate
+    from magnet.synthetic.generator import generate
 
     return generate("demo").dataset
 

@@ -120,8 +120,8 @@ def synthetic(
     as_json: Json = False,
 ) -> None:
     """Generate data in which the cue that drives each user is known, and write them with their truth."""
-    from magnet.data.synthetic import generate
-    from magnet.data.write import write_folder
+    from magnet.synthetic.generator import generate
+    from magnet.synthetic.write import write_folder
 
     made = generate(size.value, seed=seed, difficulty=difficulty.value)
     folder = write_folder(made, out, overwrite=overwrite)

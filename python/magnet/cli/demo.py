@@ -15,8 +15,8 @@ from magnet.errors import DataError, MissingExtraError
 if TYPE_CHECKING:
     from magnet.api import Recommender
     from magnet.data import Dataset
-    from magnet.data.synthetic import Truth
     from magnet.states import DotState
+    from magnet.synthetic.generator import Truth
 
 __all__ = ["DEMO_LIGHTGCN", "DEMO_MAGNET", "ceiling_state", "demo"]
 
@@ -58,8 +58,8 @@ def demo(
     set_threads(threads)
     started = time.perf_counter()
     from magnet.data import Dataset
-    from magnet.data.synthetic import generate
-    from magnet.data.write import write_folder
+    from magnet.synthetic.generator import generate
+    from magnet.synthetic.write import write_folder
 
     made = generate("demo", seed=seed)
     # Read back from the folder, so that the run knows its data and `magnet evaluate` finds them.
@@ -142,8 +142,8 @@ def ceiling_state(truth: "Truth") -> "DotState":
     import numpy as np
     import torch
 
-    from magnet.data.synthetic import CUES, GROUPS
     from magnet.states import DotState
+    from magnet.synthetic.generator import CUES, GROUPS
 
     drivers = np.array(
         [[cue in cues for cue in range(len(CUES))] for cues in GROUPS.values()], dtype=np.float64

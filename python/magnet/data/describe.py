@@ -87,7 +87,7 @@ def describe(dataset: Dataset, *, lifts: Mapping[str, float] | None = None) -> D
         lifts: By modality, as :func:`magnet.graph.build.lift` computes them, where they are wanted.
 
     Example:
-        >>> from magnet.data.synthetic import generate
+        >>> from magnet.synthetic import generate
         >>> figures = describe(generate("tiny").dataset)
         >>> figures.parts
         {'train': 1851, 'valid': 292, 'test': 319}

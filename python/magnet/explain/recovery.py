@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from magnet.data.synthetic import CUES, GROUPS
 from magnet.errors import DataError
+from magnet.synthetic.generator import CUES, GROUPS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +24,7 @@ class Recovery:
 
     Attributes:
         share: Of the users for whom a driving cue was named. Where image and text drive a user alike, either
-            is right, as in :func:`magnet.data.ceilings.recovery`.
+            is right, as in :func:`magnet.synthetic.ceilings.recovery`.
         strict: Of the users whose driving cues are exactly those of the largest effect: both image and text
             must come before behaviour. The same as ``share`` for users with one driver.
         chance: What naming the one best cue for everybody reaches of ``share``.

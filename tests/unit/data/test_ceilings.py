@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from magnet.data.ceilings import best_cue, ceiling_recall, ceiling_recovery, chance, recovery
-from magnet.data.evidence import choice_log_likelihood, hidden_taste_evidence
-from magnet.data.probe import coherence, linear_probe_recovery
-from magnet.data.synthetic import GROUPS, generate
 from magnet.errors import DataError
+from magnet.synthetic.ceilings import best_cue, ceiling_recall, ceiling_recovery, chance, recovery
+from magnet.synthetic.evidence import choice_log_likelihood, hidden_taste_evidence
+from magnet.synthetic.generator import GROUPS, generate
+from magnet.synthetic.probe import coherence, linear_probe_recovery
 
 
 @pytest.mark.parametrize("scale", [0.1, 1.0, 5.0, 12.0])

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from magnet.data.synthetic import CUES, GROUPS, generate
 from magnet.errors import DataError
+from magnet.synthetic.generator import CUES, GROUPS, generate
 
 
 @pytest.fixture(scope="module")

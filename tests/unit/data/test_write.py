@@ -5,10 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-import magnet.data.write as write_module
+import magnet.synthetic.write as write_module
 from magnet.data import Dataset
-from magnet.data.write import read_truth, write_folder
 from magnet.errors import DataError
+from magnet.synthetic.write import read_truth, write_folder
 
 
 def test_a_written_folder_reads_back_the_same(tiny, tmp_path):

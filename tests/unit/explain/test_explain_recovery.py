@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import oracles_explain as oracle
-from magnet.data.ceilings import chance
-from magnet.data.ceilings import recovery as recovery_of_named
-from magnet.data.synthetic import CUES, GROUPS
 from magnet.errors import DataError
 from magnet.explain import recovery
 from magnet.seeds import numpy_generator
+from magnet.synthetic.ceilings import chance
+from magnet.synthetic.ceilings import recovery as recovery_of_named
+from magnet.synthetic.generator import CUES, GROUPS
 
 
 def by_hand(changes):

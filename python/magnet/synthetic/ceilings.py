@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from magnet.data.evidence import hidden_taste_evidence, known_taste_evidence
-from magnet.data.synthetic import CUES, GROUPS
 from magnet.errors import DataError
+from magnet.synthetic.evidence import hidden_taste_evidence, known_taste_evidence
+from magnet.synthetic.generator import CUES, GROUPS
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from magnet.data.synthetic import Synthetic, Truth
+    from magnet.synthetic.generator import Synthetic, Truth
 
 __all__ = [
     "Recovery",
@@ -55,7 +55,7 @@ def recovery(truth: Truth, cues: ArrayLike) -> Recovery:
 
     Args:
         truth: What the generator planted.
-        cues: Position in :data:`magnet.data.synthetic.CUES` for each user, ``(U,)``; -1 where nothing was
+        cues: Position in :data:`magnet.synthetic.generator.CUES` for each user, ``(U,)``; -1 where nothing was
             named, which is wrong.
 
     Raises:
@@ -88,7 +88,7 @@ def best_cue(log_evidence: NDArray[np.float64]) -> NDArray[np.intp]:
         log_evidence: Of each user and group, ``(U, 4)``, up to a constant for each user.
 
     Returns:
-        Position in :data:`magnet.data.synthetic.CUES`, ``(U,)``; the first of equals.
+        Position in :data:`magnet.synthetic.generator.CUES`, ``(U,)``; the first of equals.
     """
     posterior = np.exp(
         log_evidence - log_evidence.max(axis=1, keepdims=True)
@@ -105,7 +105,7 @@ def ceiling_recovery(synthetic: Synthetic, *, tastes: Literal["hidden", "known"]
 
     Latents, popularity and κ are known, and groups are equally likely beforehand. ``"hidden"`` is what a
     model could reach that had learnt the items perfectly: tastes are integrated out, see
-    :func:`magnet.data.evidence.hidden_taste_evidence` for the two approximations. ``"known"`` is an oracle
+    :func:`magnet.synthetic.evidence.hidden_taste_evidence` for the two approximations. ``"known"`` is an oracle
     who also knows the user's taste for every cue, and so sees almost every driver; held-out items count as
     not chosen.
 

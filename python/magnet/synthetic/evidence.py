@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from magnet.data.synthetic import GROUPS, LATENT_WIDTH
+from magnet.synthetic.generator import GROUPS, LATENT_WIDTH
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy.sparse import csr_array
 
-    from magnet.data.synthetic import Truth
+    from magnet.synthetic.generator import Truth
 
 __all__ = ["choice_log_likelihood", "hidden_taste_evidence", "known_taste_evidence"]
 

@@ -8,18 +8,18 @@ import numpy as np
 from scipy.sparse import diags_array
 from scipy.sparse.linalg import svds
 
-from magnet.data.ceilings import planted, recovery
-from magnet.data.synthetic import CUES
 from magnet.errors import DataError
 from magnet.seeds import numpy_generator
+from magnet.synthetic.ceilings import planted, recovery
+from magnet.synthetic.generator import CUES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy.sparse import csr_array
 
-    from magnet.data.ceilings import Recovery
     from magnet.data.dataset import Dataset
-    from magnet.data.synthetic import Synthetic
+    from magnet.synthetic.ceilings import Recovery
+    from magnet.synthetic.generator import Synthetic
 
 __all__ = ["coherence", "linear_probe_recovery"]
 

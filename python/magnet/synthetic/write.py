@@ -11,8 +11,8 @@ import numpy as np
 import polars as pl
 
 from magnet.data.dataset import PARTS
-from magnet.data.synthetic import Synthetic, Truth
 from magnet.errors import DataError
+from magnet.synthetic.generator import Synthetic, Truth
 
 __all__ = ["TRUTH_FILE", "read_truth", "write_folder"]
 
