@@ -20,9 +20,9 @@ from magnet.cli.demo import DEMO_MAGNET
 from magnet.config import merge_settings
 from magnet.evaluate import evaluate
 from magnet.evaluate.rank import score
-from magnet.explain import recovery
 from magnet.explain.routing import route_pairs, statistics
 from magnet.models.magnet import MagnetConfig, MagnetTask
+from magnet.synthetic import occlusion
 from magnet.synthetic.ceilings import ceiling_recall, ceiling_recovery, chance
 from magnet.synthetic.generator import CUES, Synthetic, generate
 from magnet.synthetic.probe import linear_probe_recovery

@@ -2,15 +2,12 @@
 
 from magnet.explain.model import ExpertUse, ModelExplanation, explain_model
 from magnet.explain.pair import PairExplanation, explain_pair, reason
-from magnet.explain.recovery import Recovery, recovery
 
 __all__ = [
     "ExpertUse",
     "ModelExplanation",
     "PairExplanation",
-    "Recovery",
     "explain_model",
     "explain_pair",
     "reason",
-    "recovery",
 ]
