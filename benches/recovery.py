@@ -22,9 +22,9 @@ from magnet.evaluate import evaluate
 from magnet.evaluate.rank import score
 from magnet.explain.routing import route_pairs, statistics
 from magnet.models.magnet import MagnetConfig, MagnetTask
-from magnet.synthetic import occlusion
 from magnet.synthetic.ceilings import ceiling_recall, ceiling_recovery, chance
 from magnet.synthetic.generator import CUES, Synthetic, generate
+from magnet.synthetic.occlusion import recovery
 from magnet.synthetic.probe import linear_probe_recovery
 from magnet.train.loop import train
 from magnet.train.snapshot import Snapshot, backbone_only

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import polars as pl
 import scipy.sparse as sp
-import torch
 
 from magnet.errors import DataError, UnknownIdError
 from magnet.evaluate.rank import rank, score
-from magnet.states import DotState
+from magnet.states import popularity_state
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Sequence
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from magnet.run.folder import RunContents
+    from magnet.states import DotState
 
 __all__ = ["Answers", "Unknown"]
 
@@ -100,8 +100,7 @@ class Answers:
 
     def _popular(self, users: NDArray[np.int32], seen: Any) -> tuple[DotState, NDArray[np.int32], Any]:
         n_users, n_items = self.contents.train.shape
-        popularity = torch.from_numpy(self.contents.popularity.astype(np.float32))[:, None]
-        state = DotState(torch.ones(n_users + 1, 1), popularity)
+        state = popularity_state(self.contents.popularity, n_users + 1)
         if seen is not None:
             seen = sp.csr_array(sp.vstack([seen, sp.csr_array((1, n_items), dtype=np.float32)]))
             seen.indices, seen.indptr = seen.indices.astype(np.int32), seen.indptr.astype(np.int32)

@@ -29,7 +29,7 @@ def test_nothing_is_copied_on_the_way_into_rust(matrix, monkeypatch):
             addresses.extend(array.ctypes.data for array in arrays)
             _core.spmm(*arrays)
 
-    monkeypatch.setattr(products, "_core", Spy)
+    monkeypatch.setattr(sparse, "_core", Spy)
     x = torch.ones(30, 4)
     out = multiply(graph, x)
     given = [array.ctypes.data for array in (matrix.indptr, matrix.indices, matrix.data)]
@@ -70,17 +70,17 @@ def test_it_compiles_into_one_graph_with_gradients(matrix):
 def test_the_operators_keep_the_rules_of_torch(matrix):
     graph = Graph.from_csr(matrix, symmetric=False)
     x = torch.randn(30, 8, requires_grad=True)
-    for operator, rest in [(products._spmm_operator, ()), (products._mean_operator, (2, False))]:
+    for operator, rest in [(sparse._spmm_operator, ()), (sparse._mean_operator, (2, False))]:
         torch.library.opcheck(operator, (*graph.forward, *graph.backward, x, *rest))
 
 
 def test_the_way_of_other_devices_gives_the_same_product(matrix):
     graph = Graph.from_csr(matrix, symmetric=False)
     x = torch.randn(30, 8, generator=torch.Generator().manual_seed(1))
-    torch.testing.assert_close(products._multiply_by_torch(*graph.forward, x), multiply(graph, x))
+    torch.testing.assert_close(sparse._multiply_by_torch(*graph.forward, x), multiply(graph, x))
     for half, storage in [(False, torch.float32), (True, torch.bfloat16)]:
         expected = propagate_mean(graph, x, 3, storage=storage)
-        torch.testing.assert_close(products._mean_by_torch(*graph.forward, x, 3, half), expected)
+        torch.testing.assert_close(sparse._mean_by_torch(*graph.forward, x, 3, half), expected)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")

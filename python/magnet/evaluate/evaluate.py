@@ -11,7 +11,7 @@ from scipy.sparse import csr_array
 from magnet.errors import DataError, nearest
 from magnet.evaluate.metrics import ranking_metrics
 from magnet.evaluate.rank import rank
-from magnet.models.popularity import PopularityConfig, fit_popularity
+from magnet.states import popularity_state
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -101,10 +101,10 @@ def evaluate(
     if not held_out.nnz:
         raise DataError(f"{dataset.name}: part '{part}' has no interactions, so there is nothing to evaluate")
     has_history = np.diff(dataset.train.indptr) > 0  # (U,)
-    counts = np.diff(held_out.indptr) > 0  # (U,)
+    counted = np.diff(held_out.indptr) > 0  # (U,)
     if checked_protocol == "mmrec":
-        counts &= has_history
-    users = np.flatnonzero(counts).astype(np.int32)
+        counted &= has_history
+    users = np.flatnonzero(counted).astype(np.int32)
     if not len(users):
         raise DataError(
             f"{dataset.name}: no user of part '{part}' has a training interaction, so protocol 'mmrec' "
@@ -116,7 +116,8 @@ def evaluate(
     items = np.empty((len(users), max(ks)), dtype=np.int32)
     items[has_history[users]] = rank(state, known, seen, max(ks)).items
     if len(unknown):
-        popularity = fit_popularity(dataset, PopularityConfig())
+        counts = np.bincount(dataset.train.indices, minlength=dataset.n_items)
+        popularity = popularity_state(counts, dataset.n_users)
         items[~has_history[users]] = rank(popularity, unknown, seen, max(ks)).items
 
     per_user = ranking_metrics(items, csr_array(held_out[users]), ks)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from magnet.config import Config
-from magnet.states import DotState
+from magnet.states import popularity_state
 
 if TYPE_CHECKING:
     from magnet.data import Dataset
+    from magnet.states import DotState
 
 __all__ = ["PopularityConfig", "fit_popularity"]
 
@@ -21,9 +21,7 @@ class PopularityConfig(Config):
 
 
 def fit_popularity(dataset: Dataset, config: PopularityConfig) -> DotState:
-    """Score every item by its number of training interactions, alike for all users.
-
-    Counts are exact in float32 up to 16,777,216 interactions an item.
+    """Count the training interactions of every item; see :func:`magnet.states.popularity_state`.
 
     Args:
         dataset: Only its training part is read.
@@ -33,5 +31,5 @@ def fit_popularity(dataset: Dataset, config: PopularityConfig) -> DotState:
         Vectors of width 1: 1 for users ``(U, 1)``, the training degree for items ``(I, 1)``.
     """
     del config
-    degrees = np.bincount(dataset.train.indices, minlength=dataset.n_items).astype(np.float32)
-    return DotState(users=torch.ones(dataset.n_users, 1), items=torch.from_numpy(degrees[:, None].copy()))
+    counts = np.bincount(dataset.train.indices, minlength=dataset.n_items)
+    return popularity_state(counts, dataset.n_users)

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 import torch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from torch import Tensor, nn
 
-    from magnet.train.snapshot import Snapshot
 
 __all__ = ["WeightAverage"]
 
@@ -57,8 +56,8 @@ class WeightAverage:
         """What a checkpoint needs."""
         return {_PREFIX + name: value.clone() for name, value in self.averages.items()}
 
-    def restore(self, snapshot: Snapshot) -> None:
-        """Go on from a checkpoint."""
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """Go on from what :meth:`tensors` gave; a name that is missing keeps its average."""
         for name in self.averages:
-            if _PREFIX + name in snapshot.tensors:
-                self.averages[name].copy_(snapshot.tensors[_PREFIX + name])
+            if _PREFIX + name in tensors:
+                self.averages[name].copy_(tensors[_PREFIX + name])

@@ -85,7 +85,7 @@ class _Loop:
         restore_task(self.task, last)
         self.descent = Descent(self.task, self.config.average)
         restore_optimizer(self.descent.optimizer, last)
-        self.descent.average.restore(last)
+        self.descent.average.restore(last.tensors)
         self.epoch, self.phase_start = last.meta["epoch"], last.meta["phase_start"]
         self.stopping.load_state_dict(last.meta["stopping"])
         self.history.best = {k: dict(v) for k, v in last.meta["best"].items()}
