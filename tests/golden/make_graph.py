@@ -35,8 +35,8 @@ def pairs(matrix: csr_array) -> list[list[int]]:
 
 if __name__ == "__main__":
     sys.path.insert(0, str(FOLDER.parent))
-    import oracles_graph as oracles
     from magnet.seeds import derive
+    from oracles import graph as oracles
 
     features, train = inputs()
     neighbours = oracles.knn(features, 4)

@@ -5,11 +5,11 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 
-import oracles_graph as oracles
-from graph_data import matrices, same_bits
 from magnet import _core, graph
 from magnet.errors import DataError
 from magnet.seeds import derive
+from oracles import graph as oracles
+from support.graph_data import matrices, same_bits
 
 
 def on_any_threads(build):

@@ -4,10 +4,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-import oracles_graph as oracles
-from graph_data import KINDS, features, same_bits
 from magnet import _core
 from magnet.graph import knn_graph
+from oracles import graph as oracles
+from support.graph_data import KINDS, features, same_bits
 
 PATHS = [name for name, here in _core.simd_paths() if here]
 

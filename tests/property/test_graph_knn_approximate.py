@@ -3,10 +3,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import oracles_graph as oracles
-from graph_data import KINDS, features, same_bits
 from magnet import _core
 from magnet.graph import approximate_knn_graph
+from oracles import graph as oracles
+from support.graph_data import KINDS, features, same_bits
 
 
 def lowdimensional(n, width, seed):

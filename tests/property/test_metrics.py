@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
 from magnet.evaluate.metrics import ranking_metrics
-from oracles_evaluation import metrics_of_user
+from oracles.evaluation import metrics_of_user
 
 
 @st.composite

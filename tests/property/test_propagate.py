@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
-import oracles_ranking as oracles
 from magnet import runtime
 from magnet.nn.propagate import Graph, multiply, propagate_mean
+from oracles import ranking as oracles
 
 
 @pytest.fixture(autouse=True)

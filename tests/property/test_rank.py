@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
-import oracles_ranking as oracles
 from magnet import _core
 from magnet.evaluate.rank import rank, score, score_experts
 from magnet.states import DotState, ItemItemState, MixtureState
+from oracles import ranking as oracles
 
 
 @pytest.fixture(autouse=True)

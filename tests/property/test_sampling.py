@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
-import oracles_ranking as oracles
 from magnet import _core
 from magnet.errors import DataError
 from magnet.sampling import membership, sample_negatives, sample_shared
+from oracles import ranking as oracles
 
 
 @pytest.fixture(autouse=True)

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from graph_data import features
 from magnet import _core
 from magnet.graph import arrays, knn, knn_graph
 from magnet.graph.arrays import to_rust
+from support.graph_data import features
 
 
 def test_what_rust_gives_is_what_torch_gets(monkeypatch):

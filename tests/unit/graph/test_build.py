@@ -3,10 +3,10 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.sparse import coo_array, csr_array
 
-import oracles_graph as oracles
-from graph_data import same_bits
 from magnet import graph
 from magnet.errors import DataError, MagnetWarning
+from oracles import graph as oracles
+from support.graph_data import same_bits
 
 
 @pytest.fixture

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from graph_data import features, same_bits
 from magnet.errors import MagnetWarning
 from magnet.graph import cache, cached_knn, knn_graph
+from support.graph_data import features, same_bits
 
 
 @pytest.fixture

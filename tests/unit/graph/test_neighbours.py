@@ -5,10 +5,10 @@ import pytest
 import torch
 from scipy.sparse import csr_array
 
-import oracles_graph as oracles
-from graph_data import KINDS, features, same_bits
 from magnet.graph import knn_graph, neighbours_to_graph, tensors
 from magnet.graph.tensors import knn_graph_of_tensor
+from oracles import graph as oracles
+from support.graph_data import KINDS, features, same_bits
 
 DEVICES = [
     "cpu",

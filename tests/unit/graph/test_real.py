@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-import oracles_graph as oracles
-from graph_data import same_bits
 from magnet import graph
+from oracles import graph as oracles
+from support.graph_data import same_bits
 
 
 @pytest.mark.parametrize(("modality", "agreement"), [("image", 0.995), ("text", 0.9998)])

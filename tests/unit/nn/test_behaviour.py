@@ -8,7 +8,7 @@ from scipy.sparse import csr_array
 from torch import Tensor
 
 from magnet.nn.propagate import Graph
-from small_world import N_USERS, world
+from support.small_world import N_USERS, world
 
 
 def dense(graph: Graph) -> Tensor:

@@ -12,7 +12,7 @@ import torch
 from magnet.evaluate.rank import rank, score
 from magnet.nn.losses import bpr
 from magnet.nn.propagate import Graph
-from small_world import N_USERS, Inputs, MagnetModel, Views, interactions, pairs, world
+from support.small_world import N_USERS, Inputs, MagnetModel, Views, interactions, pairs, world
 
 
 def moved(**config: Any) -> tuple[MagnetModel, Inputs, Views]:

@@ -3,12 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from evaluation_data import make_dataset
 from magnet.errors import ConfigError, DataError
 from magnet.models import ease
 from magnet.models.ease import EASEConfig, fit_ease
 from magnet.states import ItemItemState
-from oracles_evaluation import ease_by_inverse, ease_by_least_squares
+from oracles.evaluation import ease_by_inverse, ease_by_least_squares
+from support.evaluation_data import make_dataset
 
 
 def random_dataset(n_users, n_items, *, density=0.3, seed=0):

@@ -9,12 +9,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-import oracles_explain as oracle
-from explain_data import EXPERTS, content, interactions, make_run, mixture
 from magnet.errors import DataError
 from magnet.evaluate.rank import score
 from magnet.explain import explain_pair, reason
 from magnet.states import DotState, ItemItemState
+from oracles import explain as oracle
+from support.explain_data import EXPERTS, content, interactions, make_run, mixture
 
 RUN = make_run()
 

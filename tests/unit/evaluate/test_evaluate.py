@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from evaluation_data import make_dataset
 from magnet.data import Dataset
 from magnet.errors import DataError
 from magnet.evaluate import evaluate
 from magnet.models.ease import EASEConfig, fit_ease
 from magnet.models.popularity import PopularityConfig, fit_popularity
 from magnet.states import DotState
-from oracles_evaluation import evaluate_by_hand
+from oracles.evaluation import evaluate_by_hand
+from support.evaluation_data import make_dataset
 
 # User 3 has no training interaction, user 4 nothing held out, user 5 nothing at all.
 PARTS = {

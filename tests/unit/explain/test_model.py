@@ -7,14 +7,14 @@ import math
 import numpy as np
 import pytest
 
-import oracles_explain as oracle
-from explain_data import EXPERTS, events, facts, interactions, make_run, mixture
 from magnet.errors import DataError, MagnetError, MissingExtraError
 from magnet.explain import explain_model, explain_pair
 from magnet.explain.figures import expert_colours
 from magnet.explain.groups import item_groups, user_groups
 from magnet.explain.templates import templates_of
 from magnet.states import DotState, ItemItemState
+from oracles import explain as oracle
+from support.explain_data import EXPERTS, events, facts, interactions, make_run, mixture
 
 RUN = make_run()
 

@@ -8,7 +8,7 @@ from safetensors.torch import load_file, save_file
 
 from magnet.errors import RunError
 from magnet.run.folder import RunFolder
-from run_data import DESCRIPTION, finished
+from support.run_data import DESCRIPTION, finished
 
 FILES = [
     "config.json",

@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from evaluation_data import make_dataset
 from magnet.models.popularity import PopularityConfig, fit_popularity
 from magnet.states import DotState
+from support.evaluation_data import make_dataset
 
 
 def test_scores_are_the_training_degrees_and_only_those():

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from evaluation_data import make_dataset
 from magnet.run.folder import RunContents, RunDescription, RunFolder
 from magnet.states import DotState
+from support.evaluation_data import make_dataset
 
 DESCRIPTION = RunDescription(
     model="ease",

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 import torch
 
-from evaluation_data import make_dataset
 from magnet.errors import RunError
 from magnet.models.ease import EASEConfig, fit_ease
 from magnet.run.events import EventLog
 from magnet.run.folder import RunFolder
 from magnet.run.ids import decode_ids, encode_ids
 from magnet.states import DotState, ItemItemState
-from run_data import DESCRIPTION, contents, finished
+from support.evaluation_data import make_dataset
+from support.run_data import DESCRIPTION, contents, finished
 
 
 def test_a_finished_run_comes_back_whole(tmp_path):

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import oracles_explain as oracle
 from magnet.errors import DataError
 from magnet.seeds import numpy_generator
 from magnet.synthetic.ceilings import chance
 from magnet.synthetic.ceilings import recovery as recovery_of_named
 from magnet.synthetic.generator import CUES, GROUPS
 from magnet.synthetic.occlusion import recovery
+from oracles import explain as oracle
 
 
 def by_hand(changes):

@@ -6,12 +6,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-import oracles_explain as oracle
-from explain_data import EXPERTS, mixture
 from magnet.errors import DataError
 from magnet.explain.routing import RoutedPairs, route_pairs, statistics
 from magnet.nn.controller import statistics as training_statistics
 from magnet.nn.router import RoutingSums, gate, summarise
+from oracles import explain as oracle
+from support.explain_data import EXPERTS, mixture
 
 U, I = 7, 9  # noqa: E741
 

@@ -1,0 +1,1 @@
+"""Slow versions that are obviously right, to compare with."""

@@ -1,0 +1,1 @@
+"""Small worlds and data that several tests use."""
