@@ -1,39 +1,87 @@
 """What a trained model leaves behind: enough to predict, nothing that needs the training data.
 
-Every state is one of three kinds, whatever model made it: a dot product, an item–item matrix, or a dot
-product with a pair-conditioned mixture of experts on top.
+Magnet's own models leave one of three kinds: a dot product, an item–item matrix, or a dot product with a
+pair-conditioned mixture of experts on top. A model from outside may leave any object that scores, see :class:`Scorer`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias, runtime_checkable
 
 import numpy as np
 import torch
 from scipy.sparse import csr_array
 from torch import Tensor
 
-from magnet.errors import DataError, nearest
+from magnet.errors import ConfigError, DataError
+from magnet.registry import Registry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
+    "STATES",
     "DotState",
     "ItemItemState",
     "MixtureState",
+    "Scorer",
     "State",
     "from_tensors",
     "popularity_state",
+    "register_state",
     "to_tensors",
 ]
 
 
+@runtime_checkable
+class Scorer(Protocol):
+    """Whatever scores every item for some users: what :func:`magnet.evaluate.rank` and all that uses it can rank.
+
+    To be kept in a run folder, its class is registered by :func:`register_state` and has two more methods::
+
+        def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]: ...
+
+        @classmethod
+        def from_tensors(cls, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> Self: ...
+
+    The first splits it into tensors and JSON-compatible data, the second puts it together again.
+    """
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Users and items."""
+
+    def scores(self, users: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Scores of all items for some users.
+
+        Args:
+            users: Indices, ``(B,)``, in range; a user may occur twice.
+
+        Returns:
+            ``(B, I)``; higher is better. NaN and -inf are never recommended.
+        """
+
+
+class _Tensors:
+    """A state whose fields are tensors and JSON-compatible data."""
+
+    def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Tensors by name, and the rest."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
+        tensors = {name: value for name, value in values.items() if isinstance(value, Tensor)}
+        return tensors, {name: value for name, value in values.items() if name not in tensors}
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> Self:
+        """The state of these parts."""
+        return cls(**tensors, **meta)
+
+
 @dataclass(frozen=True, eq=False)
-class DotState:
+class DotState(_Tensors):
     """Score: ``⟨users_u, items_i⟩``.
 
     Attributes:
@@ -81,9 +129,26 @@ class ItemItemState:
         """Users and items."""
         return self.history.shape[0], self.history.shape[1]
 
+    def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Tensors by name, and the shape."""
+        history = self.history
+        tensors = {
+            "indptr": torch.from_numpy(np.array(history.indptr, dtype=np.int64)),
+            "indices": torch.from_numpy(np.array(history.indices, dtype=np.int32)),
+            "values": torch.from_numpy(np.array(history.data, dtype=np.float32)),
+            "weights": torch.from_numpy(self.weights),
+        }
+        return tensors, {"shape": list(self.shape)}
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> Self:
+        """The state of these parts."""
+        entries = (tensors["values"].numpy(), tensors["indices"].numpy(), tensors["indptr"].numpy())
+        return cls(csr_array(entries, shape=tuple(meta["shape"])), tensors["weights"].numpy())
+
 
 @dataclass(frozen=True, eq=False)
-class MixtureState:
+class MixtureState(_Tensors):
     r"""Score: :math:`⟨z_u, z_i⟩ + λ · \sum_{e∈T} p_e s_e / \sum_{e∈T} p_e`.
 
     ``s_e = ⟨user_towers_ue, item_towers_ie⟩``; ``r_e = ⟨user_keys_ue, item_keys_ie⟩``; p is the softmax of r
@@ -134,13 +199,34 @@ class MixtureState:
         return self.users.shape[0], self.items.shape[0]
 
 
-State = DotState | ItemItemState | MixtureState
+State: TypeAlias = DotState | ItemItemState | MixtureState | Scorer
 
-_KINDS: dict[str, Callable[..., State]] = {
-    "dot": DotState,
-    "item_item": ItemItemState,
-    "mixture": MixtureState,
-}
+STATES: Registry[type[Any]] = Registry("kind of state")
+for _kind, _class in {"dot": DotState, "item_item": ItemItemState, "mixture": MixtureState}.items():
+    STATES.add(_kind, _class, module=__name__)
+
+
+def register_state(kind: str, state: type[Any], *, replace: bool = False) -> None:
+    """Let run folders keep a kind of state.
+
+    Args:
+        kind: Its name in the run folder.
+        state: Its class, with the methods that :class:`Scorer` names.
+        replace: Whether a kind of that name may be replaced, as when a notebook's cell runs again.
+
+    Raises:
+        ConfigError: If the name is taken, or the class lacks a method.
+    """
+    lacking = [
+        name
+        for name in ("shape", "scores", "to_tensors", "from_tensors")
+        if not hasattr(state, name) and name not in getattr(state, "__annotations__", {})
+    ]
+    if lacking:
+        raise ConfigError(
+            f"state {kind!r}: {state.__name__} has no {', no '.join(lacking)}; see magnet.states.Scorer"
+        )
+    STATES.add(kind, state, module=state.__module__, replace=replace)
 
 
 def popularity_state(counts: ArrayLike, n_users: int) -> DotState:
@@ -157,20 +243,20 @@ def popularity_state(counts: ArrayLike, n_users: int) -> DotState:
 
 
 def to_tensors(state: State) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Split a state into tensors, for safetensors, and the rest, for JSON; :func:`from_tensors` undoes it."""
-    if isinstance(state, ItemItemState):
-        history = state.history
-        tensors = {
-            "indptr": torch.from_numpy(np.array(history.indptr, dtype=np.int64)),
-            "indices": torch.from_numpy(np.array(history.indices, dtype=np.int32)),
-            "values": torch.from_numpy(np.array(history.data, dtype=np.float32)),
-            "weights": torch.from_numpy(state.weights),
-        }
-        return tensors, {"kind": "item_item", "shape": list(state.shape)}
-    values = {field.name: getattr(state, field.name) for field in fields(state)}
-    tensors = {name: value for name, value in values.items() if isinstance(value, Tensor)}
-    rest = {name: value for name, value in values.items() if name not in tensors}
-    return tensors, {"kind": "mixture" if isinstance(state, MixtureState) else "dot", **rest}
+    """Split a state into tensors, for safetensors, and the rest, for JSON; :func:`from_tensors` undoes it.
+
+    Raises:
+        DataError: If its class was not registered.
+    """
+    kind = next((kind for kind in STATES if STATES.find(kind) is type(state)), None)
+    if kind is None:
+        name = type(state).__name__
+        raise DataError(
+            f"a run folder cannot keep a {name}: its class is not registered; call magnet.register_state(NAME, {name})"
+        )
+    tensors, rest = state.to_tensors()  # type: ignore[union-attr]
+    module = type(state).__module__
+    return tensors, {"kind": kind, **rest} | ({} if module == __name__ else {"module": module})
 
 
 def from_tensors(tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> State:
@@ -180,19 +266,20 @@ def from_tensors(tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> Stat
         DataError: If the kind is unknown, a part is missing, or the parts do not fit together.
     """
     rest = dict(meta)
-    kind = rest.pop("kind", None)
-    if kind not in _KINDS:
-        raise DataError(f"unknown kind of state {kind!r}{nearest(str(kind), _KINDS)}")
+    kind, module = rest.pop("kind", None), rest.pop("module", None)
     try:
-        if kind == "item_item":
-            entries = (tensors["values"].numpy(), tensors["indices"].numpy(), tensors["indptr"].numpy())
-            history = csr_array(entries, shape=tuple(rest["shape"]))
-            return ItemItemState(history, tensors["weights"].numpy())
-        return _KINDS[kind](**tensors, **rest)
+        cls = STATES.find(kind)
+    except ConfigError as error:
+        raise DataError(
+            f"{error}" + (f"; import {module} first, which registers it" if module else "")
+        ) from None
+    try:
+        state: State = cls.from_tensors(tensors, rest)
     except (KeyError, TypeError) as error:
         raise DataError(f"the parts of a {kind} state are not complete: {error}") from None
     except ValueError as error:
         raise DataError(f"the parts of a {kind} state do not fit together: {error}") from None
+    return state
 
 
 def _expect(state: object, name: str, shape: tuple[int | None, ...]) -> None:

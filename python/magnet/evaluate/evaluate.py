@@ -9,7 +9,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from magnet.errors import DataError, nearest
-from magnet.evaluate.metrics import ranking_metrics
+from magnet.evaluate.metrics import DEFAULT_METRICS, ranking_metrics
 from magnet.evaluate.rank import rank
 from magnet.states import popularity_state
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from magnet.data import Dataset
+    from magnet.evaluate.metrics import Metric
     from magnet.states import State
 
 __all__ = ["DEFAULT_KS", "Evaluation", "Part", "Protocol", "evaluate"]
@@ -29,7 +30,7 @@ Protocol = Literal["strict", "mmrec"]
 DEFAULT_KS = (5, 10, 20, 50)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Evaluation:
     """What an evaluation found.
 
@@ -54,6 +55,17 @@ class Evaluation:
     per_user: dict[str, NDArray[np.float64]]
     users: NDArray[np.int32]
 
+    def __repr__(self) -> str:
+        cuts: dict[str, list[str]] = {}
+        for name, value in self.metrics.items():
+            kind, cut = name.rsplit("@", 1)
+            cuts.setdefault(cut, []).append(f"{kind} {value:.4f}")
+        left_out = f", {self.n_left_out:,} left out" if self.n_left_out else ""
+        popular = f", {self.n_popular:,} answered by popularity" if self.n_popular else ""
+        users = f"{self.n_users:,} users{left_out}{popular}"
+        head = f"Evaluation of part '{self.part}', protocol '{self.protocol}': {users}"
+        return "\n".join([head, *(f"  @{cut}: {', '.join(values)}" for cut, values in cuts.items())])
+
     def to_json(self, model: str) -> dict[str, Any]:
         """The document that ``magnet evaluate --json`` prints, as JSON-ready data with unrounded values.
 
@@ -76,6 +88,7 @@ def evaluate(
     *,
     protocol: str = "strict",
     ks: Sequence[int] = DEFAULT_KS,
+    metrics: Sequence[str | Metric] = DEFAULT_METRICS,
 ) -> Evaluation:
     """Rank the whole catalogue for every user with held-out items and measure where those items ended up.
 
@@ -91,9 +104,11 @@ def evaluate(
         protocol: ``"strict"`` or ``"mmrec"``.
         ks: Cut-offs, each at least 1. One beyond the catalogue counts the ranks that there are, so that a small data
             set has the same metrics as a large one.
+        metrics: Names of registered metrics, or functions as :func:`magnet.register_metric` takes them.
 
     Raises:
         DataError: If the part or protocol is unknown, a cut-off is out of range, or nobody can be evaluated.
+        ConfigError: If there is no metric of a name.
     """
     checked_part, checked_protocol = _choose("part", part, Part), _choose("protocol", protocol, Protocol)
     _check_ks(ks)
@@ -120,7 +135,7 @@ def evaluate(
         popularity = popularity_state(counts, dataset.n_users)
         items[~has_history[users]] = rank(popularity, unknown, seen, max(ks)).items
 
-    per_user = ranking_metrics(items, csr_array(held_out[users]), ks)
+    per_user = ranking_metrics(items, csr_array(held_out[users]), ks, metrics)
     return Evaluation(
         part=checked_part,
         protocol=checked_protocol,

@@ -1,27 +1,130 @@
-"""Recall, NDCG, precision and hit rate of rankings: one float64 value per user, nothing rounded."""
+"""Metrics of rankings: functions from rankings and a cut-off to one float64 value per user, nothing rounded."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from magnet.errors import DataError
+from magnet.errors import ConfigError, DataError
+from magnet.registry import Registry
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
     from scipy.sparse import csr_array
 
-__all__ = ["METRICS", "ranking_metrics"]
+__all__ = ["DEFAULT_METRICS", "METRICS", "Metric", "Rankings", "ranking_metrics", "register_metric"]
 
-METRICS = ("recall", "ndcg", "precision", "hit")
-"""The names before the ``@``, in the order in which they are reported."""
+
+@dataclass(frozen=True, eq=False)
+class Rankings:
+    """The rankings of some users beside the items that had to be found. What every metric reads.
+
+    Attributes:
+        items: Ranked item indices, best first, ``(B, k)``; -1 where there was nothing left to rank, which is a miss.
+        relevant: The held-out items of the same users, ``(B, I)``; every stored entry counts, its value does not.
+    """
+
+    items: NDArray[np.integer[Any]]
+    relevant: csr_array
+
+    @cached_property
+    def hits(self) -> NDArray[np.bool_]:
+        """Which ranked items are relevant, ``(B, k)``."""
+        return _hits(self.items, self.relevant)
+
+    @cached_property
+    def n_relevant(self) -> NDArray[np.int64]:
+        """How many items had to be found, ``(B,)``; at least 1."""
+        return np.diff(self.relevant.indptr).astype(np.int64)
+
+    @cached_property
+    def n_hits(self) -> NDArray[np.int64]:
+        """How many were found up to each place, ``(B, k)``."""
+        return np.cumsum(self.hits, axis=1, dtype=np.int64)
+
+    @cached_property
+    def discounts(self) -> NDArray[np.float64]:
+        """What a hit at each place is worth to NDCG, ``(k,)``."""
+        return 1.0 / np.log2(np.arange(2, self.items.shape[1] + 2, dtype=np.float64))
+
+    @cached_property
+    def gains(self) -> NDArray[np.float64]:
+        """Discounted hits up to each place, ``(B, k)``."""
+        return np.cumsum(self.hits * self.discounts, axis=1)
+
+
+# From rankings and a cut-off, within the places that were ranked, to a value for each user, (B,).
+Metric: TypeAlias = Callable[[Rankings, int], "NDArray[np.float64]"]
+
+METRICS: Registry[Metric] = Registry("metric")
+
+
+def _name_of(metric: Any) -> str:
+    if not callable(metric):
+        raise ConfigError(f"a metric is a name or a function of rankings and a cut-off, got {metric!r}")
+    return str(getattr(metric, "__name__", type(metric).__name__))
+
+
+def register_metric(metric: Metric, *, name: str | None = None, replace: bool = False) -> Metric:
+    """Let a metric be asked for by its name; may stand as a decorator before it.
+
+    Args:
+        metric: ``metric(rankings, k)`` returns a value for each user, ``(B,)``; see :class:`Rankings`.
+        name: What stands before the ``@``; the function's own name by default.
+        replace: Whether a metric of that name may be replaced, as when a notebook's cell runs again.
+
+    Raises:
+        ConfigError: If the name is taken, or holds an ``@``.
+    """
+    name = _name_of(metric) if name is None else name
+    if "@" in name:
+        raise ConfigError(
+            f"the name of a metric ends where its cut-off begins: {name!r} must not hold an '@'"
+        )
+    METRICS.add(name, metric, module=metric.__module__, replace=replace)
+    return metric
+
+
+@register_metric
+def recall(r: Rankings, k: int) -> NDArray[np.float64]:
+    """The share of the relevant items that stand among the first k."""
+    shares: NDArray[np.float64] = r.n_hits[:, k - 1] / r.n_relevant
+    return shares
+
+
+@register_metric
+def ndcg(r: Rankings, k: int) -> NDArray[np.float64]:
+    """Discounted hits among the first k, divided by those of the best possible ranking."""
+    ideal = np.cumsum(r.discounts)  # (k,)
+    shares: NDArray[np.float64] = r.gains[:, k - 1] / ideal[np.minimum(k, r.n_relevant) - 1]
+    return shares
+
+
+@register_metric
+def precision(r: Rankings, k: int) -> NDArray[np.float64]:
+    """The share of the first k places that hold a relevant item, also where fewer than k items were ranked."""
+    return r.n_hits[:, k - 1] / float(k)
+
+
+@register_metric
+def hit(r: Rankings, k: int) -> NDArray[np.float64]:
+    """1 where a relevant item stands among the first k, else 0."""
+    return (r.n_hits[:, k - 1] > 0).astype(np.float64)
+
+
+DEFAULT_METRICS = tuple(METRICS)
+"""The names before the ``@`` that are reported if nothing else is asked for, in this order."""
 
 
 def ranking_metrics(
-    items: NDArray[np.integer[Any]], relevant: csr_array, ks: Sequence[int]
+    items: NDArray[np.integer[Any]],
+    relevant: csr_array,
+    ks: Sequence[int],
+    metrics: Sequence[str | Metric] = DEFAULT_METRICS,
 ) -> dict[str, NDArray[np.float64]]:
     r"""Measure the rankings of some users at every cut-off.
 
@@ -40,13 +143,15 @@ def ranking_metrics(
         relevant: The held-out items of the same users, ``(B, I)``; every stored entry counts, its value does
             not.
         ks: Cut-offs, each from 1 to ``k``.
+        metrics: Names of registered metrics, or functions as :func:`register_metric` takes them.
 
     Returns:
-        Values ``(B,)`` by name, such as ``"recall@20"``, grouped by metric in the order of :data:`METRICS`.
+        Values ``(B,)`` by name, such as ``"recall@20"``, grouped by metric in the order of ``metrics``.
 
     Raises:
-        DataError: If the shapes do not fit, a cut-off is out of range, an item is no column of ``relevant``,
-            or a user has no relevant item, for whom no value is defined.
+        DataError: If the shapes do not fit, a cut-off is out of range, an item is no column of ``relevant``, a user
+            has no relevant item, for whom no value is defined, or a metric does not return a number for each user.
+        ConfigError: If there is no metric of a name.
 
     Example:
         >>> from scipy.sparse import csr_array
@@ -56,27 +161,40 @@ def ranking_metrics(
         {'recall@2': 0.5, 'ndcg@2': 0.613, 'precision@2': 0.5, 'hit@2': 1.0}
     """
     _check(items, relevant, ks)
-    hits = _hits(items, relevant)  # (B, k)
-    n_relevant = np.diff(relevant.indptr).astype(np.int64)  # (B,)
-    if not n_relevant.all():
-        rows = np.flatnonzero(n_relevant == 0)
+    named = _named(metrics)
+    rankings = Rankings(items, relevant)
+    if not rankings.n_relevant.all():
+        rows = np.flatnonzero(rankings.n_relevant == 0)
         raise DataError(
-            f"{len(rows)} of {len(n_relevant)} users have no relevant item (rows {rows[:5].tolist()}…): "
+            f"{len(rows)} of {items.shape[0]} users have no relevant item (rows {rows[:5].tolist()}…): "
             "their metrics are undefined, leave them out"
         )
-    discounts = 1.0 / np.log2(np.arange(2, items.shape[1] + 2, dtype=np.float64))  # (k,)
-    n_hits = np.cumsum(hits, axis=1, dtype=np.int64)  # (B, k)
-    gains = np.cumsum(hits * discounts, axis=1)  # (B, k)
-    ideal = np.cumsum(discounts)  # (k,)
+    return {f"{name}@{k}": _values(name, metric, rankings, k) for name, metric in named.items() for k in ks}
 
-    values: dict[str, dict[int, NDArray[np.float64]]] = {metric: {} for metric in METRICS}
-    for k in ks:
-        found = n_hits[:, k - 1]
-        values["recall"][k] = found / n_relevant
-        values["ndcg"][k] = gains[:, k - 1] / ideal[np.minimum(k, n_relevant) - 1]
-        values["precision"][k] = found / float(k)
-        values["hit"][k] = (found > 0).astype(np.float64)
-    return {f"{metric}@{k}": values[metric][k] for metric in METRICS for k in ks}
+
+def _named(metrics: Sequence[str | Metric]) -> dict[str, Metric]:
+    if isinstance(metrics, str) or callable(metrics):
+        metrics = [metrics]
+    named: dict[str, Metric] = {}
+    for metric in metrics:
+        name = metric if isinstance(metric, str) else _name_of(metric)
+        if name in named:
+            raise ConfigError(f"two metrics are called {name!r}; give the functions names of their own")
+        named[name] = METRICS.find(metric) if isinstance(metric, str) else metric
+    if not named:
+        raise ConfigError(f"no metric was asked for; there are {', '.join(METRICS)}")
+    return named
+
+
+def _values(name: str, metric: Metric, rankings: Rankings, k: int) -> NDArray[np.float64]:
+    found = np.asarray(metric(rankings, k))
+    n_users = rankings.items.shape[0]
+    if found.shape != (n_users,) or found.dtype.kind not in "fiub":
+        raise DataError(
+            f"the metric {name!r} must return a number for each of {n_users} users, an array of shape ({n_users},); "
+            f"got {found.dtype} of shape {found.shape}"
+        )
+    return found.astype(np.float64, copy=False)
 
 
 def _hits(items: NDArray[np.integer[Any]], relevant: csr_array) -> NDArray[np.bool_]:

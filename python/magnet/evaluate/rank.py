@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
     from scipy.sparse import csr_array
 
-    from magnet.states import State
+    from magnet.states import Scorer, State
 
 __all__ = ["ExpertScores", "Ranking", "rank", "score", "score_experts"]
 
-# Scores of an item-item state are made for so many numbers at a time: 64 MiB.
+# Whole rows of scores are made for at most this many numbers at a time: 64 MiB.
 _BLOCK = 1 << 24
 
 
@@ -61,7 +61,7 @@ def rank(state: State, users: ArrayLike, seen: csr_array | None, k: int) -> Rank
     the items.
 
     Args:
-        state: What a model left behind.
+        state: What a model left behind; any object that scores, see :class:`magnet.states.Scorer`.
         users: User indices, ``(B,)``; repeats are allowed.
         seen: Items to leave out, ``(U, I)``, sorted columns; values are not looked at.
         k: Places per user, at least 1.
@@ -82,7 +82,7 @@ def rank(state: State, users: ArrayLike, seen: csr_array | None, k: int) -> Rank
         raise DataError(f"seen must have the model's shape {state.shape}, got {seen.shape}")
     mask = None if seen is None else (seen.indptr, seen.indices)
     result = Ranking(np.empty((len(rows), k), np.int32), np.empty((len(rows), k), np.float32))
-    if not isinstance(state, ItemItemState):
+    if isinstance(state, DotState | MixtureState):
         vectors, mixture = _parts(state)
         _core.rank_towers(*vectors, mixture, rows, mask, *result)
         return result
@@ -90,7 +90,7 @@ def rank(state: State, users: ArrayLike, seen: csr_array | None, k: int) -> Rank
     step = max(1, _BLOCK // max(1, state.shape[1]))
     for start in range(0, len(rows), step):
         block = rows[start : start + step]
-        scores = _item_item_scores(state, block)
+        scores = _rows(state, block)
         outs = result.items[start : start + step], result.scores[start : start + step]
         _core.rank_scores(scores, block, mask, *outs)
     return result
@@ -114,7 +114,7 @@ def score(state: State, users: ArrayLike, items: ArrayLike) -> NDArray[np.float3
     if len(rows) != len(columns):
         raise DataError(f"expected as many users as items, got {len(rows)} and {len(columns)}")
     out = np.empty(len(rows), np.float32)
-    if not isinstance(state, ItemItemState):
+    if isinstance(state, DotState | MixtureState):
         vectors, mixture = _parts(state)
         _core.score_towers(*vectors, mixture, rows, columns, out, np.empty((0, 0), np.float32))
         return out
@@ -124,7 +124,7 @@ def score(state: State, users: ArrayLike, items: ArrayLike) -> NDArray[np.float3
     distinct, inverse = np.unique(rows, return_inverse=True)
     step = max(1, _BLOCK // max(1, state.shape[1]))
     for start in range(0, len(distinct), step):
-        scores = _item_item_scores(state, distinct[start : start + step])
+        scores = _rows(state, distinct[start : start + step])
         chosen = np.flatnonzero((inverse >= start) & (inverse < start + step))
         out[chosen] = scores[inverse[chosen] - start, columns[chosen]]
     return out
@@ -166,6 +166,20 @@ def _parts(state: DotState | MixtureState) -> tuple[tuple[NDArray[np.float32], N
     towers = state.user_towers.numpy(), state.item_towers.numpy()
     keys = state.user_keys.numpy(), state.item_keys.numpy()
     return vectors, (*towers, *keys, float(state.weight), int(state.top_experts))
+
+
+def _rows(state: ItemItemState | Scorer, users: NDArray[np.int32]) -> NDArray[np.float32]:
+    """Scores of all items for some users, ``(B, I)``."""
+    if isinstance(state, ItemItemState):
+        return _item_item_scores(state, users)
+    scores = np.asarray(state.scores(users))
+    wanted = (len(users), state.shape[1])
+    if scores.shape != wanted or scores.dtype.kind not in "fiub":
+        raise DataError(
+            f"{type(state).__name__}.scores must return numbers of shape {wanted}, a row for each user; got "
+            f"{scores.dtype} of shape {scores.shape}"
+        )
+    return np.ascontiguousarray(scores, dtype=np.float32)
 
 
 def _item_item_scores(state: ItemItemState, users: NDArray[np.int32]) -> NDArray[np.float32]:

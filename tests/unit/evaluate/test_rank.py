@@ -141,7 +141,7 @@ def test_a_state_survives_being_split_into_tensors_and_json(state):
     del tensors[next(iter(tensors))]
     with pytest.raises(DataError, match="not complete"):
         from_tensors(tensors, meta)
-    with pytest.raises(DataError, match="unknown kind of state 'dott'; did you mean 'dot'"):
+    with pytest.raises(DataError, match="no kind of state 'dott'; did you mean 'dot'"):
         from_tensors({}, {"kind": "dott"})
 
 
