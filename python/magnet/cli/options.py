@@ -87,7 +87,7 @@ def read_data(
     user: str | None = None,
     item: str | None = None,
 ) -> "Dataset":
-    """Read a folder as the options say.
+    """Read a folder, or a file that has a reader, as the options say.
 
     Raises:
         DataError: If something is missing, empty, or breaks a rule.
@@ -95,4 +95,4 @@ def read_data(
     from magnet.data import Dataset
 
     names = None if modalities is None else [name.strip() for name in modalities.split(",") if name.strip()]
-    return Dataset.from_folder(path, split=split, modalities=names, user=user, item=item, seed=split_seed)
+    return Dataset.read(path, split=split, modalities=names, user=user, item=item, seed=split_seed)

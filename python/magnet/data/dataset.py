@@ -26,7 +26,7 @@ Part: TypeAlias = Literal["train", "valid", "test"]
 PARTS: tuple[Part, ...] = ("train", "valid", "test")  # the values 0, 1 and 2 of Dataset.parts
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
     """Interactions, raw ids and modalities. Nothing in it changes after it is made.
 
@@ -128,14 +128,46 @@ class Dataset:
         return load_folder(path, split=split, modalities=modalities, user=user, item=item, seed=seed)
 
     @classmethod
+    def read(
+        cls,
+        path: str | Path,
+        *,
+        reader: str | None = None,
+        split: str = "split",
+        modalities: Sequence[str] | None = None,
+        user: str | None = None,
+        item: str | None = None,
+        seed: int = 0,
+    ) -> Dataset:
+        """Read data in any format that has a reader, see :func:`magnet.register_reader`.
+
+        Args:
+            path: A folder, or a file of a registered format.
+            reader: Name of the reader; by default the one registered for the file's ending, else ``"folder"``.
+            split: As :meth:`from_folder` takes it; likewise all that follows.
+            modalities: Which features to use.
+            user: The user column.
+            item: The item column.
+            seed: What a drawn split depends on.
+
+        Raises:
+            DataError: If something is missing, empty, or breaks a rule.
+            ConfigError: If there is no such reader.
+        """
+        from magnet.data.readers import read
+
+        return read(path, reader=reader, split=split, modalities=modalities, user=user, item=item, seed=seed)
+
+    @classmethod
     def from_source(cls, source: DataSource) -> Dataset:
         """Read a data set again.
 
         Raises:
-            DataError: As :meth:`from_folder`.
+            DataError: As :meth:`read`.
         """
-        return cls.from_folder(
+        return cls.read(
             source.path,
+            reader=source.reader,
             split=source.split,
             modalities=source.modalities,
             user=source.user,
@@ -198,6 +230,18 @@ class Dataset:
             seed=seed,
             name=name,
         )
+
+    def __repr__(self) -> str:
+        counts = np.bincount(self.parts, minlength=len(PARTS))
+        parts = ", ".join(f"{part} {count:,}" for part, count in zip(PARTS, counts, strict=True))
+        lines = [
+            f"Dataset '{self.name}': {self.n_users:,} users x {self.n_items:,} items, "
+            f"{self.users.size:,} interactions ({parts})"
+        ]
+        lines += [f"  {modality!r}" for modality in self.modalities.values()]
+        if self.messages:
+            lines.append(f"  {len(self.messages)} remarks on the data: see .messages")
+        return "\n".join(lines)
 
     @property
     def n_users(self) -> int:

@@ -12,6 +12,7 @@ from magnet.data.assemble import assemble
 from magnet.data.columns import find_item, find_title, find_user, parse_parts, shown
 from magnet.data.features import make_modality
 from magnet.data.ids import as_list, catalogue, positions
+from magnet.data.readers import register_reader
 from magnet.data.records import DataSource, Modality
 from magnet.data.split import RULES
 from magnet.data.tables import FIRST_LINE, SUFFIXES, header, numbers, read_ids, read_table, whole_numbers
@@ -227,3 +228,6 @@ def _numbered_items(
             "is no feature), or list the items in items.tsv"
         )
     return pl.Series(np.arange(rows)), items, f" (as many as {longest}.npy has rows)"
+
+
+register_reader("folder", load_folder)

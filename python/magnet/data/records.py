@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["DataSource", "Modality"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Modality:
     """What one source of content says about every item.
 
@@ -27,6 +27,10 @@ class Modality:
     name: str
     features: NDArray[np.float32] | NDArray[np.float16]
     present: NDArray[np.bool_]
+
+    def __repr__(self) -> str:
+        missing = f", {self.n_missing:,} items lack it" if self.n_missing else ""
+        return f"Modality '{self.name}': {self.width:,} features in {self.features.dtype}{missing}"
 
     @property
     def width(self) -> int:
@@ -50,6 +54,7 @@ class DataSource:
         user: The user column where it was named.
         item: The item column where it was named.
         seed: What a drawn split depends on.
+        reader: Name of the reader, None for a folder.
     """
 
     path: str
@@ -58,3 +63,11 @@ class DataSource:
     user: str | None = None
     item: str | None = None
     seed: int = 0
+    reader: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The attributes by name; ``reader`` only where there is one."""
+        values = asdict(self)
+        if self.reader is None:
+            del values["reader"]
+        return values

@@ -1,0 +1,96 @@
+"""Readers: from a path to a data set. A folder is read by Magnet's own; other packages add readers of other formats."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from magnet.data.dataset import Dataset
+from magnet.data.records import DataSource
+from magnet.errors import ConfigError, DataError
+from magnet.registry import Registry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+__all__ = ["READERS", "Reader", "read", "register_reader"]
+
+FOLDER = "folder"
+
+
+@dataclass(frozen=True)
+class Reader:
+    """One way to read data.
+
+    Attributes:
+        read: ``read(path, *, split, modalities, user, item, seed)`` returns a :class:`magnet.Dataset`.
+        suffixes: Endings of the files that it reads, such as ``".json"``.
+    """
+
+    read: Callable[..., Dataset]
+    suffixes: tuple[str, ...] = ()
+
+
+READERS: Registry[Reader] = Registry("data reader", modules={FOLDER: "magnet.data.load"})
+
+
+def register_reader(
+    name: str, read: Callable[..., Dataset], *, suffixes: Sequence[str] = (), replace: bool = False
+) -> None:
+    """Add a reader, so that :meth:`magnet.Dataset.read` and ``--data PATH`` read another format.
+
+    Args:
+        name: How the reader is asked for, and what a run remembers to read its data again.
+        read: ``read(path, *, split, modalities, user, item, seed)`` returns a :class:`magnet.Dataset`. The options are
+            those of :meth:`magnet.Dataset.from_folder`; a reader refuses what it cannot do.
+        suffixes: Endings of files that are read by it if no reader is named, such as ``[".json"]``.
+        replace: Whether a reader of that name may be replaced, as when a notebook's cell runs again.
+
+    Raises:
+        ConfigError: If the name or a suffix is taken, or a suffix does not begin with a dot.
+    """
+    endings = (suffixes,) if isinstance(suffixes, str) else tuple(suffixes)
+    for ending in endings:
+        if not ending.startswith("."):
+            raise ConfigError(f"reader {name!r}: a suffix begins with a dot, such as '.json'; got {ending!r}")
+        taken = _by_suffix(ending)
+        if taken is not None and not (replace and taken == name):
+            raise ConfigError(f"reader {name!r}: files that end in {ending} are read by {taken!r} already")
+    READERS.add(name, Reader(read, endings), module=read.__module__, replace=replace)
+
+
+def read(
+    path: str | Path,
+    *,
+    reader: str | None = None,
+    split: str = "split",
+    modalities: Sequence[str] | None = None,
+    user: str | None = None,
+    item: str | None = None,
+    seed: int = 0,
+) -> Dataset:
+    """See :meth:`magnet.Dataset.read`."""
+    path = Path(path).expanduser()
+    name = reader or (_by_suffix(path.suffix) if path.suffix and not path.is_dir() else None) or FOLDER
+    options: dict[str, Any] = {
+        "split": split,
+        "modalities": modalities,
+        "user": user,
+        "item": item,
+        "seed": seed,
+    }
+    dataset = READERS.find(name).read(path, **options)
+    if name == FOLDER:
+        return dataset
+    if not isinstance(dataset, Dataset):
+        raise DataError(f"the reader {name!r} must return a magnet.Dataset, got {type(dataset).__name__}")
+    named = None if modalities is None else list(modalities)
+    source = DataSource(str(path.resolve()), **options | {"modalities": named}, reader=name)
+    return dataclasses.replace(dataset, source=source)
+
+
+def _by_suffix(suffix: str) -> str | None:
+    others = (name for name in READERS if name != FOLDER)
+    return next((name for name in others if suffix.lower() in READERS.find(name).suffixes), None)
