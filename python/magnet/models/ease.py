@@ -10,6 +10,7 @@ from scipy.linalg import get_lapack_funcs
 
 from magnet.config import Config
 from magnet.errors import DataError
+from magnet.models.registry import register
 from magnet.states import ItemItemState
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class EASEConfig(Config):
     regularization: float = Field(default=200.0, gt=0.0)
 
 
-def fit_ease(dataset: Dataset, config: EASEConfig) -> ItemItemState:
+def fit_ease(dataset: Dataset, config: EASEConfig, *, seed: int = 0) -> ItemItemState:
     r"""Solve for the item-item weights that best rebuild the training interactions without self-weights.
 
     .. math:: P = (X^\top X + \lambda I)^{-1}, \qquad B = I - P \, \mathrm{diag}(1 / \mathrm{diag}(P))
@@ -47,6 +48,7 @@ def fit_ease(dataset: Dataset, config: EASEConfig) -> ItemItemState:
     Args:
         dataset: Only its training part is read.
         config: The regularisation.
+        seed: Not used: nothing is drawn.
 
     Returns:
         Weights ``(I, I)`` float32 with a zero diagonal; rows and columns of items without a training
@@ -55,6 +57,7 @@ def fit_ease(dataset: Dataset, config: EASEConfig) -> ItemItemState:
     Raises:
         DataError: If λ is too small for the Gram matrix to be factorised in floating point.
     """
+    del seed
     history = dataset.train
     dtype = np.dtype(np.float64 if dataset.n_items <= _DOUBLE_UP_TO else np.float32)
     inverse = _invert(_regularized_gram(history, config.regularization, dtype), config.regularization)
@@ -100,3 +103,6 @@ def _weights(inverse: NDArray[Any]) -> NDArray[np.float32]:
     single: NDArray[np.float32] = weights.astype(np.float32, copy=False)
     single += 0.0  # no negative zeros
     return single
+
+
+register("ease", EASEConfig, fit=fit_ease)

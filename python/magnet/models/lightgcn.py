@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from magnet.config import Config
 from magnet.graph.build import bipartite
+from magnet.models.registry import register
 from magnet.nn.losses import bpr, embedding_penalty
 from magnet.nn.ops.gather import take_rows
 from magnet.nn.propagate import Graph, propagate_mean
@@ -127,3 +128,6 @@ class LightGCNTask:
 
     def restore(self, progress: dict[str, Any]) -> None:
         """Nothing to take up."""
+
+
+register("lightgcn", LightGCNConfig, task=LightGCNTask)

@@ -11,6 +11,7 @@ from pydantic import Field
 from magnet.clock import part
 from magnet.config import Config
 from magnet.models.graphs import GraphConfig, build_graphs, full_views, model_inputs, thinned_views
+from magnet.models.registry import register
 from magnet.nn.controller import Controller, ControllerConfig, statistics
 from magnet.nn.losses import (
     CONTRAST_ROWS,
@@ -289,3 +290,6 @@ class MagnetTask:
         """Take up :meth:`progress` again."""
         self.mixing, self.top_k = progress["mixing"], progress["top_k"]
         self.controller.load_state_dict(progress["controller"])
+
+
+register("magnet", MagnetConfig, task=MagnetTask)

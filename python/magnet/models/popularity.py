@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from magnet.config import Config
+from magnet.models.registry import register
 from magnet.states import popularity_state
 
 if TYPE_CHECKING:
@@ -20,16 +21,20 @@ class PopularityConfig(Config):
     """Popularity has nothing to set."""
 
 
-def fit_popularity(dataset: Dataset, config: PopularityConfig) -> DotState:
+def fit_popularity(dataset: Dataset, config: PopularityConfig, *, seed: int = 0) -> DotState:
     """Count the training interactions of every item; see :func:`magnet.states.popularity_state`.
 
     Args:
         dataset: Only its training part is read.
         config: Nothing to set; here because every model is fitted by the same call.
+        seed: Not used: nothing is drawn.
 
     Returns:
         Vectors of width 1: 1 for users ``(U, 1)``, the training degree for items ``(I, 1)``.
     """
-    del config
+    del config, seed
     counts = np.bincount(dataset.train.indices, minlength=dataset.n_items)
     return popularity_state(counts, dataset.n_users)
+
+
+register("popularity", PopularityConfig, fit=fit_popularity)

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from magnet.errors import ConfigError, nearest
-from magnet.models.ease import EASEConfig, fit_ease
-from magnet.models.lightgcn import LightGCNConfig, LightGCNTask
-from magnet.models.magnet import MagnetConfig, MagnetTask
-from magnet.models.popularity import PopularityConfig, fit_popularity
+from magnet.errors import ConfigError
+from magnet.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from magnet.config import Config
-    from magnet.data import Dataset
     from magnet.states import State
     from magnet.train.task import Task
 
-__all__ = ["MODELS", "ModelEntry", "find_model"]
+__all__ = ["MODELS", "ModelEntry", "find_model", "register"]
 
 
 @dataclass(frozen=True)
@@ -29,25 +25,77 @@ class ModelEntry:
     Attributes:
         name: As ``--model`` takes it.
         config: Class of its configuration; one with a part ``train`` is trained.
-        task: Makes its training task from data, configuration and ``seed=``.
-        solve: Makes its state from data and configuration.
+        task: Makes its training task: ``task(dataset, config, *, seed)``.
+        fit: Makes its state: ``fit(dataset, config, *, seed)``.
     """
 
     name: str
     config: type[Config]
     task: Callable[..., Task] | None = None
-    solve: Callable[[Dataset, Any], State] | None = None
+    fit: Callable[..., State] | None = None
+
+    @property
+    def module(self) -> str:
+        """The module of its configuration, to be imported before a run of this model is loaded."""
+        return self.config.__module__
 
 
-MODELS = {
-    entry.name: entry
-    for entry in (
-        ModelEntry("magnet", MagnetConfig, task=MagnetTask),
-        ModelEntry("lightgcn", LightGCNConfig, task=LightGCNTask),
-        ModelEntry("ease", EASEConfig, solve=fit_ease),
-        ModelEntry("popularity", PopularityConfig, solve=fit_popularity),
-    )
-}
+MODELS: Registry[ModelEntry] = Registry(
+    "model",
+    modules={
+        "magnet": "magnet.models.magnet",
+        "lightgcn": "magnet.models.lightgcn",
+        "ease": "magnet.models.ease",
+        "popularity": "magnet.models.popularity",
+    },
+    group="magnet.models",
+)
+
+
+def register(
+    name: str,
+    config: type[Config],
+    *,
+    fit: Callable[..., State] | None = None,
+    task: Callable[..., Task] | None = None,
+    replace: bool = False,
+) -> None:
+    """Add a model, so that ``magnet.Recommender(name)``, ``magnet.load`` and the command know it.
+
+    A package makes its models known by entry points of the group ``magnet.models``: the name is the model's, the value
+    is the module that registers it.
+
+    Args:
+        name: How the model is asked for.
+        config: Class of its settings, a subclass of :class:`magnet.config.Config`. That of a trained model has a field
+            ``train`` of :class:`magnet.TrainConfig`.
+        fit: For a model in closed form: ``fit(dataset, config, *, seed)`` returns what scores, such as a
+            :class:`magnet.states.DotState`. Only ``dataset.train`` may be looked at.
+        task: For a trained model: ``task(dataset, config, *, seed)`` returns a :class:`magnet.train.Task`, which is
+            most easily a :class:`magnet.train.OnePhaseTask`.
+        replace: Whether a model of that name may be replaced, as when a notebook's cell runs again.
+
+    Raises:
+        ConfigError: If the name is taken, if not exactly one of ``fit`` and ``task`` is given, or if ``config`` is no
+            configuration.
+    """
+    from magnet.config import Config  # pydantic is not cheap, and the command's help reads MODELS
+
+    if (fit is None) == (task is None):
+        raise ConfigError(
+            f"model {name!r}: give fit= for a closed form or task= for a trained model, one of them"
+        )
+    if not (isinstance(config, type) and issubclass(config, Config)):
+        raise ConfigError(
+            f"model {name!r}: config must be a subclass of magnet.config.Config, got {config!r}"
+        )
+    if task is not None and "train" not in config.model_fields:
+        raise ConfigError(
+            f"model {name!r}: the configuration of a trained model needs a field `train: TrainConfig = TrainConfig()`; "
+            f"{config.__name__} has {', '.join(config.model_fields) or 'no fields'}"
+        )
+    entry = ModelEntry(name, config, task, fit)
+    MODELS.add(name, entry, module=entry.module, replace=replace)
 
 
 def find_model(name: str) -> ModelEntry:
@@ -56,6 +104,4 @@ def find_model(name: str) -> ModelEntry:
     Raises:
         ConfigError: If there is none; the nearest name is suggested.
     """
-    if name not in MODELS:
-        raise ConfigError(f"no model '{name}'{nearest(name, MODELS)}")
-    return MODELS[name]
+    return MODELS.find(name)

@@ -1,0 +1,82 @@
+"""A base for models that are trained in one phase: two methods to write, defaults for all else."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from magnet.seeds import derive
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import nn
+
+    from magnet.states import State
+    from magnet.train.config import TrainConfig
+    from magnet.train.task import Batch, Terms
+
+__all__ = ["OnePhaseTask"]
+
+
+class OnePhaseTask(ABC):
+    """Drives a model that is trained in one phase; see :class:`magnet.train.Task` for what each member is for.
+
+    A subclass writes :meth:`step` and :meth:`state`, and overrides what it does differently.
+
+    Args:
+        train: Epochs, batches and stopping; its learning rate is that of all parameters.
+        make: Makes the network. Its weights depend on ``seed`` alone: torch's own generator is seeded for the call and
+            put back after it.
+        seed: Of the weights.
+    """
+
+    stage = "training"
+    delivers = True
+    may_stop = True
+    max_epochs: int | None = None
+    negatives = 0
+
+    def __init__(self, train: TrainConfig, make: Callable[[], nn.Module], *, seed: int) -> None:
+        self.train = train
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derive(seed, "weights"))
+            self.module = make()
+
+    @abstractmethod
+    def step(self, batch: Batch) -> Terms:
+        """The loss of one batch."""
+
+    @abstractmethod
+    def state(self) -> State:
+        """What predicts, from the weights as they are; called without gradients being recorded."""
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """All parameters at one rate, without decay."""
+        parameters = list(self.module.parameters())
+        return [{"params": parameters, "lr": self.train.learning_rate, "weight_decay": 0.0}]
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Put the network into training mode; nothing is drawn."""
+        self.module.train()
+
+    def end_epoch(self) -> dict[str, Any]:
+        """Nothing to log beside the loss."""
+        return {"stage": self.stage}
+
+    def facts(self) -> dict[str, Any]:
+        """Nothing to tell beside the scores."""
+        return {}
+
+    def advance(self) -> bool:
+        """There is no second phase."""
+        return False
+
+    def progress(self) -> dict[str, Any]:
+        """Nothing beside the weights."""
+        return {}
+
+    def restore(self, progress: dict[str, Any]) -> None:  # noqa: B027 - a default, not a gap
+        """Nothing to take up."""
