@@ -4,21 +4,51 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from magnet import data, errors, graph, synthetic
+    from magnet import data, errors, graph, synthetic, testing
     from magnet._core import __version__
     from magnet.api import EASE, LightGCN, Magnet, Popularity, Recommender, load
+    from magnet.config import Config
     from magnet.data import Dataset
+    from magnet.data.readers import register_reader
     from magnet.engine import Trainer
-    from magnet.evaluate import Evaluation
+    from magnet.errors import MagnetError
+    from magnet.evaluate import Evaluation, register_metric
+    from magnet.models.registry import register
     from magnet.runtime import set_num_threads
+    from magnet.states import register_state
     from magnet.train.config import TrainConfig
+
+# Importing torch takes seconds, and `magnet --help` needs none of it: a name is imported when it is first used.
+_HOMES = {
+    "Config": "magnet.config",
+    "Dataset": "magnet.data",
+    "EASE": "magnet.api",
+    "Evaluation": "magnet.evaluate",
+    "LightGCN": "magnet.api",
+    "Magnet": "magnet.api",
+    "MagnetError": "magnet.errors",
+    "Popularity": "magnet.api",
+    "Recommender": "magnet.api",
+    "TrainConfig": "magnet.train.config",
+    "Trainer": "magnet.engine",
+    "__version__": "magnet._core",
+    "load": "magnet.api",
+    "register": "magnet.models.registry",
+    "register_metric": "magnet.evaluate",
+    "register_reader": "magnet.data.readers",
+    "register_state": "magnet.states",
+    "set_num_threads": "magnet.runtime",
+}
+_MODULES = ("data", "errors", "graph", "synthetic", "testing")
 
 __all__ = [
     "EASE",
+    "Config",
     "Dataset",
     "Evaluation",
     "LightGCN",
     "Magnet",
+    "MagnetError",
     "Popularity",
     "Recommender",
     "TrainConfig",
@@ -28,28 +58,14 @@ __all__ = [
     "errors",
     "graph",
     "load",
+    "register",
+    "register_metric",
+    "register_reader",
+    "register_state",
     "set_num_threads",
     "synthetic",
+    "testing",
 ]
-
-# Importing torch takes seconds, and `magnet --help` needs none of it: a name is imported when it is first used.
-_HOMES = {
-    "EASE": "magnet.api",
-    "Dataset": "magnet.data",
-    "Evaluation": "magnet.evaluate",
-    "LightGCN": "magnet.api",
-    "Magnet": "magnet.api",
-    "Popularity": "magnet.api",
-    "Recommender": "magnet.api",
-    "TrainConfig": "magnet.train.config",
-    "Trainer": "magnet.engine",
-    "__version__": "magnet._core",
-    "load": "magnet.api",
-    "set_num_threads": "magnet.runtime",
-}
-
-
-_MODULES = ("data", "errors", "graph", "synthetic")
 
 
 def __getattr__(name: str) -> Any:

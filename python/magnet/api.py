@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Self
 
 from magnet.answers import Answers
 from magnet.engine import Trainer
-from magnet.errors import DataError, MagnetError
-from magnet.evaluate import evaluate
+from magnet.errors import ConfigError, DataError, MagnetError, RunError
+from magnet.evaluate import DEFAULT_KS, DEFAULT_METRICS, evaluate
 from magnet.explain import ModelExplanation, PairExplanation, explain_model, explain_pair
-from magnet.models.registry import find_model
+from magnet.models.registry import MODELS, find_model
 from magnet.run.folder import RunContents, RunDescription, RunFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable
+    from collections.abc import Hashable, Iterable, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -23,30 +24,55 @@ if TYPE_CHECKING:
 
     from magnet.answers import Unknown
     from magnet.data import Dataset
-    from magnet.evaluate import Evaluation
+    from magnet.evaluate import Evaluation, Metric
 
-__all__ = ["EASE", "LightGCN", "Magnet", "Popularity", "Recommender", "load"]
+__all__ = ["EASE", "LightGCN", "Magnet", "Popularity", "Recommender", "load", "make"]
+
+
+# The class of each model that has one.
+_CLASSES: dict[str, type[Recommender]] = {}
 
 
 class Recommender:
     """A model that is fitted to a data set and answers by the user's own ids.
 
-    Use one of its subclasses, which fix the model: :class:`Magnet`, :class:`LightGCN`, :class:`EASE`,
-    :class:`Popularity`.
+    :class:`Magnet`, :class:`LightGCN`, :class:`EASE` and :class:`Popularity` are the same with the model's name fixed.
 
     Args:
+        model: Name of a model, one of Magnet's own or one that was registered (:func:`magnet.register`). A subclass may
+            fix it as its attribute ``name``.
         seed: Of the weights and of every draw in training.
         **config: The model's settings; parts are mappings, such as ``train={"epochs": 20}``.
 
     Raises:
-        ConfigError: If a setting is unknown or out of range.
+        ConfigError: If there is no such model, or a setting is unknown or out of range.
+
+    Example:
+        >>> import magnet
+        >>> data = magnet.synthetic.generate("tiny").dataset
+        >>> magnet.Recommender("ease", regularization=50.0).fit(data)
+        Recommender('ease', regularization=50.0): 240 users x 160 items, valid/strict recall@20 0.4355
     """
 
-    name: ClassVar[str]
+    name: str
 
-    def __init__(self, *, seed: int = 0, **config: Any) -> None:
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "name" in cls.__dict__:
+            # The first class of a model is the one that load() gives back.
+            _CLASSES.setdefault(cls.name, cls)
+
+    def __init__(self, model: str | None = None, /, *, seed: int = 0, **config: Any) -> None:
+        fixed = getattr(type(self), "name", None)
+        name = fixed if model is None else model
+        if name is None:
+            raise ConfigError(f"name a model, such as Recommender('ease'); there are {', '.join(MODELS)}")
+        if fixed is not None and name != fixed:
+            raise ConfigError(f"{type(self).__name__} is the model {fixed!r}, and {name!r} was asked for")
+        self.name = name
         self.seed = seed
-        self.config = find_model(self.name).config.build(config, where=type(self).__name__)
+        where = type(self).__name__ if fixed is not None else name
+        self.config = find_model(name).config.build(config, where=where)
         self._description: RunDescription | None = None
         self._contents: RunContents | None = None
 
@@ -83,6 +109,20 @@ class Recommender:
             progress=progress,
         ).fit()
         return self
+
+    def __repr__(self) -> str:
+        default = find_model(self.name).config.build().resolved()
+        changed = _changed(self.config.resolved(), default)
+        arguments = [f"{key}={value!r}" for key, value in changed.items()]
+        if self.seed:
+            arguments.append(f"seed={self.seed}")
+        fixed = getattr(type(self), "name", None)
+        if fixed is None:
+            arguments.insert(0, repr(self.name))
+        text = f"{type(self).__name__}({', '.join(arguments)})"
+        if self._contents is None:
+            return f"{text}: not fitted"
+        return f"{text}: {self._contents.summary()}"
 
     def receive(self, description: RunDescription, contents: RunContents) -> None:
         """Take a trained model; what the trainer and :func:`load` call."""
@@ -167,13 +207,23 @@ class Recommender:
         """
         return self._answers.score(users, items)
 
-    def evaluate(self, dataset: Dataset, part: str = "test", *, protocol: str = "strict") -> Evaluation:
+    def evaluate(
+        self,
+        dataset: Dataset,
+        part: str = "test",
+        *,
+        protocol: str = "strict",
+        ks: Sequence[int] = DEFAULT_KS,
+        metrics: Sequence[str | Metric] = DEFAULT_METRICS,
+    ) -> Evaluation:
         """Measure the fitted model on a held-out part of the data it was trained on.
 
         Args:
             dataset: The same data.
             part: ``valid`` or ``test``.
             protocol: ``strict`` or ``mmrec``; they differ in what is masked and who counts.
+            ks: Cut-offs.
+            metrics: Names of registered metrics, or functions as :func:`magnet.register_metric` takes them.
 
         Returns:
             Averages and per-user values, see :class:`magnet.Evaluation`.
@@ -186,7 +236,7 @@ class Recommender:
                 f"{dataset.name} is not the data this model was trained on: their content differs; fit again, or "
                 "evaluate on the data of the training"
             )
-        return evaluate(self.contents.state, dataset, part, protocol=protocol)
+        return evaluate(self.contents.state, dataset, part, protocol=protocol, ks=ks, metrics=metrics)
 
     def explain(self, user: Hashable = None, item: Hashable = None) -> PairExplanation | ModelExplanation:
         """Explain one score, or without arguments the model as a whole.
@@ -251,16 +301,63 @@ class Popularity(Recommender):
     name = "popularity"
 
 
-def load(folder: str | Path) -> Recommender:
-    """Load a run folder.
+def make(name: str, /, *, seed: int = 0, **config: Any) -> Recommender:
+    """A model by its name: an instance of the model's own class where it has one, such as :class:`EASE`.
 
     Raises:
-        RunError: If there is none, or it is damaged, unfinished or newer than this version.
+        ConfigError: If there is no such model, or a setting is unknown or out of range.
+    """
+    cls = _CLASSES.get(name)
+    return Recommender(name, seed=seed, **config) if cls is None else cls(seed=seed, **config)
+
+
+def load(folder: str | Path, *, allow: str | Iterable[str] = ()) -> Recommender:
+    """Load a run folder.
+
+    Args:
+        folder: Of a finished run.
+        allow: Modules that may be imported to find the run's model, if it is not one of Magnet's own. The folder names
+            the module that it needs; nothing that it names is imported unless it stands here.
+
+    Raises:
+        RunError: If there is none, it is damaged, unfinished or newer than this version, or its model is not
+            registered; the text names the module to import.
     """
     run = RunFolder.open(folder)
     description = run.description
-    classes = {cls.name: cls for cls in (Magnet, LightGCN, EASE, Popularity)}
-    find_model(description.model)
-    model = classes[description.model](seed=description.seed, **description.config)
+    if description.model not in MODELS:
+        _import_model(description, run.path, {allow} if isinstance(allow, str) else set(allow))
+    model = make(description.model, seed=description.seed, **description.config)
     model.receive(description, run.load())
     return model
+
+
+def _import_model(description: RunDescription, path: Path, allowed: set[str]) -> None:
+    module = description.module
+    if module is not None and module in allowed:
+        try:
+            import_module(module)
+        except ImportError as error:
+            raise RunError(
+                f"{path}: its model '{description.model}' needs the module {module!r}: {error}"
+            ) from error
+    if description.model in MODELS:
+        return
+    if module is None or module == "__main__":
+        where = "a script or notebook registered it; run the same magnet.register call first"
+    else:
+        where = f"import {module} first, which registers it, or pass allow={module!r}"
+    raise RunError(f"{path}: made by the model '{description.model}', which is not registered here; {where}")
+
+
+def _changed(values: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
+    """What differs from the defaults, parts as mappings of what differs in them."""
+    out: dict[str, Any] = {}
+    for key, value in values.items():
+        default = defaults.get(key)
+        if isinstance(value, dict) and isinstance(default, dict):
+            if inner := _changed(value, default):
+                out[key] = inner
+        elif value != default:
+            out[key] = value
+    return out

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Protocol
 
 from magnet.errors import ConfigError, RunError
@@ -130,8 +130,8 @@ class Trainer:
         description = self._description()
         run = self._open(description)
         facts: dict[str, Any] = {}
-        if self.entry.solve is not None:
-            state = self.entry.solve(self.dataset, self.config)
+        if self.entry.fit is not None:
+            state = self.entry.fit(self.dataset, self.config, seed=self.model.seed)
         else:
             state, facts = self._train(run)
         found = self.evaluator(state)
@@ -166,7 +166,8 @@ class Trainer:
             content_hash=self.dataset.content_hash,
             protocol=self.protocol,
             seed=self.model.seed,
-            source=None if source is None else asdict(source),
+            source=None if source is None else source.to_json(),
+            module=None if self.entry.module.startswith("magnet.") else self.entry.module,
         )
 
     def _open(self, description: RunDescription) -> RunFolder | None:
@@ -178,8 +179,11 @@ class Trainer:
         if not self.resume:
             return RunFolder.create(self.folder, description, overwrite=self.overwrite)
         run = RunFolder.open(self.folder, unfinished=True)
+        # Settings that the run does not know yet have their defaults.
+        config = self.entry.config.build(run.description.config, where=str(run.path)).resolved()
+        there = dataclasses.replace(run.description, config=config)
         for what in ("model", "config", "content_hash", "protocol", "seed"):
-            was, now = getattr(run.description, what), getattr(description, what)
+            was, now = getattr(there, what), getattr(description, what)
             if was != now:
                 raise RunError(
                     f"{run.path}: cannot resume, its {what} differs from the one asked for: {was!r} there, {now!r} "

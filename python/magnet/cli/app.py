@@ -1,9 +1,12 @@
 """The verbs put together, and what becomes of an error: one message and an exit code."""
 
 import errno
+import importlib
+import importlib.util
 import os
 import sys
 import warnings
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -76,11 +79,50 @@ def _root(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
+    imports: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--import",
+            metavar="MODULE",
+            help="Import a module or a .py file first, which registers models, readers or more; repeatable.",
+        ),
+    ] = None,
 ) -> None:
     """Multimodal recommendation with a mixture of graph experts.
 
     Exit codes: 0 done, 1 the input was at fault, 2 the command line was at fault, 130 interrupted.
     """
+    for name in imports or []:
+        import_named(name)
+
+
+def import_named(name: str) -> None:
+    """Import a module by its name, or a file of Python by its path.
+
+    Raises:
+        ConfigError: If it is not there, or its import fails.
+    """
+    path = Path(name).expanduser()
+    try:
+        if path.suffix != ".py":
+            # As python -m does: modules of the folder one stands in are found.
+            sys.path.insert(0, str(Path.cwd()))
+            importlib.import_module(name)
+            return
+        if not path.is_file():
+            raise ConfigError(f"--import {name}: no such file")
+        if path.stem in sys.modules:
+            raise ConfigError(f"--import {name}: there is a module {path.stem!r} already; rename the file")
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[path.stem] = module
+        spec.loader.exec_module(module)
+    except MagnetError:
+        raise
+    except Exception as error:
+        raise ConfigError(f"--import {name}: cannot be imported: {type(error).__name__}: {error}") from error
 
 
 def _warn(message: Warning | str, *_: Any, **__: Any) -> None:

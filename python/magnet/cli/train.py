@@ -22,6 +22,7 @@ from magnet.cli.options import (
     set_threads,
 )
 from magnet.cli.terminal import complain, print_json, printer
+from magnet.models.registry import MODELS
 
 if TYPE_CHECKING:
     from magnet.api import Recommender
@@ -40,7 +41,10 @@ def train(
     model: Annotated[
         str,
         typer.Option(
-            "--model", metavar="NAME", help="magnet, lightgcn, ease or popularity.", show_default=False
+            "--model",
+            metavar="NAME",
+            help=f"{', '.join(MODELS.own)}, or one that is registered.",
+            show_default=False,
         ),
     ],
     out: Annotated[
@@ -103,7 +107,7 @@ def make_model(name: str, *, seed: int, config: Path | None, settings: list[str]
     Raises:
         ConfigError: If there is no such model, or a setting is unknown or out of range; it says where.
     """
-    from magnet.api import Recommender
+    from magnet.api import make
     from magnet.config import merge_settings, read_toml
     from magnet.models.registry import find_model
 
@@ -114,8 +118,7 @@ def make_model(name: str, *, seed: int, config: Path | None, settings: list[str]
         entry.config.build(values, where=str(config))
     values = merge_settings(values, settings)
     entry.config.build(values, where="--set")
-    (cls,) = (cls for cls in Recommender.__subclasses__() if cls.name == name)
-    return cls(seed=seed, **values)
+    return make(name, seed=seed, **values)
 
 
 def _document(model: "Recommender", out: Path, seconds: float) -> dict[str, Any]:

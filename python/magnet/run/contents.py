@@ -40,6 +40,7 @@ class RunDescription:
         seed: Of everything random.
         source: Where the data can be read again (path, split, modalities…), None if they came from memory.
         versions: Of what the result depends on.
+        module: The module that registers the model; None for a model of Magnet's own.
     """
 
     model: str
@@ -49,10 +50,14 @@ class RunDescription:
     seed: int
     source: Mapping[str, Any] | None = None
     versions: Mapping[str, str] = field(default_factory=versions)
+    module: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """JSON-ready data, the attributes by name."""
-        return asdict(self)
+        """JSON-ready data, the attributes by name; ``module`` only where there is one."""
+        values = asdict(self)
+        if self.module is None:
+            del values["module"]
+        return values
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any], path: Path) -> Self:
@@ -62,13 +67,13 @@ class RunDescription:
             RunError: If a key is missing.
         """
         names = [known.name for known in fields(cls)]
-        missing = [name for name in names if name not in values]
+        missing = [name for name in names if name not in values and name != "module"]
         if missing:
             raise RunError(f"{path}: damaged, the key '{missing[0]}' is missing")
-        return cls(**{name: values[name] for name in names})
+        return cls(**{name: values[name] for name in names if name in values})
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class RunContents:
     """What a finished run knows.
 
@@ -99,6 +104,19 @@ class RunContents:
     facts: dict[str, Any] = field(default_factory=dict)
     content: dict[str, Tensor] = field(default_factory=dict)
     events: list[dict[str, Any]] = field(default_factory=list)
+
+    def summary(self) -> str:
+        """Sizes, results and epochs in one line."""
+        said = [f"{len(self.user_ids):,} users x {len(self.item_ids):,} items"]
+        if self.events:
+            said.append(f"{len(self.events):,} epochs")
+        for name, found in self.metrics.items():
+            value = found.get("metrics", {}).get("recall@20")
+            said += [] if value is None else [f"{name} recall@20 {value:.4f}"]
+        return ", ".join(said)
+
+    def __repr__(self) -> str:
+        return f"RunContents of {type(self.state).__name__}: {self.summary()}"
 
     @property
     def popularity(self) -> NDArray[np.int64]:

@@ -44,6 +44,11 @@ class RunFolder:
         self.path = path
         self.description = description
 
+    def __repr__(self) -> str:
+        state = "finished" if self.finished else "unfinished"
+        d = self.description
+        return f"RunFolder '{self.path}': {d.model}, seed {d.seed}, protocol '{d.protocol}', {state}"
+
     @classmethod
     def create(cls, path: str | Path, description: RunDescription, *, overwrite: bool = False) -> Self:
         """Make a new run folder.
