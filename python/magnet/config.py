@@ -5,15 +5,16 @@ from __future__ import annotations
 import copy
 import json
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from magnet.errors import ConfigError, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
 __all__ = ["Config", "merge_settings", "read_toml"]
 
@@ -22,6 +23,18 @@ class Config(BaseModel):
     """A frozen record of settings. Parts nest; a part's class stands beside the code that it configures."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _over_defaults(cls, values: Any) -> Any:
+        """Lay the values of a part over its default here, which may differ from that of the part's own class."""
+        if not isinstance(values, Mapping):
+            return values
+        laid = dict(values)
+        for name, field in cls.model_fields.items():
+            if isinstance(field.default, Config) and isinstance(laid.get(name), Mapping):
+                laid[name] = _merged(field.default.model_dump(), laid[name])
+        return laid
 
     @classmethod
     def build(cls, values: Mapping[str, Any] | None = None, *, where: str = "configuration") -> Self:
@@ -43,6 +56,16 @@ class Config(BaseModel):
     def resolved(self) -> dict[str, Any]:
         """Every value, defaults included, as JSON-compatible data."""
         return self.model_dump(mode="json")
+
+
+def _merged(base: dict[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in values.items():
+        inner = merged.get(key)
+        if isinstance(inner, dict) and isinstance(value, Mapping):
+            value = _merged(inner, value)
+        merged[key] = value
+    return merged
 
 
 def _describe(cls: type[BaseModel], problem: dict[str, Any], where: str) -> str:

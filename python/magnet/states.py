@@ -217,11 +217,8 @@ def register_state(kind: str, state: type[Any], *, replace: bool = False) -> Non
     Raises:
         ConfigError: If the name is taken, or the class lacks a method.
     """
-    lacking = [
-        name
-        for name in ("shape", "scores", "to_tensors", "from_tensors")
-        if not hasattr(state, name) and name not in getattr(state, "__annotations__", {})
-    ]
+    # An instance may set its shape itself.
+    lacking = [name for name in ("scores", "to_tensors", "from_tensors") if not hasattr(state, name)]
     if lacking:
         raise ConfigError(
             f"state {kind!r}: {state.__name__} has no {', no '.join(lacking)}; see magnet.states.Scorer"
