@@ -12,6 +12,7 @@ from magnet.errors import ConfigError, DataError, MagnetError, RunError
 from magnet.evaluate import DEFAULT_KS, DEFAULT_METRICS, evaluate
 from magnet.explain import ModelExplanation, PairExplanation, explain_model, explain_pair
 from magnet.models.registry import MODELS, find_model
+from magnet.run.contents import check_contents
 from magnet.run.folder import RunContents, RunDescription, RunFolder
 
 if TYPE_CHECKING:
@@ -263,8 +264,9 @@ class Recommender:
         """Write a run folder that predicts without the training data.
 
         Raises:
-            RunError: If the folder exists and ``overwrite`` is not given, or an id cannot be kept.
+            RunError: If the folder exists and ``overwrite`` is not given, or an id or the state cannot be kept.
         """
+        check_contents(self.contents)
         RunFolder.create(folder, self.description, overwrite=overwrite).finish(self.contents)
 
 

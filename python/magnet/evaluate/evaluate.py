@@ -107,11 +107,17 @@ def evaluate(
         metrics: Names of registered metrics, or functions as :func:`magnet.register_metric` takes them.
 
     Raises:
-        DataError: If the part or protocol is unknown, a cut-off is out of range, or nobody can be evaluated.
+        DataError: If the state is of another shape than the data, the part or protocol is unknown, a cut-off is out
+            of range, or nobody can be evaluated.
         ConfigError: If there is no metric of a name.
     """
     checked_part, checked_protocol = _choose("part", part, Part), _choose("protocol", protocol, Protocol)
     _check_ks(ks)
+    if tuple(state.shape) != (dataset.n_users, dataset.n_items):
+        raise DataError(
+            f"{dataset.name}: the {type(state).__name__} scores {state.shape[0]} users and {state.shape[1]} items, the "
+            f"data have {dataset.n_users} and {dataset.n_items}"
+        )
     held_out = dataset.part(checked_part)
     if not held_out.nnz:
         raise DataError(f"{dataset.name}: part '{part}' has no interactions, so there is nothing to evaluate")

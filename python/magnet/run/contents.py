@@ -10,7 +10,7 @@ import torch
 from scipy.sparse import csr_array
 from torch import Tensor
 
-from magnet.errors import RunError
+from magnet.errors import DataError, RunError
 from magnet.files import read_json, read_tensors, write_json, write_tensors
 from magnet.run.events import read_events, write_events
 from magnet.run.ids import decode_ids, encode_ids
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from magnet.states import State
 
-__all__ = ["RunContents", "RunDescription", "read_contents", "write_contents"]
+__all__ = ["RunContents", "RunDescription", "check_contents", "read_contents", "write_contents"]
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ def write_contents(folder: Path, contents: RunContents) -> None:
         "items": encode_ids(contents.item_ids, of="item"),
         "titles": contents.titles,
     }
-    tensors, meta = to_tensors(contents.state)
+    tensors, meta = _state_tensors(contents.state)
     write_json(folder / "ids.json", ids)
     write_tensors(folder / "state.safetensors", tensors)
     write_json(folder / "state.json", meta)
@@ -148,6 +148,24 @@ def write_contents(folder: Path, contents: RunContents) -> None:
     write_tensors(folder / "content.safetensors", contents.content)
     write_events(folder / "events.jsonl", contents.events)
     write_json(folder / "metrics.json", contents.metrics)
+
+
+def check_contents(contents: RunContents) -> None:
+    """Refuse, before anything is written, what a run folder cannot keep.
+
+    Raises:
+        RunError: If an id or the state is of a kind that cannot be kept.
+    """
+    encode_ids(contents.user_ids, of="user")
+    encode_ids(contents.item_ids, of="item")
+    _state_tensors(contents.state)
+
+
+def _state_tensors(state: State) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    try:
+        return to_tensors(state)
+    except DataError as error:
+        raise RunError(str(error)) from None
 
 
 def read_contents(folder: Path) -> RunContents:
