@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["clocked", "part"]
+__all__ = ["clocked", "timed"]
 
 _seconds: ContextVar[dict[str, float] | None] = ContextVar("seconds", default=None)
 
 
 @contextmanager
-def part(name: str) -> Iterator[None]:
+def timed(name: str) -> Iterator[None]:
     """Call what is done inside by a name; costs nothing to speak of unless a clock runs."""
     seconds = _seconds.get()
     if seconds is None:
@@ -32,7 +32,7 @@ def clocked() -> Iterator[dict[str, float]]:
     """Add up, by name, the seconds that parts take inside the context, in this thread.
 
     Example:
-        >>> with clocked() as seconds, part("loss"):
+        >>> with clocked() as seconds, timed("loss"):
         ...     pass
         >>> list(seconds)
         ['loss']

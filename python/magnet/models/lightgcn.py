@@ -97,11 +97,11 @@ class LightGCNTask:
         n = self.n_users
         at = torch.cat([batch.users, n + batch.positives, n + batch.negatives])
         u, i, j = take_rows(z, at).chunk(3)
-        parts = {"ranking": bpr((u * i).sum(-1), (u * j).sum(-1))}
+        named = {"ranking": bpr((u * i).sum(-1), (u * j).sum(-1))}
         if self.config.l2:
             rows = take_rows(self.model.embeddings, at)
-            parts["l2"] = self.config.l2 * embedding_penalty(rows, pairs=len(batch.users))
-        return Terms(torch.stack(list(parts.values())).sum(), parts)
+            named["l2"] = self.config.l2 * embedding_penalty(rows, pairs=len(batch.users))
+        return Terms(torch.stack(list(named.values())).sum(), named)
 
     def end_epoch(self) -> dict[str, Any]:
         """Nothing beside the loss."""

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from pydantic import Field
 
-from magnet.clock import part
+from magnet.clock import timed
 from magnet.config import Config
 from magnet.models.graphs import GraphConfig, build_graphs, full_views, model_inputs, thinned_views
 from magnet.nn.controller import Controller, ControllerConfig, statistics
@@ -188,11 +188,11 @@ class MagnetTask:
     def step(self, batch: Batch) -> Terms:
         """The loss of one batch."""
         config = self.config
-        with part("propagation"):
+        with timed("propagation"):
             z: Tensor = self.rest if self.rest is not None else self.model.behaviour(self.views)
         users, positives, negatives, seen = batch
         positive, negative = self._backbone_scores(z, batch)
-        parts: dict[str, Tensor] = {}
+        named: dict[str, Tensor] = {}
         if self.mixing:
             weights = self.controller.weights()
             mixture = self.model(
@@ -201,17 +201,17 @@ class MagnetTask:
             positive = positive + config.mixture_weight * mixture.positive
             negative = negative + config.mixture_weight * mixture.negative
             sums = summarise(mixture.routing)
-            parts |= routing_terms(mixture.routing, mixture.logits, weights, sums.loads)
-            parts |= self._contrast(z, positives, mixture.content.cues, mixture.content.present)
+            named |= routing_terms(mixture.routing, mixture.logits, weights, sums.loads)
+            named |= self._contrast(z, positives, mixture.content.cues, mixture.content.present)
             self.sums.append(sums)
         ranking = bpr(positive, negative) if seen is None else sampled_softmax(positive, negative, seen)
-        parts = {"ranking": ranking, **parts}
+        named = {"ranking": ranking, **named}
         if config.loss.l2 and not self.resting:
             e, n = self.model.behaviour.embeddings, self.model.n_users
             drawn = [users, n + positives] + ([n + negatives] if seen is None else [])
             # One gather has one dense gradient; three have three, and their sums.
-            parts["l2"] = config.loss.l2 * embedding_penalty(take_rows(e, torch.cat(drawn)), pairs=len(users))
-        return Terms(torch.stack(list(parts.values())).sum(), parts)
+            named["l2"] = config.loss.l2 * embedding_penalty(take_rows(e, torch.cat(drawn)), pairs=len(users))
+        return Terms(torch.stack(list(named.values())).sum(), named)
 
     def _backbone_scores(self, z: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         n = self.model.n_users
@@ -269,7 +269,7 @@ class MagnetTask:
             "modalities": list(self.graphs.lifts),
             "lifts": self.graphs.lifts,
             "graph_weights": self.graphs.weights,
-            "experts": self.model.experts.describe(self.cues),
+            "experts": self.model.experts.roles_and_weights(self.cues),
             "top_k": self.top_k or self.controller.n_experts,
             "router": self.config.router.kind,
         }

@@ -8,7 +8,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from magnet.clock import part
+from magnet.clock import timed
 from magnet.config import Config
 from magnet.nn.behaviour import BehaviourConfig, BehaviourEncoder
 from magnet.nn.content import Content, ContentConfig, ContentEncoder, profiles
@@ -116,7 +116,7 @@ class MagnetModel(nn.Module):
     def encode_content(self, inputs: Inputs) -> Content:
         """Content cues of all items."""
         embeddings = self.behaviour.embeddings[self.n_users :]
-        with part("content cues"):
+        with timed("content cues"):
             content: Content = self.content(inputs.features, inputs.present, embeddings, inputs.content_graph)
         return content
 
@@ -143,11 +143,11 @@ class MagnetModel(nn.Module):
             top_k: Experts to keep; 0 keeps all.
         """
         content = self.encode_content(inputs)
-        with part("profiles"):
+        with timed("profiles"):
             history = inputs.interactions.rows(users, without=positives)
             profile, has = self._profiles(content, history)
         n = len(users)
-        with part("experts"):
+        with timed("experts"):
             # Each distinct item passes through the experts once, and users beside them.
             ids, place = distinct(torch.cat([positives, negatives]), self.n_items)
             at_positive, at_negative = place[:n], place[n:]
@@ -157,7 +157,7 @@ class MagnetModel(nn.Module):
             mixes = self.experts.mixes(self.experts.project(_with_behaviour(cues, degree, present)))
             on_user, on_item = mixes.on[:n], mixes.on[n:]  # (B, E), (n, E)
 
-        with part("router"):
+        with timed("router"):
             user_side = self._user_side(users, inputs, profile, has, on_user, left_out=1)
             # Each distinct item once, as a positive and as a negative.
             own, at_own = distinct(at_positive, len(ids))

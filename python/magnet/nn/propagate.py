@@ -114,7 +114,7 @@ def multiply(graph: Graph, x: Tensor) -> Tensor:
         [[6.0], [0.0]]
     """
     _check(graph, x, planes=True)
-    return sparse.multiply(graph.forward, graph.backward, x)
+    return sparse.spmm(graph.forward, graph.backward, x)
 
 
 def propagate_mean(graph: Graph, x: Tensor, layers: int, *, storage: torch.dtype = torch.float32) -> Tensor:
@@ -145,7 +145,7 @@ def propagate_mean(graph: Graph, x: Tensor, layers: int, *, storage: torch.dtype
         raise DataError(f"the number of layers must be at least 0, got {layers}")
     if storage not in (torch.float32, torch.bfloat16):
         raise DataError(f"expected storage torch.float32 or torch.bfloat16, got {storage}")
-    return sparse.propagate_mean(graph.forward, graph.backward, x, layers, storage == torch.bfloat16)
+    return sparse.spmm_mean(graph.forward, graph.backward, x, layers, storage == torch.bfloat16)
 
 
 def _check(graph: Graph, x: Tensor, planes: bool = False) -> None:

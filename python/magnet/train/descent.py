@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from magnet.clock import part
+from magnet.clock import timed
 from magnet.errors import TrainingError
 from magnet.train.average import WeightAverage
 
@@ -45,18 +45,18 @@ class Descent:
         Raises:
             TrainingError: If the loss is NaN or infinite; the weights are as they were.
         """
-        with part("forward"):
+        with timed("forward"):
             terms = self.task.step(batch)
         if not torch.isfinite(terms.total):
-            bad = [name for name, value in terms.parts.items() if not torch.isfinite(value)]
+            bad = [name for name, value in terms.named.items() if not torch.isfinite(value)]
             raise TrainingError(
                 f"the loss is {terms.total.detach().item()} at {where} ({', '.join(bad)}); the last good checkpoint is "
                 "kept. A lower learning rate, or features of a sane scale, usually helps"
             )
-        with part("backward"):
+        with timed("backward"):
             self.optimizer.zero_grad(set_to_none=True)
             terms.total.backward()  # type: ignore[no-untyped-call]
-        with part("optimiser"):
+        with timed("optimiser"):
             self.optimizer.step()
             self.average.update()
-        return {name: value.detach().item() for name, value in (("loss", terms.total), *terms.parts.items())}
+        return {name: value.detach().item() for name, value in (("loss", terms.total), *terms.named.items())}

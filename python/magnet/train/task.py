@@ -22,10 +22,10 @@ class Batch(NamedTuple):
 
 
 class Terms(NamedTuple):
-    """The loss of a batch: the sum that is minimised, and its weighted parts by name."""
+    """The loss of a batch: the sum that is minimised, and the weighted terms it is made of, by name."""
 
     total: Tensor
-    parts: dict[str, Tensor]
+    named: dict[str, Tensor]
 
 
 class Task(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from torch.utils.flop_counter import FlopCounterMode
 
-from magnet.clock import clocked, part
+from magnet.clock import clocked, timed
 from magnet.models.magnet import MagnetConfig, MagnetTask
 from magnet.roofline.cost import Cost, Op, Shapes, dots, gather, matmul, pointwise, sparse, step_costs
 from magnet.roofline.steps import Rates, StepTimes, shapes_of
@@ -124,13 +124,13 @@ def test_the_roofline_is_arithmetic_and_then_traffic():
 
 
 def test_parts_are_added_up_by_name_only_while_a_clock_runs():
-    with part("before"):
+    with timed("before"):
         pass
     with clocked() as seconds:
         for _ in range(2):
-            with part("a"), part("b"):
+            with timed("a"), timed("b"):
                 pass
-    with part("after"):
+    with timed("after"):
         pass
     assert set(seconds) == {"a", "b"}
     assert seconds["a"] >= seconds["b"] > 0
