@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from magnet.errors import ConfigError, RunError
 from magnet.evaluate import Evaluation, evaluate
-from magnet.models.graphs import unit_rows
+from magnet.models.graphs import unit_features
 from magnet.models.registry import find_model
 from magnet.run.events import EventLog, read_events
 from magnet.run.folder import RunContents, RunDescription, RunFolder
@@ -136,7 +136,7 @@ class Trainer:
             state, facts = self._train(run)
         found = self.evaluator(state)
         content = {
-            name: unit_rows(modality, EXPLAINED_WIDTH).half()
+            name: unit_features(modality, EXPLAINED_WIDTH).half()
             for name, modality in self.dataset.modalities.items()
         }
         contents = RunContents(

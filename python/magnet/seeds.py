@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-__all__ = ["derive", "numpy_generator", "torch_generator"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["derive", "numpy_generator", "seeded", "torch_generator"]
 
 
 def derive(seed: int, *purpose: str | int) -> int:
@@ -29,3 +34,30 @@ def numpy_generator(seed: int, *purpose: str | int) -> np.random.Generator:
 def torch_generator(seed: int, *purpose: str | int) -> torch.Generator:
     """A CPU generator of its own for one purpose."""
     return torch.Generator().manual_seed(derive(seed, *purpose))
+
+
+@contextmanager
+def seeded(seed: int, *, module: torch.nn.Module | None = None) -> Iterator[None]:
+    """Seed torch's own generators inside the context, and restore their state at its end.
+
+    These are the generator of the CPU and those of the CUDA devices that ``module`` uses. ``torch.manual_seed`` seeds
+    the generators of all devices, and would leave those changed that nothing restores.
+
+    Args:
+        seed: Any integer in ``[0, 2**64)``.
+        module: Its parameters and buffers say which devices are in use; without one it is the CPU alone.
+
+    Example:
+        >>> with seeded(1):
+        ...     first = torch.rand(())
+        >>> with seeded(1):
+        ...     bool(torch.rand(()) == first)
+        True
+    """
+    tensors = [] if module is None else [*module.parameters(), *module.buffers()]
+    devices = sorted({tensor.get_device() for tensor in tensors if tensor.is_cuda})
+    with torch.random.fork_rng(devices=devices):
+        torch.default_generator.manual_seed(seed)
+        for device in devices:
+            torch.cuda.default_generators[device].manual_seed(seed)
+        yield

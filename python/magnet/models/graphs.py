@@ -40,7 +40,7 @@ __all__ = [
     "full_views",
     "model_inputs",
     "thinned_views",
-    "unit_rows",
+    "unit_features",
 ]
 
 
@@ -163,7 +163,7 @@ def model_inputs(dataset: Dataset, graphs: Graphs, max_width: int) -> Inputs:
     user_degree, item_degree = (torch.from_numpy(d.astype(np.float32)) for d in degrees)
     present = np.stack([m.present for m in dataset.modalities.values()])
     return Inputs(
-        features=[unit_rows(m, max_width) for m in dataset.modalities.values()],
+        features=[unit_features(m, max_width) for m in dataset.modalities.values()],
         present=torch.from_numpy(present),
         user_degree=user_degree,
         item_degree=item_degree,
@@ -172,7 +172,7 @@ def model_inputs(dataset: Dataset, graphs: Graphs, max_width: int) -> Inputs:
     )
 
 
-def unit_rows(modality: Modality, max_width: int) -> Tensor:
+def unit_features(modality: Modality, max_width: int) -> Tensor:
     """Features of unit length in float32, ``(I, min(d_m, max_width))``; missing rows are zero.
 
     Args:

@@ -37,6 +37,10 @@ class Views(NamedTuple):
     augmented: Graph | None  # (U + I, U + I), the same with pseudo edges
     items: Graph | None  # (I, I), content neighbours
 
+    def to(self, device: torch.device | str) -> Views:
+        """The same graphs on another device."""
+        return Views(*(None if graph is None else graph.to(device) for graph in self))
+
 
 class BehaviourEncoder(nn.Module):
     """Users and items from who took what (MAGNET's dual view).
@@ -102,12 +106,12 @@ class _Encode(torch.autograd.Function):
         both, near, n_users, config = ctx.rest
         g = grads[0].contiguous()
         out, *second = (propagate_mean(graph.transposed, g, config.layers) for graph in both)
-        of_gate = None
+        grad_gate = None
         if second:
             share = torch.sigmoid(gate)
             apart = second[0].sub_(out)
             out.addcmul_(apart, share)
-            of_gate = apart.mul_(embeddings).sum(0) * share * (1 - share)
+            grad_gate = apart.mul_(embeddings).sum(0) * share * (1 - share)
         if near is not None:
             out[n_users:].add_(multiply(near.transposed, g[n_users:]), alpha=config.content_weight)
-        return out, of_gate, None, None, None, None
+        return out, grad_gate, None, None, None, None

@@ -11,8 +11,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from magnet.config import Config
-from magnet.nn.ops.dropout import draw_seed
-from magnet.nn.ops.experts import LANES, expert_products, paired_products, parts_of, project, unit_shares
+from magnet.nn.ops.experts import LANES, components_of, expert_products, paired_products, project, unit_shares
 from magnet.nn.ops.gather import distinct, take_rows
 from magnet.nn.ops.unit import unit_rows
 
@@ -62,11 +61,11 @@ class Cues(NamedTuple):
 
 
 class Mixes(NamedTuple):
-    """What each expert takes of which parts, for some users or items."""
+    """What each expert takes of which components, for some users or items."""
 
-    parts: Tensor  # (2C, n, D): the cues, and what each explains of the others
+    components: Tensor  # (2C, n, D): the cues, and what each explains of the others
     coefficients: Tensor  # (P, 2C, S), of each pattern of cues that exist, zero from E on
-    which: Tensor  # (n,), the pattern of each row
+    pattern: Tensor  # (n,), the pattern of each row
     on: Tensor  # (n, E), bool: the defining cues exist
 
 
@@ -154,20 +153,23 @@ class Experts(nn.Module):
         p = self.config.dropout if self.training else 0.0
         # What each cue explains of the others is a product of its own; all else is a weighted sum of cues, whose
         # weights depend on nothing but which cues exist.
-        parts = parts_of(cues.values, self.explained, p=p, seed=draw_seed() if p else 0)
-        patterns, which = _patterns(cues.present)
+        components = components_of(cues.values, self.explained, p=p)
+        patterns, pattern = _patterns(cues.present)
         coefficients, on = self._coefficients(patterns)
-        return Mixes(parts, coefficients, which, on[which])
+        return Mixes(components, coefficients, pattern, on[pattern])
 
     def towers(self, mixes: Mixes) -> Tensor:
         """What :meth:`mixes` stands for, ``(n, E, D)``."""
         if self._unit_shares:
             # Half of the scale on each side: the product of two towers is then the scaled cosine.
-            shares = unit_shares(mixes.parts, mixes.coefficients, mixes.which) * (0.5 * self.log_scale).exp()
+            shares = (
+                unit_shares(mixes.components, mixes.coefficients, mixes.pattern)
+                * (0.5 * self.log_scale).exp()
+            )
         else:
-            shares = take_rows(mixes.coefficients, mixes.which)
+            shares = take_rows(mixes.coefficients, mixes.pattern)
         shares = shares[..., : len(self.templates)].transpose(1, 2)  # (n, E, 2C)
-        x = torch.bmm(shares, mixes.parts.transpose(0, 1))
+        x = torch.bmm(shares, mixes.components.transpose(0, 1))
         if self.config.transform:
             h = x.transpose(0, 1)
             x = x + torch.bmm(
@@ -198,8 +200,10 @@ class Experts(nn.Module):
         """
         if not self.config.transform:
             unit = self._unit_shares
-            parts, coefficients, which, _ = mixes
-            products = expert_products(parts, coefficients, which, items, len(self.templates), unit=unit)
+            components, coefficients, pattern, _ = mixes
+            products = expert_products(
+                components, coefficients, pattern, items, len(self.templates), unit=unit
+            )
             return products * self.log_scale.exp() if unit else products
         towers = self.towers(mixes)
         return paired_products(towers[: len(items)], towers[len(items) :], items)
@@ -231,8 +235,7 @@ class Experts(nn.Module):
                 mixed, explained = torch.lerp(others, y, own), nothing
                 on.append(present.T)
             elif role == "balanced":
-                pairs = list(combinations(range(n_cues), 2))
-                a, b = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+                a, b = torch.triu_indices(n_cues, n_cues, 1, device=present.device)  # in the templates' order
                 mixed, explained = 0.5 * (y[a] + y[b]), nothing[a]
                 on.append(present.T[a] & present.T[b])
             else:
@@ -244,7 +247,7 @@ class Experts(nn.Module):
         return F.pad(coefficients, (0, filled)), torch.cat(on).T
 
     @torch.no_grad()
-    def describe(self, cues: list[str]) -> list[dict[str, Any]]:
+    def roles_and_weights(self, cues: list[str]) -> list[dict[str, Any]]:
         """Role and cue weights of each expert, where every cue exists.
 
         A complementary expert's own cue has the weight 0: what it could say of the others is taken out of them.
@@ -270,10 +273,10 @@ def _patterns(present: Tensor) -> tuple[Tensor, Tensor]:
     powers = 2 ** torch.arange(len(present), device=present.device)
     codes = (present * powers[:, None]).sum(0)
     if len(present) <= TABLED:
-        patterns, which = distinct(codes, 2 ** len(present))
+        patterns, pattern = distinct(codes, 2 ** len(present))
     else:
-        patterns, which = torch.unique(codes, return_inverse=True)
-    return (patterns[:, None] & powers) > 0, which
+        patterns, pattern = torch.unique(codes, return_inverse=True)
+    return (patterns[:, None] & powers) > 0, pattern
 
 
 def _others(cues: Cues) -> tuple[Tensor, Tensor]:

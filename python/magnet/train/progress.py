@@ -58,7 +58,7 @@ class Reporter:
 
     def __call__(self, record: dict[str, Any]) -> None:
         """Show one epoch."""
-        text = describe(record)
+        text = epoch_line(record)
         if self._progress is not None:
             self._progress.update(self._bar, advance=1, text=text)
             if record["stage"] != self._stage or record.get("fired_by"):
@@ -83,7 +83,7 @@ class Reporter:
         self.best = max(self.best, record.get("valid", {}).get("recall@20", -1.0))
 
 
-def describe(record: dict[str, Any]) -> str:
+def epoch_line(record: dict[str, Any]) -> str:
     """One epoch in one line: stage, loss terms, entropy, validation."""
     parts = [record["stage"]]
     parts += [f"{name} {value:.4f}" for name, value in record["terms"].items()]

@@ -161,7 +161,7 @@ def test_projection_keeps_unit_length_and_absence() -> None:
 
 
 def test_cue_weights_are_told_as_they_are_used() -> None:
-    told = {row["name"]: row["cue_weights"] for row in experts().describe(NAMES)}
+    told = {row["name"]: row["cue_weights"] for row in experts().roles_and_weights(NAMES)}
     assert told["dominant/image"]["image"] == pytest.approx(0.775)
     assert sum(told["dominant/image"].values()) == pytest.approx(1.0)
     assert told["balanced/behaviour+text"] == {"behaviour": 0.5, "image": 0.0, "text": 0.5}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from torch.utils.flop_counter import FlopCounterMode
 
-from magnet.clock import clocked, part
+from magnet.clock import clocked
 from magnet.models.magnet import MagnetConfig, MagnetTask
 from magnet.roofline.cost import Cost, Op, Shapes, dots, gather, matmul, pointwise, sparse, step_costs
 from magnet.roofline.steps import Rates, StepTimes, shapes_of
@@ -121,16 +121,3 @@ def test_the_roofline_is_arithmetic_and_then_traffic():
     times = StepTimes("backbone", 1, rates, costs, {"a": 2.0, "b": 3.0}, 6.0)
     assert times.total == Cost(gemm=10, bytes=4)
     assert times.ratio == 3.0
-
-
-def test_parts_are_added_up_by_name_only_while_a_clock_runs():
-    with part("before"):
-        pass
-    with clocked() as seconds:
-        for _ in range(2):
-            with part("a"), part("b"):
-                pass
-    with part("after"):
-        pass
-    assert set(seconds) == {"a", "b"}
-    assert seconds["a"] >= seconds["b"] > 0

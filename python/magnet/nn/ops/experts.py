@@ -1,7 +1,7 @@
-"""Products of experts that are weighted sums of a few parts, without the sums themselves.
+"""Products of experts that are weighted sums of a few components, without the sums themselves.
 
 ``⟨Σ_k a_k x_k, Σ_l b_l y_l⟩ = Σ_kl a_k b_l ⟨x_k, y_l⟩``: all experts of a user and an item share the products of their
-parts. A vector for each expert would be written, read, scaled and differentiated at the speed of memory.
+components. A vector for each expert would be written, read, scaled and differentiated at the speed of memory.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from magnet import _core
 from magnet.nn.ops.buffers import empty
-from magnet.nn.ops.dropout import drop
+from magnet.nn.ops.dropout import draw_seed, drop
 from magnet.nn.ops.gather import take_rows
 from magnet.runtime import follow_torch
 
@@ -23,10 +24,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LANES",
+    "components_of",
     "expert_products",
     "paired_logits",
     "paired_products",
-    "parts_of",
     "project",
     "unit_shares",
 ]
@@ -34,24 +35,30 @@ __all__ = [
 # Numbers of experts stand in vectors of so many.
 LANES = 16
 
-# Squared lengths below this are rounding: the parts are of about unit length, and their products in float32.
+# Squared lengths below this are rounding: the components are of about unit length, and their products in float32.
 SHORTEST = 1e-6
 
 
-def parts_of(cues: Tensor, explained: Tensor, *, p: float, seed: int) -> Tensor:
+def components_of(cues: Tensor, explained: Tensor, *, p: float, seed: int | None = None) -> Tensor:
     """Cues after dropout, and what each of them explains of the others.
 
     Args:
         cues: ``(C, n, D)``, float32.
         explained: ``(C, D, D)``; has no gradient.
         p: The share of numbers that are dropped.
-        seed: Of dropout.
+        seed: Of dropout on the CPU, drawn from torch's generator where not given. Another device draws from its own
+            generator.
 
     Returns:
         ``(2C, n, D)``.
     """
-    parts: Tensor = _Parts.apply(cues, explained, p, seed)
-    return parts
+    if cues.device.type != "cpu":
+        kept = F.dropout(cues, p) if p else cues
+        return torch.cat([kept, torch.bmm(kept, explained)])
+    if p and seed is None:
+        seed = draw_seed()
+    components: Tensor = _Components.apply(cues, explained, p, seed or 0)
+    return components
 
 
 def project(cues: Tensor, matrices: Tensor) -> Tensor:
@@ -60,35 +67,35 @@ def project(cues: Tensor, matrices: Tensor) -> Tensor:
     return rows
 
 
-def unit_shares(parts: Tensor, coefficients: Tensor, which: Tensor) -> Tensor:
+def unit_shares(components: Tensor, coefficients: Tensor, pattern: Tensor) -> Tensor:
     """Coefficients divided by the length of the sum that they make.
 
     Args:
-        parts: ``(K, n, D)``, float32.
+        components: ``(K, n, D)``, float32.
         coefficients: Of each pattern of rows, ``(P, K, S)``: of each part, what the experts take of it side by side.
-        which: The pattern of each row, ``(n,)``, int64.
+        pattern: The pattern of each row, ``(n,)``, int64.
 
     Returns:
         ``(n, K, S)``. Sums shorter than a thousandth are divided by that.
     """
-    if parts.device.type != "cpu":
-        shares, rows = take_rows(coefficients, which), parts.transpose(0, 1)
+    if components.device.type != "cpu":
+        shares, rows = take_rows(coefficients, pattern), components.transpose(0, 1)
         squares = (torch.bmm(torch.bmm(rows, rows.transpose(1, 2)), shares) * shares).sum(1)
         return shares / squares.clamp(min=SHORTEST).sqrt()[:, None]
-    result: Tensor = _UnitShares.apply(parts, coefficients, which)
+    result: Tensor = _UnitShares.apply(components, coefficients, pattern)
     return result
 
 
 def expert_products(
-    parts: Tensor, coefficients: Tensor, which: Tensor, items: Tensor, n_experts: int, *, unit: bool
+    components: Tensor, coefficients: Tensor, pattern: Tensor, items: Tensor, n_experts: int, *, unit: bool
 ) -> Tensor:
     """Products of the experts' sums of users and items, for given pairs.
 
     Args:
-        parts: ``(K, B + n, D)``, float32: of B users and after them of n items.
+        components: ``(K, B + n, D)``, float32: of B users and after them of n items.
         coefficients: As :func:`unit_shares` takes them, ``(P, K, S)``; on the CPU, S is the next multiple of
             :data:`LANES` from the number of experts on.
-        which: The pattern of each row, ``(B + n,)``, int64.
+        pattern: The pattern of each row, ``(B + n,)``, int64.
         items: The items that each user is paired with, from 0: ``(B, P)``, int64.
         n_experts: E.
         unit: Whether the sums are divided by their lengths.
@@ -97,11 +104,13 @@ def expert_products(
         ``(B, P, E)``.
     """
     n_users, n_pairs = items.shape
-    if parts.device.type != "cpu":
-        shares = unit_shares(parts, coefficients, which) if unit else take_rows(coefficients, which)
-        towers = torch.bmm(shares[..., :n_experts].transpose(1, 2), parts.transpose(0, 1))  # (B + n, E, D)
+    if components.device.type != "cpu":
+        shares = unit_shares(components, coefficients, pattern) if unit else take_rows(coefficients, pattern)
+        towers = torch.bmm(
+            shares[..., :n_experts].transpose(1, 2), components.transpose(0, 1)
+        )  # (B + n, E, D)
         return paired_products(towers[:n_users], towers[n_users:], items)
-    found: Tensor = _Products.apply(parts, coefficients, which, items, n_experts, unit)
+    found: Tensor = _Products.apply(components, coefficients, pattern, items, n_experts, unit)
     return found.view(n_users, n_pairs, -1)
 
 
@@ -141,24 +150,24 @@ def paired_logits(users: Tensor, items: Tensor, pairs: Tensor, n_experts: int) -
     return logits.view(*pairs.shape, n_experts)
 
 
-class _Parts(torch.autograd.Function):
+class _Components(torch.autograd.Function):
     """Both halves are written where they will be read: joining them afterwards would be a pass of its own."""
 
     @staticmethod
     def forward(ctx: Any, cues: Tensor, explained: Tensor, p: float, seed: int) -> Tensor:
         n = len(cues)
-        parts = empty((2 * n, *cues.shape[1:]), cues.device)
-        drop(cues, p, seed, out=parts[:n])
-        _multiply_each(parts[:n], explained, parts[n:])
+        components = empty((2 * n, *cues.shape[1:]))
+        drop(cues, p, seed, out=components[:n])
+        _multiply_each(components[:n], explained, components[n:])
         ctx.save_for_backward(explained)
         ctx.drawn = p, seed
-        return parts
+        return components
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None, None]:
         (explained,) = ctx.saved_tensors
         n = len(explained)
-        slope = empty(grads[0][:n].shape, explained.device)
+        slope = empty(grads[0][:n].shape)
         for own, own_too, matrix, out in zip(grads[0][:n], grads[0][n:], explained, slope, strict=True):
             torch.addmm(own, own_too, matrix.T, out=out)
         return drop(slope, *ctx.drawn), None, None, None
@@ -173,10 +182,10 @@ class _Project(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor]:
         cues, matrices = ctx.saved_tensors
-        of_cues = None
+        grad_cues = None
         if ctx.needs_input_grad[0]:
-            of_cues = _multiply_each(grads[0], matrices.transpose(1, 2), empty(cues.shape, cues.device))
-        return of_cues, _multiply_each(cues.transpose(1, 2), grads[0], torch.empty_like(matrices))
+            grad_cues = _multiply_each(grads[0], matrices.transpose(1, 2), empty(cues.shape, cues.device))
+        return grad_cues, _multiply_each(cues.transpose(1, 2), grads[0], torch.empty_like(matrices))
 
 
 def _multiply_each(a: Tensor, b: Tensor, out: Tensor) -> Tensor:
@@ -188,56 +197,69 @@ def _multiply_each(a: Tensor, b: Tensor, out: Tensor) -> Tensor:
 
 class _UnitShares(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, parts: Tensor, coefficients: Tensor, which: Tensor) -> Tensor:
-        parts, coefficients = parts.contiguous(), coefficients.contiguous()
-        shares, grams = _shares(parts, coefficients, which)
-        ctx.save_for_backward(parts, coefficients, which, grams)
+    def forward(ctx: Any, components: Tensor, coefficients: Tensor, pattern: Tensor) -> Tensor:
+        components, coefficients = components.contiguous(), coefficients.contiguous()
+        shares, grams = _shares(components, coefficients, pattern)
+        ctx.save_for_backward(components, coefficients, pattern, grams)
         return shares
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
-        parts, coefficients, which, grams = ctx.saved_tensors
-        of_parts = torch.zeros_like(parts)
-        return of_parts, _add_shares_gradient(parts, coefficients, which, grams, grads[0], of_parts), None
+        components, coefficients, pattern, grams = ctx.saved_tensors
+        grad_components = torch.zeros_like(components)
+        return (
+            grad_components,
+            _add_shares_gradient(components, coefficients, pattern, grams, grads[0], grad_components),
+            None,
+        )
 
 
 class _Products(torch.autograd.Function):
-    """Shares and products in one: both add to one gradient of the parts, which is larger than all else."""
+    """Shares and products in one: both add to one gradient of the components, which is larger than all else."""
 
     @staticmethod
     def forward(
         ctx: Any,
-        parts: Tensor,
+        components: Tensor,
         coefficients: Tensor,
-        which: Tensor,
+        pattern: Tensor,
         items: Tensor,
         n_experts: int,
         unit: bool,
     ) -> Tensor:
-        parts, coefficients, items = parts.contiguous(), coefficients.contiguous(), items.contiguous()
-        shares, grams = _shares(parts, coefficients, which) if unit else (coefficients[which], None)
+        components, coefficients, items = (
+            components.contiguous(),
+            coefficients.contiguous(),
+            items.contiguous(),
+        )
+        follow_torch()
+        shares, grams = _shares(components, coefficients, pattern) if unit else (coefficients[pattern], None)
         out = torch.empty(items.numel(), n_experts)
-        of_pairs = empty((items.numel(), len(parts), len(parts)))
-        _core.expert_products(_array(parts), _array(shares), items.numpy(), _array(out), _array(of_pairs))
-        ctx.save_for_backward(parts, coefficients, which, grams, shares, items, of_pairs)
+        pair_grams = empty((items.numel(), len(components), len(components)))
+        _core.expert_products(
+            _array(components), _array(shares), items.numpy(), _array(out), _array(pair_grams)
+        )
+        ctx.save_for_backward(components, coefficients, pattern, grams, shares, items, pair_grams)
         return out
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None, None, None, None]:
-        parts, coefficients, which, grams, shares, items, of_pairs = ctx.saved_tensors
+        components, coefficients, pattern, grams, shares, items, pair_grams = ctx.saved_tensors
         follow_torch()
-        of_parts, of_shares = empty(parts.shape), empty(shares.shape)
-        arrays = map(_array, (of_pairs, grads[0].contiguous(), of_parts, of_shares))
-        _core.expert_products_gradient(_array(parts), _array(shares), items.numpy(), *arrays)
+        grad_components, grad_shares = empty(components.shape), empty(shares.shape)
+        arrays = map(_array, (pair_grams, grads[0].contiguous(), grad_components, grad_shares))
+        _core.expert_products_gradient(_array(components), _array(shares), items.numpy(), *arrays)
         if grams is None:
-            flat = of_shares.flatten(1)
-            of_coefficients = torch.ops.aten.embedding_dense_backward(
-                flat, which, len(coefficients), -1, False
+            flat = grad_shares.flatten(1)
+            grad_coefficients = torch.ops.aten.embedding_dense_backward(
+                flat, pattern, len(coefficients), -1, False
             )
-            of_coefficients = of_coefficients.view_as(coefficients)
+            grad_coefficients = grad_coefficients.view_as(coefficients)
         else:
-            of_coefficients = _add_shares_gradient(parts, coefficients, which, grams, of_shares, of_parts)
-        return of_parts, of_coefficients, None, None, None, None
+            grad_coefficients = _add_shares_gradient(
+                components, coefficients, pattern, grams, grad_shares, grad_components
+            )
+        return grad_components, grad_coefficients, None, None, None, None
 
 
 class _PairedLogits(torch.autograd.Function):
@@ -254,31 +276,36 @@ class _PairedLogits(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None, None]:
         users, items, pairs = ctx.saved_tensors
         follow_torch()
-        of_users, of_items = empty(users.shape), empty(items.shape)
-        gradients = map(_array, (grads[0].contiguous(), of_users, of_items))
+        grad_users, grad_items = empty(users.shape), empty(items.shape)
+        gradients = map(_array, (grads[0].contiguous(), grad_users, grad_items))
         _core.pair_logits_gradient(_array(users), _array(items), pairs.numpy(), *gradients)
-        return of_users, of_items, None, None
+        return grad_users, grad_items, None, None
 
 
-def _shares(parts: Tensor, coefficients: Tensor, which: Tensor) -> tuple[Tensor, Tensor]:
-    """Shares, and products of the parts of each row."""
+def _shares(components: Tensor, coefficients: Tensor, pattern: Tensor) -> tuple[Tensor, Tensor]:
+    """Shares, and products of the components of each row."""
     follow_torch()
-    shares = empty((len(which), *coefficients.shape[1:]))
-    grams = empty((len(which), len(parts), len(parts)))
-    inputs = (_array(parts), _array(coefficients), which.numpy())
+    shares = empty((len(pattern), *coefficients.shape[1:]))
+    grams = empty((len(pattern), len(components), len(components)))
+    inputs = (_array(components), _array(coefficients), pattern.numpy())
     _core.unit_shares(*inputs, SHORTEST, _array(shares), _array(grams))
     return shares, grams
 
 
 def _add_shares_gradient(
-    parts: Tensor, coefficients: Tensor, which: Tensor, grams: Tensor, gradient: Tensor, of_parts: Tensor
+    components: Tensor,
+    coefficients: Tensor,
+    pattern: Tensor,
+    grams: Tensor,
+    gradient: Tensor,
+    grad_components: Tensor,
 ) -> Tensor:
-    """Adds the gradient of the parts to ``of_parts``, and returns that of the coefficients."""
+    """Adds the gradient of the components to ``grad_components``, and returns that of the coefficients."""
     follow_torch()
-    of_coefficients = torch.empty_like(coefficients)
-    arrays = map(_array, (grams, gradient.contiguous(), of_parts, of_coefficients))
-    _core.unit_shares_gradient(_array(parts), _array(coefficients), which.numpy(), SHORTEST, *arrays)
-    return of_coefficients
+    grad_coefficients = torch.empty_like(coefficients)
+    arrays = map(_array, (grams, gradient.contiguous(), grad_components, grad_coefficients))
+    _core.unit_shares_gradient(_array(components), _array(coefficients), pattern.numpy(), SHORTEST, *arrays)
+    return grad_coefficients
 
 
 def _array(tensor: Tensor) -> NDArray[np.float32]:

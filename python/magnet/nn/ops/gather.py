@@ -83,10 +83,10 @@ class _GatherCues(torch.autograd.Function):
         rows, ids = ctx.saved_tensors
         n_rows, n_users, n_items = ctx.sizes
         behaviour, content = grads[0][0], grads[0][1:]
-        of_z = None
+        grad_z = None
         if ctx.needs_input_grad[0]:
-            of_z = torch.ops.aten.embedding_dense_backward(behaviour, rows, n_rows, -1, False)
-        of_smoothed = content.new_zeros((len(content), n_items, content.shape[2]))
-        for out, gradient in zip(of_smoothed, content[:, n_users:], strict=True):
+            grad_z = torch.ops.aten.embedding_dense_backward(behaviour, rows, n_rows, -1, False)
+        grad_smoothed = content.new_zeros((len(content), n_items, content.shape[2]))
+        for out, gradient in zip(grad_smoothed, content[:, n_users:], strict=True):
             out.index_copy_(0, ids, gradient)
-        return of_z, content[:, :n_users], of_smoothed, None, None
+        return grad_z, content[:, :n_users], grad_smoothed, None, None

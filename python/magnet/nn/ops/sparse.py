@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["multiply", "propagate_mean"]
+__all__ = ["spmm", "spmm_mean"]
 
 # indptr, indices and values.
 Arrays: TypeAlias = tuple[Tensor, Tensor, Tensor]
 
 
-def multiply(forward: Arrays, backward: Arrays, x: Tensor) -> Tensor:
+def spmm(forward: Arrays, backward: Arrays, x: Tensor) -> Tensor:
     """The product of a matrix with ``x``; ``backward`` is the transpose. See `magnet.nn.propagate.multiply`."""
     result: Tensor = (
         _Plain.apply(x, _multiply, forward, backward)
@@ -40,7 +40,7 @@ def multiply(forward: Arrays, backward: Arrays, x: Tensor) -> Tensor:
     return result
 
 
-def propagate_mean(forward: Arrays, backward: Arrays, x: Tensor, layers: int, half: bool) -> Tensor:
+def spmm_mean(forward: Arrays, backward: Arrays, x: Tensor, layers: int, half: bool) -> Tensor:
     """The mean over layers; ``backward`` is the transpose. See `magnet.nn.propagate.propagate_mean`."""
     result: Tensor = (
         _Plain.apply(x, _mean, forward, backward, layers, half)

@@ -8,7 +8,7 @@ from scipy.sparse import csr_array
 
 from magnet.errors import DataError
 from magnet.nn.ops.dropout import drop
-from magnet.nn.ops.experts import expert_products, paired_products, parts_of, unit_shares
+from magnet.nn.ops.experts import components_of, expert_products, paired_products, unit_shares
 from magnet.nn.ops.gather import distinct, gather_cues, take_rows
 from magnet.nn.ops.unit import unit_rows
 from magnet.nn.propagate import Graph, multiply
@@ -56,7 +56,19 @@ def test_dropout_keeps_its_share_by_its_seed():
     assert float((out > 0).float().mean()) == pytest.approx(0.8, abs=0.01)
     assert not torch.equal(drop(x, 0.2, 4), out)
     assert torch.equal(drop(x, 0.2, 3, out=torch.empty_like(x)), out)
-    assert torch.equal(drop(x, 0.0, 3), x)
+
+
+def test_dropout_of_nothing_neither_copies_nor_draws():
+    x = torch.ones(3, 4)
+    assert drop(x, 0.0, 3) is x
+    out = torch.empty_like(x)
+    assert drop(x, 0.0, 3, out=out) is out
+    assert torch.equal(out, x)
+    before = torch.get_rng_state()
+    components_of(normal(2, 3, 4), normal(2, 4, 4), p=0.0)
+    assert torch.equal(torch.get_rng_state(), before)
+    components_of(normal(2, 3, 4), normal(2, 4, 4), p=0.5)
+    assert not torch.equal(torch.get_rng_state(), before)
 
 
 @pytest.mark.parametrize("p", [0.0, 0.3])
@@ -67,7 +79,7 @@ def test_parts_are_cues_and_what_they_explain_and_drop_the_gradient_where_they_d
         y = cues * drop(torch.ones_like(cues), p, 7)
         return torch.cat([y, torch.bmm(y, explained)])
 
-    same_with_gradients(lambda cues: parts_of(cues, explained, p=p, seed=7), theirs, cues)
+    same_with_gradients(lambda cues: components_of(cues, explained, p=p, seed=7), theirs, cues)
 
 
 def test_cues_are_gathered_side_by_side_with_their_gradients():
@@ -89,44 +101,44 @@ def test_distinct_ids_are_those_of_torch_s_unique(ids):
 
 @pytest.mark.parametrize("unit", [True, False])
 @pytest.mark.parametrize(
-    ("n_parts", "dim", "n_experts", "per_user"), [(6, 64, 9, 2), (2, 5, 1, 1), (8, 12, 16, 3)]
+    ("n_components", "dim", "n_experts", "per_user"), [(6, 64, 9, 2), (2, 5, 1, 1), (8, 12, 16, 3)]
 )
-def test_products_are_those_of_the_towers(n_parts, dim, n_experts, per_user, unit):
+def test_products_are_those_of_the_towers(n_components, dim, n_experts, per_user, unit):
     n_users, n_items = 30, 50
-    parts = normal(n_parts, n_users + n_items, dim)
-    coefficients = F.pad(normal(3, n_parts, n_experts, seed=1), (0, 16 - n_experts))
-    which = torch.arange(n_users + n_items) % 3
+    components = normal(n_components, n_users + n_items, dim)
+    coefficients = F.pad(normal(3, n_components, n_experts, seed=1), (0, 16 - n_experts))
+    pattern = torch.arange(n_users + n_items) % 3
     items = (torch.arange(n_users * per_user) * 7 % 40).reshape(n_users, per_user)
 
-    def mine(parts, coefficients):
-        return expert_products(parts, coefficients, which, items, n_experts, unit=unit)
+    def mine(components, coefficients):
+        return expert_products(components, coefficients, pattern, items, n_experts, unit=unit)
 
-    def theirs(parts, coefficients):
-        shares = take_rows(coefficients, which)[..., :n_experts].transpose(1, 2)
-        towers = torch.bmm(shares, parts.transpose(0, 1))
+    def theirs(components, coefficients):
+        shares = take_rows(coefficients, pattern)[..., :n_experts].transpose(1, 2)
+        towers = torch.bmm(shares, components.transpose(0, 1))
         towers = F.normalize(towers, dim=-1) if unit else towers
         return paired_products(towers[:n_users], towers[n_users:], items)
 
-    same_with_gradients(mine, theirs, parts, coefficients, atol=1e-4)
+    same_with_gradients(mine, theirs, components, coefficients, atol=1e-4)
 
-    def shares(parts, coefficients):
-        return unit_shares(parts, coefficients, which)
+    def shares(components, coefficients):
+        return unit_shares(components, coefficients, pattern)
 
-    def lengths(parts, coefficients):
-        own = take_rows(coefficients, which)
-        return own / torch.einsum("nke,knd->ned", own, parts).norm(dim=-1).clamp(min=1e-3)[:, None]
+    def lengths(components, coefficients):
+        own = take_rows(coefficients, pattern)
+        return own / torch.einsum("nke,knd->ned", own, components).norm(dim=-1).clamp(min=1e-3)[:, None]
 
     if unit:
-        same_with_gradients(shares, lengths, parts, coefficients, atol=1e-3)
+        same_with_gradients(shares, lengths, components, coefficients, atol=1e-3)
 
 
 def test_a_sum_that_cancels_has_a_length_all_the_same():
-    parts = normal(1, 1, 8).expand(2, 2, 8).contiguous().requires_grad_()
-    coefficients, which = F.pad(torch.tensor([[[1.0], [-1.0]]]), (0, 15)), torch.zeros(2, dtype=torch.int64)
-    shares = unit_shares(parts, coefficients, which)
+    components = normal(1, 1, 8).expand(2, 2, 8).contiguous().requires_grad_()
+    coefficients, pattern = F.pad(torch.tensor([[[1.0], [-1.0]]]), (0, 15)), torch.zeros(2, dtype=torch.int64)
+    shares = unit_shares(components, coefficients, pattern)
     torch.testing.assert_close(shares[..., 0], torch.tensor([[1e3, -1e3]]).expand(2, 2))
-    expert_products(parts, coefficients, which, torch.tensor([[0]]), 1, unit=True).sum().backward()
-    assert parts.grad.isfinite().all()
+    expert_products(components, coefficients, pattern, torch.tensor([[0]]), 1, unit=True).sum().backward()
+    assert components.grad.isfinite().all()
 
 
 def test_some_rows_of_a_graph_are_a_graph_with_its_gradient():
