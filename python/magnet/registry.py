@@ -81,6 +81,15 @@ class Registry(Generic[T]):
             raise ConfigError(f"no {self.kind} '{name}'{nearest(str(name), self)}")
         return self._added[name]
 
+    def known(self, name: str) -> str:
+        """The name itself, if there is such a thing; what a setting that names one is checked by.
+
+        Raises:
+            ConfigError: If there is none.
+        """
+        self.find(name)
+        return name
+
     def _import(self, name: str) -> None:
         if name in self._modules:
             import_module(self._modules[name])

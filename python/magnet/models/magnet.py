@@ -12,7 +12,7 @@ from magnet.config import Config
 from magnet.models.graphs import GraphConfig, build_graphs, full_views, model_inputs, thinned_views
 from magnet.models.registry import register
 from magnet.nn.controller import Controller, ControllerConfig, statistics
-from magnet.nn.losses import LossConfig
+from magnet.nn.losses import LOSSES, LossConfig
 from magnet.nn.model import BatchLoss, MagnetModel, ModelConfig
 from magnet.nn.router import RoutingSums
 from magnet.seeds import derive, seeded
@@ -132,9 +132,9 @@ class MagnetTask:
 
     @property
     def negatives(self) -> int:
-        """Shared negatives of the sampled softmax; BPR draws one for each pair."""
+        """Shared negatives of a loss that has them; 0 draws one for each pair."""
         loss = self.config.loss
-        if loss.kind == "bpr":
+        if not LOSSES.find(loss.kind).shared:
             return 0
         return loss.mixture_negatives if self.mixing else loss.negatives
 
@@ -225,7 +225,7 @@ class MagnetTask:
         z: Tensor = self.model.behaviour(self.full)
         n = self.model.n_users
         vectors = (z[:n].contiguous(), z[n:].contiguous())
-        if self.config.loss.kind == "softmax":
+        if LOSSES.find(self.config.loss.kind).cosine:
             scale = self.config.loss.temperature**-0.5
             vectors = (F.normalize(vectors[0], dim=-1) * scale, F.normalize(vectors[1], dim=-1) * scale)
         if not self.mixing:

@@ -2,29 +2,63 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import torch
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from torch import Tensor, nn
 
 from magnet.config import Config
 from magnet.nn.ops.unit import unit_rows
 from magnet.nn.propagate import Graph, multiply, propagate_mean
+from magnet.registry import Registry
 
-__all__ = ["Content", "ContentConfig", "ContentEncoder", "profiles"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["ENCODERS", "Content", "ContentConfig", "ContentEncoder", "profiles", "register_encoder"]
+
+
+ENCODERS: Registry[Callable[[int, int], nn.Module]] = Registry("content encoder")
+
+
+def register_encoder(name: str, make: Callable[[int, int], nn.Module], *, replace: bool = False) -> None:
+    """Add a network from features to cues, so that ``content.encoder`` may name it.
+
+    Args:
+        name: How the encoder is asked for.
+        make: ``make(width, dim)`` returns a network for one modality, from unit feature rows ``(I, width)`` to
+            ``(I, dim)``. What comes out is brought to unit length; rows of items without the modality are not used.
+            Its weights may be drawn from torch's generator, which is seeded.
+        replace: Whether an encoder of that name may be replaced, as when a notebook's cell runs again.
+
+    Raises:
+        ConfigError: If the name is taken.
+    """
+    ENCODERS.add(name, make, module=make.__module__, replace=replace)
+
+
+def towers(width: int, dim: int) -> nn.Module:
+    """Two layers."""
+    return nn.Sequential(nn.Linear(width, dim), nn.LeakyReLU(0.2, inplace=True), nn.Linear(dim, dim))
+
+
+register_encoder("towers", towers)
 
 
 class ContentConfig(Config):
     """How features become cues.
 
     Attributes:
+        encoder: The network of each modality: ``towers`` has two layers. Others are added by
+            :func:`magnet.register_encoder`.
         max_width: Wider features pass through a fixed PCA to this width first; 0 never.
         gate: ``plain`` uses the features alone; ``features`` gates them by the item's embedding; ``embedding`` gates
             the item's embedding by its features and says nothing about cold items.
         smooth: Whether an item's cue takes in its content neighbours once.
     """
 
+    encoder: Annotated[str, AfterValidator(ENCODERS.known)] = "towers"
     max_width: int = Field(512, ge=0)
     gate: Literal["plain", "features", "embedding"] = "plain"
     smooth: bool = True
@@ -50,10 +84,8 @@ class ContentEncoder(nn.Module):
     def __init__(self, widths: list[int], dim: int, config: ContentConfig) -> None:
         super().__init__()
         self.config = config
-        self.towers = nn.ModuleList(
-            nn.Sequential(nn.Linear(width, dim), nn.LeakyReLU(0.2, inplace=True), nn.Linear(dim, dim))
-            for width in widths
-        )
+        make = ENCODERS.find(config.encoder)
+        self.towers = nn.ModuleList(make(width, dim) for width in widths)
         self.gates = nn.ModuleList(nn.Linear(dim, dim) for _ in widths if config.gate != "plain")
 
     def forward(self, features: list[Tensor], present: Tensor, embeddings: Tensor, graph: Graph) -> Content:

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from itertools import combinations
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from torch import Tensor, nn
 
 from magnet.config import Config
 from magnet.nn.ops.experts import LANES, components_of, expert_products, paired_products, project, unit_shares
 from magnet.nn.ops.gather import distinct, take_rows
 from magnet.nn.ops.unit import unit_rows
+from magnet.nn.roles import ROLES, Patterns, dominance_share
 
 __all__ = ["Cues", "Experts", "ExpertsConfig", "Mixes", "Template", "Towers", "templates"]
 
-Role = Literal["dominant", "balanced", "complementary"]
-
-# The share of its own cue in a dominant expert is learnt inside these bounds, so that the role cannot be undone.
-DOMINANT_FROM, DOMINANT_TO = 0.6, 0.95
 # Up to so many cues, which of them exist is looked up in a table.
 TABLED = 12
 
@@ -29,7 +25,7 @@ class ExpertsConfig(Config):
     """Which experts there are and how they compare a user with an item.
 
     Attributes:
-        roles: Role templates that generate the experts.
+        roles: Roles that generate the experts, see :func:`magnet.register_role`.
         towers: ``cosine`` compares unit vectors under one learned scale, so that experts are comparable and the
             router's weight is the contribution; ``plain`` takes the inner product as it is.
         transform: Whether each expert adds its own two-layer network to its mixed cue. Off by default: on our
@@ -38,7 +34,9 @@ class ExpertsConfig(Config):
         ridge: Strength of the regression behind complementary experts, relative to the number of items.
     """
 
-    roles: tuple[Role, ...] = Field(("dominant", "balanced", "complementary"), min_length=1)
+    roles: tuple[Annotated[str, AfterValidator(ROLES.known)], ...] = Field(
+        ("dominant", "balanced", "complementary"), min_length=1
+    )
     towers: Literal["plain", "cosine"] = "cosine"
     transform: bool = False
     dropout: float = Field(0.2, ge=0, lt=1)
@@ -48,7 +46,7 @@ class ExpertsConfig(Config):
 class Template(NamedTuple):
     """One expert's role and the cues that define it."""
 
-    role: Role
+    role: str
     cues: tuple[int, ...]
     name: str
 
@@ -76,23 +74,18 @@ class Towers(NamedTuple):
     on: Tensor  # (n, E), bool: the defining cues exist
 
 
-def templates(cues: list[str], roles: tuple[Role, ...]) -> list[Template]:
+def templates(cues: list[str], roles: tuple[str, ...]) -> list[Template]:
     """Generate the experts for any number of cues, behaviour first.
 
     Example:
         >>> [t.name for t in templates(["behaviour", "text"], ("dominant", "balanced"))]
         ['dominant/behaviour', 'dominant/text', 'balanced/behaviour+text']
     """
-    found: list[Template] = []
-    for role in roles:
-        if role == "balanced":
-            found += [
-                Template(role, (a, b), f"balanced/{cues[a]}+{cues[b]}")
-                for a, b in combinations(range(len(cues)), 2)
-            ]
-        else:
-            found += [Template(role, (c,), f"{role}/{name}") for c, name in enumerate(cues)]
-    return found
+    return [
+        Template(role, group, f"{role}/{'+'.join(cues[cue] for cue in group)}")
+        for role in roles
+        for group in ROLES.find(role).groups(len(cues))
+    ]
 
 
 class Experts(nn.Module):
@@ -226,22 +219,12 @@ class Experts(nn.Module):
         # The rule itself, applied to cues that are the unit vectors, tells its coefficients: (C, P, C).
         y = unit[:, None] * present.T[..., None]
         others, has_others = _others(Cues(y, present.T))
-        nothing = torch.zeros_like(y)
+        seen = Patterns(y, present.T, others, has_others, self.dominance)
         rows, on = [], []
         for role in self.config.roles:
-            if role == "dominant":
-                alpha = DOMINANT_FROM + (DOMINANT_TO - DOMINANT_FROM) * torch.sigmoid(self.dominance)
-                own = torch.where(has_others, alpha[:, None], 1.0)[..., None]  # (C, P, 1)
-                mixed, explained = torch.lerp(others, y, own), nothing
-                on.append(present.T)
-            elif role == "balanced":
-                a, b = torch.triu_indices(n_cues, n_cues, 1, device=present.device)  # in the templates' order
-                mixed, explained = 0.5 * (y[a] + y[b]), nothing[a]
-                on.append(present.T[a] & present.T[b])
-            else:
-                mixed, explained = others, nothing - unit[:, None]
-                on.append(present.T & has_others)
-            rows.append(torch.cat([mixed, explained], 2))  # (experts of the role, P, 2C)
+            mix = ROLES.find(role).mix(seen, self._groups(role))
+            rows.append(torch.cat([mix.taken, mix.explained], 2))  # (experts of the role, P, 2C)
+            on.append(mix.on)
         coefficients = torch.cat(rows).permute(1, 2, 0)  # (P, 2C, E)
         filled = -len(self.templates) % LANES
         return F.pad(coefficients, (0, filled)), torch.cat(on).T
@@ -250,22 +233,31 @@ class Experts(nn.Module):
     def roles_and_weights(self, cues: list[str]) -> list[dict[str, Any]]:
         """Role and cue weights of each expert, where every cue exists.
 
-        A complementary expert's own cue has the weight 0: what it could say of the others is taken out of them.
-
         Args:
             cues: Names of the cues, behaviour first.
         """
-        alpha = DOMINANT_FROM + (DOMINANT_TO - DOMINANT_FROM) * torch.sigmoid(self.dominance)
+        n_cues = len(cues)
+        shares = dominance_share(self.dominance)
+        whole = self._coefficients(torch.ones(1, n_cues, dtype=torch.bool, device=shares.device))[0][0]
         told = []
-        for template in self.templates:
-            own = {"dominant": float(alpha[template.cues[0]]), "balanced": 0.5, "complementary": 0.0}[
-                template.role
-            ]
-            n_others = len(cues) - len(template.cues)
-            rest = 0.0 if template.role == "balanced" or n_others == 0 else (1 - own) / n_others
-            weights = {name: own if c in template.cues else rest for c, name in enumerate(cues)}
-            told.append({"name": template.name, "role": template.role, "cue_weights": weights})
+        for place, template in enumerate(self.templates):
+            weights = ROLES.find(template.role).weights
+            taken = (
+                whole[:n_cues, place].tolist()
+                if weights is None
+                else weights(template.cues, n_cues, float(shares[template.cues[0]]))
+            )
+            told.append(
+                {
+                    "name": template.name,
+                    "role": template.role,
+                    "cue_weights": dict(zip(cues, taken, strict=True)),
+                }
+            )
         return told
+
+    def _groups(self, role: str) -> list[tuple[int, ...]]:
+        return [template.cues for template in self.templates if template.role == role]
 
 
 def _patterns(present: Tensor) -> tuple[Tensor, Tensor]:

@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from torch import Tensor
 
 from magnet.config import Config
 from magnet.nn.ops.gather import take_rows
 from magnet.nn.router import log_experts
+from magnet.registry import Registry
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from magnet.nn.controller import StageWeights
     from magnet.nn.router import Routing
 
 __all__ = [
+    "LOSSES",
+    "Loss",
     "LossConfig",
     "bpr",
     "contrast",
     "embedding_penalty",
     "info_nce",
+    "register_loss",
     "routing_terms",
     "sampled_softmax",
 ]
@@ -31,12 +38,56 @@ __all__ = [
 CONTRAST_ROWS = 1024
 
 
+@dataclass(frozen=True)
+class Loss:
+    """What a loss compares, and how.
+
+    Attributes:
+        function: ``function(positive, negative, seen)`` returns a scalar, as :func:`register_loss` says.
+        shared: Whether the negatives are shared by the whole batch.
+        cosine: Whether the backbone's scores are cosines over the temperature; inner products otherwise.
+    """
+
+    function: Callable[[Tensor, Tensor, Tensor | None], Tensor]
+    shared: bool = False
+    cosine: bool = False
+
+
+LOSSES: Registry[Loss] = Registry("loss")
+
+
+def register_loss(
+    name: str,
+    function: Callable[[Tensor, Tensor, Tensor | None], Tensor],
+    *,
+    shared: bool = False,
+    cosine: bool = False,
+    replace: bool = False,
+) -> None:
+    """Add a ranking loss, so that ``loss.kind`` may name it.
+
+    Args:
+        name: How the loss is asked for.
+        function: ``function(positive, negative, seen)`` returns the mean loss of a batch, a scalar: ``positive`` holds
+            the scores of the B positives, ``(B,)``. Without ``shared``, ``negative`` holds those of one unseen item for
+            each, ``(B,)``, and ``seen`` is None. With it, ``negative`` holds those of N items that the batch shares,
+            ``(B, N)``, and ``seen`` which of them the user has in truth, ``(B, N)``, bool.
+        shared: Whether the negatives are shared by the whole batch; ``loss.negatives`` of them are drawn.
+        cosine: Whether the backbone's scores are cosines over ``loss.temperature``; inner products otherwise.
+        replace: Whether a loss of that name may be replaced, as when a notebook's cell runs again.
+
+    Raises:
+        ConfigError: If the name is taken.
+    """
+    LOSSES.add(name, Loss(function, shared, cosine), module=function.__module__, replace=replace)
+
+
 class LossConfig(Config):
     """What is minimised.
 
     Attributes:
         kind: ``bpr`` compares each positive with one unseen item; ``softmax`` with ``negatives`` items that the whole
-            batch shares, on cosine similarity.
+            batch shares, on cosine similarity. Others are added by :func:`magnet.register_loss`.
         negatives: Shared negatives of ``softmax`` while the backbone is trained.
         mixture_negatives: The same while the mixture is trained, where each costs E experts.
         temperature: τ of ``softmax``.
@@ -45,7 +96,7 @@ class LossConfig(Config):
         contrast_temperature: τ of InfoNCE; at least .025, under which the exponentials leave float32.
     """
 
-    kind: Literal["bpr", "softmax"] = "bpr"
+    kind: Annotated[str, AfterValidator(LOSSES.known)] = "bpr"
     negatives: int = Field(256, ge=1, le=8192)
     mixture_negatives: int = Field(64, ge=1, le=8192)
     temperature: float = Field(0.15, gt=0)
@@ -54,12 +105,13 @@ class LossConfig(Config):
     contrast_temperature: float = Field(0.2, ge=0.025)
 
 
-def bpr(positive: Tensor, negative: Tensor) -> Tensor:
+def bpr(positive: Tensor, negative: Tensor, seen: Tensor | None = None) -> Tensor:
     """Bayesian personalised ranking: ``−mean log σ(s⁺ − s⁻)`` over ``(B,)`` pairs (Rendle et al., 2009)."""
+    del seen  # negatives of one user each are unseen
     return -F.logsigmoid(positive - negative).mean()
 
 
-def sampled_softmax(positive: Tensor, negative: Tensor, seen: Tensor) -> Tensor:
+def sampled_softmax(positive: Tensor, negative: Tensor, seen: Tensor | None) -> Tensor:
     """Softmax over the positive and shared negatives.
 
     Uniform draws need no logQ correction: it would add the same constant to every negative.
@@ -69,8 +121,15 @@ def sampled_softmax(positive: Tensor, negative: Tensor, seen: Tensor) -> Tensor:
         negative: ``(B, N)``.
         seen: ``(B, N)``, bool; negatives that are in truth positives of that user, left out.
     """
-    logits = torch.cat([positive[:, None], negative.masked_fill(seen, -torch.inf)], 1)
+    if seen is not None:
+        negative = negative.masked_fill(seen, -torch.inf)
+    logits = torch.cat([positive[:, None], negative], 1)
     return (torch.logsumexp(logits, 1) - positive).mean()
+
+
+register_loss("bpr", bpr)
+# Uniform draws, so that no correction is needed, and cosines, whose temperature then means the same on all data.
+register_loss("softmax", sampled_softmax, shared=True, cosine=True)
 
 
 def embedding_penalty(rows: Tensor, *, pairs: int) -> Tensor:

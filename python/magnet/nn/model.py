@@ -16,11 +16,10 @@ from magnet.nn.content import Content, ContentConfig, ContentEncoder, profiles
 from magnet.nn.experts import Cues, Experts, ExpertsConfig
 from magnet.nn.losses import (
     CONTRAST_ROWS,
-    bpr,
+    LOSSES,
     contrast,
     embedding_penalty,
     routing_terms,
-    sampled_softmax,
 )
 from magnet.nn.ops.gather import distinct, gather_cues, take_rows
 from magnet.nn.propagate import multiply
@@ -210,7 +209,7 @@ class MagnetModel(nn.Module):
             sums = summarise(mixture.routing)
             asked |= routing_terms(mixture.routing, mixture.logits, stage, sums.loads)
             asked |= self._contrast(z, positives, mixture.content, loss)
-        ranking = bpr(positive, negative) if seen is None else sampled_softmax(positive, negative, seen)
+        ranking = LOSSES.find(loss.kind).function(positive, negative, seen)
         terms = {"ranking": ranking, **asked}
         if loss.l2 and resting is None:
             drawn = [users, self.n_users + positives] + ([self.n_users + negatives] if seen is None else [])
@@ -230,11 +229,12 @@ class MagnetModel(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         at = (users, self.n_users + positives, self.n_users + negatives)
         u, i, j = torch.split(take_rows(z, torch.cat(at)), [len(index) for index in at])
-        if seen is None:
-            return (u * i).sum(-1), (u * j).sum(-1)
+        shared = seen is not None
+        if not LOSSES.find(loss.kind).cosine:
+            return (u * i).sum(-1), u @ j.T if shared else (u * j).sum(-1)
         u, i, j = (F.normalize(x, dim=-1) for x in (u, i, j))
         tau = loss.temperature
-        return (u * i).sum(-1) / tau, u @ j.T / tau
+        return (u * i).sum(-1) / tau, u @ j.T / tau if shared else (u * j).sum(-1) / tau
 
     def _contrast(
         self, z: Tensor, positives: Tensor, content: Content, loss: LossConfig
