@@ -2,8 +2,8 @@
 
     python examples/own_expert.py
 
-A role makes experts of the cues, which are behaviour and each modality. It says what each expert takes of them, for every
-pattern of cues that exist.
+A role makes experts of the cues, which are behaviour and each modality. It says what each expert takes of them, for
+every pattern of cues that exist.
 """
 
 import torch
