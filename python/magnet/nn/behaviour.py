@@ -37,6 +37,10 @@ class Views(NamedTuple):
     augmented: Graph | None  # (U + I, U + I), the same with pseudo edges
     items: Graph | None  # (I, I), content neighbours
 
+    def to(self, device: torch.device | str) -> Views:
+        """The same graphs on another device."""
+        return Views(*(None if graph is None else graph.to(device) for graph in self))
+
 
 class BehaviourEncoder(nn.Module):
     """Users and items from who took what (MAGNET's dual view).

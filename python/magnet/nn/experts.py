@@ -11,7 +11,6 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from magnet.config import Config
-from magnet.nn.ops.dropout import draw_seed
 from magnet.nn.ops.experts import LANES, components_of, expert_products, paired_products, project, unit_shares
 from magnet.nn.ops.gather import distinct, take_rows
 from magnet.nn.ops.unit import unit_rows
@@ -154,7 +153,7 @@ class Experts(nn.Module):
         p = self.config.dropout if self.training else 0.0
         # What each cue explains of the others is a product of its own; all else is a weighted sum of cues, whose
         # weights depend on nothing but which cues exist.
-        components = components_of(cues.values, self.explained, p=p, seed=draw_seed() if p else 0)
+        components = components_of(cues.values, self.explained, p=p)
         patterns, pattern = _patterns(cues.present)
         coefficients, on = self._coefficients(patterns)
         return Mixes(components, coefficients, pattern, on[pattern])
@@ -236,8 +235,7 @@ class Experts(nn.Module):
                 mixed, explained = torch.lerp(others, y, own), nothing
                 on.append(present.T)
             elif role == "balanced":
-                pairs = list(combinations(range(n_cues), 2))
-                a, b = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+                a, b = torch.triu_indices(n_cues, n_cues, 1, device=present.device)  # in the templates' order
                 mixed, explained = 0.5 * (y[a] + y[b]), nothing[a]
                 on.append(present.T[a] & present.T[b])
             else:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from magnet.config import Config
 from magnet.nn.ops.gather import take_rows
+from magnet.nn.router import log_experts
 
 if TYPE_CHECKING:
     from magnet.nn.controller import StageWeights
@@ -77,16 +78,20 @@ def embedding_penalty(rows: Tensor, *, pairs: int) -> Tensor:
     return rows.square().sum() / (2 * pairs)
 
 
-def info_nce(a: Tensor, b: Tensor, temperature: float) -> Tensor:
+def info_nce(a: Tensor, b: Tensor, temperature: float, there: Tensor | None = None) -> Tensor:
     """Symmetric InfoNCE between two descriptions of the same items (van den Oord et al., 2018).
 
     Args:
         a: Unit rows, ``(n, D)``.
         b: The same of the other description.
         temperature: τ.
+        there: Rows that are compared, ``(n,)``, bool; all where not given. With fewer than two of them the loss is 0.
     """
-    off_target: Tensor = _LogPartitions.apply(a, b, temperature)
-    return off_target - (a * b).sum(-1).mean() / temperature
+    off_target: Tensor = _LogPartitions.apply(a, b, temperature, there)
+    on_target = (a * b).sum(-1)
+    if there is None:
+        return off_target - on_target.mean() / temperature
+    return off_target - (on_target * there).sum() / there.sum().clamp(min=1) / temperature
 
 
 def contrast(
@@ -103,8 +108,16 @@ def contrast(
         temperature: τ.
 
     Returns:
-        A term for each modality that leaves anything to compare.
+        A term for each modality with two items to compare. On other devices than the CPU the other modalities have a
+        term as well, which is 0: to count items there, Python would have to wait for the device.
     """
+    by = _contrast_selected if present.device.type == "cpu" else _contrast_masked
+    return by(z, n_users, cues, present, items, temperature)
+
+
+def _contrast_selected(
+    z: Tensor, n_users: int, cues: Tensor, present: Tensor, items: Tensor, temperature: float
+) -> list[Tensor]:
     rows = [(m, items[there[items]]) for m, there in enumerate(present)]
     rows = [(m, own) for m, own in rows if len(own) > 1]
     if not rows:
@@ -117,6 +130,14 @@ def contrast(
     return [info_nce(a, b, temperature) for a, b in pairs]
 
 
+def _contrast_masked(
+    z: Tensor, n_users: int, cues: Tensor, present: Tensor, items: Tensor, temperature: float
+) -> list[Tensor]:
+    behaviour = F.normalize(take_rows(z, n_users + items), dim=-1)
+    content, there = cues.index_select(1, items), present[:, items]  # (M, n, D), (M, n)
+    return [info_nce(behaviour, own, temperature, has) for own, has in zip(content, there, strict=True)]
+
+
 class _LogPartitions(torch.autograd.Function):
     """Mean of the log-partitions of the rows and of the columns of ``a bᵀ / τ``, half of each.
 
@@ -125,21 +146,31 @@ class _LogPartitions(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, a: Tensor, b: Tensor, temperature: float) -> Tensor:
+    def forward(ctx: Any, a: Tensor, b: Tensor, temperature: float, there: Tensor | None) -> Tensor:
         e = ((a / temperature) @ b.T).exp_()  # (n, n); cosines over τ need no shift to stay inside float32
+        if there is not None:
+            e.mul_(there[:, None] & there)
         rows, columns = e.sum(1), e.sum(0)
-        ctx.save_for_backward(a, b, e, rows, columns)
+        count = None
+        if there is not None:
+            # A row that is left out has the partition 1: its logarithm is 0, and so is its gradient, because e is.
+            rows, columns = rows.where(there, 1.0), columns.where(there, 1.0)
+            count = there.sum().clamp(min=1)
+        ctx.save_for_backward(a, b, e, rows, columns, count)
         ctx.temperature = temperature
-        return 0.5 * (rows.log().mean() + columns.log().mean())
+        if count is None:
+            return 0.5 * (rows.log().mean() + columns.log().mean())
+        return 0.5 * (rows.log().sum() + columns.log().sum()) / count
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
-        a, b, e, rows, columns = ctx.saved_tensors
-        scale = 0.5 * grads[0] / (len(a) * ctx.temperature)
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
+        a, b, e, rows, columns, count = ctx.saved_tensors
+        scale = 0.5 * grads[0] / ((len(a) if count is None else count) * ctx.temperature)
         slope = ((scale / rows)[:, None] + (scale / columns)[None]).mul_(e)  # (n, n)
         return (
             slope @ b if ctx.needs_input_grad[0] else None,
             slope.T @ a if ctx.needs_input_grad[1] else None,
+            None,
             None,
         )
 
@@ -165,9 +196,7 @@ def routing_terms(
         terms["coverage"] = weights.coverage * product
     elif weights.coverage:
         mean = routing.dense.mean(0)
-        entropy = (
-            -torch.xlogy(mean, mean.clamp(min=1e-20)).sum() / torch.tensor(float(max(2, n_experts))).log()
-        )
+        entropy = -torch.xlogy(mean, mean.clamp(min=1e-20)).sum() / log_experts(mean)
         terms["coverage"] = weights.coverage * F.relu(weights.target - entropy)
     if weights.confidence:
         terms["confidence"] = weights.confidence * routing.entropy.mean()

@@ -13,6 +13,8 @@ from magnet.config import Config
 from magnet.nn.ops.experts import paired_logits
 
 __all__ = [
+    "LOAD_TOP",
+    "OFF",
     "Router",
     "RouterConfig",
     "Routing",
@@ -22,14 +24,16 @@ __all__ = [
     "folded",
     "gate",
     "indifferent",
+    "is_off",
+    "log_experts",
     "paired",
     "router_inputs",
     "summarise",
 ]
 
-# Stands for minus infinity in training: a true one turns 0 · ∞ into NaN in the backward pass.
+# The logit of an expert that is off: a true minus infinity turns 0 · ∞ into NaN in the backward pass.
 OFF = -1e30
-# An expert's hard load is the share of pairs that have it among this many.
+# An expert's hard load is the share of pairs that have it among this many of their highest weights.
 LOAD_TOP = 3
 
 
@@ -129,6 +133,11 @@ class Router(nn.Module):
         return Side(F.linear(inputs, weight, torch.cat([vectors.bias * scale, bias.bias * scale**2])), on)
 
 
+def is_off(logits: Tensor) -> Tensor:
+    """Which experts are off, by their logits or by the biases of one side: sums of :data:`OFF` and what is added."""
+    return logits < OFF / 2
+
+
 def paired(user: Side, item: Side, pairs: Tensor) -> Tensor:
     """Logits of given pairs.
 
@@ -162,20 +171,23 @@ def gate(logits: Tensor, *, top_k: int, floor: float) -> Routing:
         floor: ε.
     """
     n_experts = logits.shape[-1]
-    on = logits > OFF / 2
+    on = ~is_off(logits)
     count = on.sum(-1, keepdim=True).clamp(min=1)
     dense = torch.softmax(logits, -1) * on
     if floor:
         dense = (1 - floor) * dense + floor * on / count
-    entropy = (
-        -torch.xlogy(dense, dense.clamp(min=1e-20)).sum(-1) / torch.tensor(float(max(2, n_experts))).log()
-    )
+    entropy = -torch.xlogy(dense, dense.clamp(min=1e-20)).sum(-1) / log_experts(dense)
     if top_k == 0 or top_k >= n_experts:
         return Routing(dense, dense, entropy)
     # A stable sort keeps expert order among equals, which topk does not promise.
     order = dense.detach().sort(dim=-1, descending=True, stable=True).indices[..., :top_k]
     kept = torch.zeros_like(dense).scatter(-1, order, 1.0) * dense
     return Routing(kept / kept.sum(-1, keepdim=True).clamp(min=1e-20), dense, entropy)
+
+
+def log_experts(weights: Tensor) -> Tensor:
+    """The largest entropy of weights ``(..., E)``, log E, on their device; log 2 for a single expert."""
+    return weights.new_full((), max(2, weights.shape[-1])).log()
 
 
 @torch.no_grad()
@@ -187,7 +199,7 @@ def summarise(routing: Routing) -> RoutingSums:
     # Where fewer experts are on than there are places, each of them has one.
     places = (p > 0).sum(-1, keepdim=True).clamp(max=LOAD_TOP)
     loads = above + level * (places - above.sum(-1, keepdim=True)) / level.sum(-1, keepdim=True).clamp(min=1)
-    return RoutingSums(torch.tensor(float(len(p))), routing.entropy.sum(), p.sum(0), loads.sum(0))
+    return RoutingSums(p.new_full((), len(p)), routing.entropy.sum(), p.sum(0), loads.sum(0))
 
 
 def router_inputs(
@@ -208,6 +220,6 @@ def indifferent(side: Side) -> Side:
 
 def folded(side: Side, *, bias_first: bool) -> Tensor:
     """Append the biases as two columns, so that one product gives the logit: ``(n, E, R + 2)``."""
-    bias = side.bias.masked_fill(side.bias < -1e20, -torch.inf)[..., None]
+    bias = side.bias.masked_fill(is_off(side.bias), -torch.inf)[..., None]
     one = torch.ones_like(bias)
     return torch.cat([side.vectors, *((bias, one) if bias_first else (one, bias))], -1).contiguous()

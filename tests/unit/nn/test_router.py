@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from magnet.nn.router import OFF, Router, RouterConfig, Side, cross, gate, paired, summarise
+from magnet.nn.router import OFF, Router, RouterConfig, Side, cross, gate, is_off, paired, summarise
 
 
 def test_the_gate_is_a_softmax_with_a_floor_then_a_top_k() -> None:
@@ -33,6 +33,11 @@ def test_experts_that_are_off_get_nothing_and_the_rest_renormalises() -> None:
     torch.testing.assert_close(routing.weights[1], torch.zeros(3))
     torch.testing.assert_close(routing.weights[2], torch.tensor([0.0, 1.0, 0.0]))
     assert torch.isfinite(routing.entropy).all()
+
+
+def test_an_expert_is_off_where_either_side_says_so_and_nan_is_not_off() -> None:
+    logits = torch.tensor([OFF, 2 * OFF, OFF + 1e6, -1e6, 0.0, math.nan])
+    assert is_off(logits).tolist() == [True, True, True, False, False, False]
 
 
 def test_off_experts_leave_finite_gradients() -> None:

@@ -13,7 +13,7 @@ __all__ = ["draw_seed", "drop"]
 
 
 def draw_seed() -> int:
-    """A seed for :func:`drop`, from torch's generator."""
+    """A seed for :func:`drop`, from torch's generator of the CPU."""
     return int(torch.randint(2**62, ()))
 
 
@@ -25,16 +25,14 @@ def drop(x: Tensor, p: float, seed: int, *, out: Tensor | None = None) -> Tensor
     that no mask is kept; nothing here is recorded by autograd.
 
     Args:
-        x: Any shape, float32.
-        p: In [0, 1).
+        x: Any shape, float32, on the CPU.
+        p: In [0, 1); with 0 the result is ``x`` itself.
         seed: From 0.
-        out: Where to write it, if somewhere.
+        out: Where to write the result; a new tensor where not given.
     """
-    out = empty(x.shape, x.device) if out is None else out
-    if x.device.type != "cpu":
-        generator = torch.Generator(x.device).manual_seed(seed)
-        kept = torch.rand(x.shape, device=x.device, generator=generator) >= p
-        return torch.mul(x, kept / (1 - p), out=out)
+    if p == 0:
+        return x if out is None else out.copy_(x)
+    out = empty(x.shape) if out is None else out
     follow_torch()
     _core.dropout(x.detach().contiguous().view(-1).numpy(), 1 - p, seed, out.view(-1).numpy())
     return out

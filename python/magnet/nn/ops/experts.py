@@ -9,11 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from magnet import _core
 from magnet.nn.ops.buffers import empty
-from magnet.nn.ops.dropout import drop
+from magnet.nn.ops.dropout import draw_seed, drop
 from magnet.nn.ops.gather import take_rows
 from magnet.runtime import follow_torch
 
@@ -38,19 +39,25 @@ LANES = 16
 SHORTEST = 1e-6
 
 
-def components_of(cues: Tensor, explained: Tensor, *, p: float, seed: int) -> Tensor:
+def components_of(cues: Tensor, explained: Tensor, *, p: float, seed: int | None = None) -> Tensor:
     """Cues after dropout, and what each of them explains of the others.
 
     Args:
         cues: ``(C, n, D)``, float32.
         explained: ``(C, D, D)``; has no gradient.
         p: The share of numbers that are dropped.
-        seed: Of dropout.
+        seed: Of dropout on the CPU, drawn from torch's generator where not given. Another device draws from its own
+            generator.
 
     Returns:
         ``(2C, n, D)``.
     """
-    components: Tensor = _Components.apply(cues, explained, p, seed)
+    if cues.device.type != "cpu":
+        kept = F.dropout(cues, p) if p else cues
+        return torch.cat([kept, torch.bmm(kept, explained)])
+    if p and seed is None:
+        seed = draw_seed()
+    components: Tensor = _Components.apply(cues, explained, p, seed or 0)
     return components
 
 
@@ -149,7 +156,7 @@ class _Components(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, cues: Tensor, explained: Tensor, p: float, seed: int) -> Tensor:
         n = len(cues)
-        components = empty((2 * n, *cues.shape[1:]), cues.device)
+        components = empty((2 * n, *cues.shape[1:]))
         drop(cues, p, seed, out=components[:n])
         _multiply_each(components[:n], explained, components[n:])
         ctx.save_for_backward(explained)
@@ -160,7 +167,7 @@ class _Components(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None, None]:
         (explained,) = ctx.saved_tensors
         n = len(explained)
-        slope = empty(grads[0][:n].shape, explained.device)
+        slope = empty(grads[0][:n].shape)
         for own, own_too, matrix, out in zip(grads[0][:n], grads[0][n:], explained, slope, strict=True):
             torch.addmm(own, own_too, matrix.T, out=out)
         return drop(slope, *ctx.drawn), None, None, None
@@ -225,6 +232,7 @@ class _Products(torch.autograd.Function):
             coefficients.contiguous(),
             items.contiguous(),
         )
+        follow_torch()
         shares, grams = _shares(components, coefficients, pattern) if unit else (coefficients[pattern], None)
         out = torch.empty(items.numel(), n_experts)
         pair_grams = empty((items.numel(), len(components), len(components)))

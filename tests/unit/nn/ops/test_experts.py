@@ -56,7 +56,19 @@ def test_dropout_keeps_its_share_by_its_seed():
     assert float((out > 0).float().mean()) == pytest.approx(0.8, abs=0.01)
     assert not torch.equal(drop(x, 0.2, 4), out)
     assert torch.equal(drop(x, 0.2, 3, out=torch.empty_like(x)), out)
-    assert torch.equal(drop(x, 0.0, 3), x)
+
+
+def test_dropout_of_nothing_neither_copies_nor_draws():
+    x = torch.ones(3, 4)
+    assert drop(x, 0.0, 3) is x
+    out = torch.empty_like(x)
+    assert drop(x, 0.0, 3, out=out) is out
+    assert torch.equal(out, x)
+    before = torch.get_rng_state()
+    components_of(normal(2, 3, 4), normal(2, 4, 4), p=0.0)
+    assert torch.equal(torch.get_rng_state(), before)
+    components_of(normal(2, 3, 4), normal(2, 4, 4), p=0.5)
+    assert not torch.equal(torch.get_rng_state(), before)
 
 
 @pytest.mark.parametrize("p", [0.0, 0.3])
