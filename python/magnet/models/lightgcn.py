@@ -13,7 +13,7 @@ from magnet.graph.build import bipartite
 from magnet.nn.losses import bpr, embedding_penalty
 from magnet.nn.ops.gather import take_rows
 from magnet.nn.propagate import Graph, propagate_mean
-from magnet.seeds import derive
+from magnet.seeds import derive, seeded
 from magnet.states import DotState, State
 from magnet.train.config import TrainConfig
 from magnet.train.task import Batch, Terms
@@ -55,9 +55,28 @@ class LightGCN(nn.Module):
         # The authors' initialisation: small enough that the first layers do not saturate the loss.
         self.embeddings = nn.Parameter(nn.init.normal_(torch.empty(n_nodes, dim), std=0.1))
 
-    def forward(self, graph: Graph) -> Tensor:
-        """Encode all users and items, ``(U + I, D)``, users first."""
+    def encode(self, graph: Graph) -> Tensor:
+        """All users and items, ``(U + I, D)``, users first."""
         return propagate_mean(graph, self.embeddings, self.layers)
+
+    def forward(
+        self, graph: Graph, users: Tensor, positives: Tensor, negatives: Tensor, *, l2: float
+    ) -> dict[str, Tensor]:
+        """The terms of the loss of a batch: BPR and the penalty. Training enters the network here, once a step.
+
+        Args:
+            graph: Normalised interactions, ``(U + I, U + I)``.
+            users: Their nodes, ``(B,)``.
+            positives: The node of a training item of each user, ``(B,)``.
+            negatives: That of an unseen item, ``(B,)``.
+            l2: Weight of the penalty.
+        """
+        at = torch.cat([users, positives, negatives])
+        u, i, j = take_rows(self.encode(graph), at).chunk(3)
+        terms = {"ranking": bpr((u * i).sum(-1), (u * j).sum(-1))}
+        if l2:
+            terms["l2"] = l2 * embedding_penalty(take_rows(self.embeddings, at), pairs=len(users))
+        return terms
 
 
 class LightGCNTask:
@@ -73,9 +92,13 @@ class LightGCNTask:
         self.config = config
         self.n_users = dataset.n_users
         self.graph = Graph.from_csr(bipartite(dataset.train), symmetric=True)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(derive(seed, "weights"))
+        with seeded(derive(seed, "weights")):
             self.model = LightGCN(dataset.n_users + dataset.n_items, config.dim, config.layers)
+
+    def to(self, device: torch.device | str) -> None:
+        """Move the network and its graph to another device; between epochs."""
+        self.model.to(device)
+        self.graph = self.graph.to(device)
 
     @property
     def module(self) -> nn.Module:
@@ -93,15 +116,10 @@ class LightGCNTask:
 
     def step(self, batch: Batch) -> Terms:
         """BPR and the penalty."""
-        z = self.model(self.graph)
         n = self.n_users
-        at = torch.cat([batch.users, n + batch.positives, n + batch.negatives])
-        u, i, j = take_rows(z, at).chunk(3)
-        named = {"ranking": bpr((u * i).sum(-1), (u * j).sum(-1))}
-        if self.config.l2:
-            rows = take_rows(self.model.embeddings, at)
-            named["l2"] = self.config.l2 * embedding_penalty(rows, pairs=len(batch.users))
-        return Terms(torch.stack(list(named.values())).sum(), named)
+        return Terms.of(
+            self.model(self.graph, batch.users, n + batch.positives, n + batch.negatives, l2=self.config.l2)
+        )
 
     def end_epoch(self) -> dict[str, Any]:
         """Nothing beside the loss."""
@@ -110,7 +128,7 @@ class LightGCNTask:
     @torch.no_grad()
     def state(self) -> State:
         """Propagated embeddings."""
-        z = self.model(self.graph)
+        z = self.model.encode(self.graph)
         return DotState(z[: self.n_users].contiguous(), z[self.n_users :].contiguous())
 
     def facts(self) -> dict[str, Any]:

@@ -8,23 +8,13 @@ import torch
 import torch.nn.functional as F
 from pydantic import Field
 
-from magnet.clock import timed
 from magnet.config import Config
 from magnet.models.graphs import GraphConfig, build_graphs, full_views, model_inputs, thinned_views
 from magnet.nn.controller import Controller, ControllerConfig, statistics
-from magnet.nn.losses import (
-    CONTRAST_ROWS,
-    LossConfig,
-    bpr,
-    contrast,
-    embedding_penalty,
-    routing_terms,
-    sampled_softmax,
-)
-from magnet.nn.model import MagnetModel, ModelConfig
-from magnet.nn.ops.gather import distinct, take_rows
-from magnet.nn.router import RoutingSums, summarise
-from magnet.seeds import derive
+from magnet.nn.losses import LossConfig
+from magnet.nn.model import BatchLoss, MagnetModel, ModelConfig
+from magnet.nn.router import RoutingSums
+from magnet.seeds import derive, seeded
 from magnet.states import DotState, State
 from magnet.train.config import TrainConfig
 from magnet.train.task import Batch, Terms
@@ -90,8 +80,7 @@ class MagnetTask:
         widths = {
             name: rows.shape[1] for name, rows in zip(dataset.modalities, self.inputs.features, strict=True)
         }
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(derive(seed, "weights"))
+        with seeded(derive(seed, "weights")):
             self.model = MagnetModel(dataset.n_users, dataset.n_items, widths, config, seed=seed)
         n_experts = len(self.model.expert_names)
         self.controller = Controller(config.controller, n_experts, config.router.top_k)
@@ -101,6 +90,11 @@ class MagnetTask:
         self.rest: Tensor | None = None  # Z of the epoch, while the backbone rests
         self.sums: list[RoutingSums] = []
         self.full = full_views(self.graphs, config.graph, config.behaviour.view)
+
+    def to(self, device: torch.device | str) -> None:
+        """Move the network and all that it reads to another device; between epochs."""
+        self.model.to(device)
+        self.inputs, self.full = self.inputs.to(device), self.full.to(device)
 
     @property
     def module(self) -> nn.Module:
@@ -172,9 +166,10 @@ class MagnetTask:
 
     def begin_epoch(self, epoch: int) -> None:
         """Draw the epoch's edges; refresh what complementary experts leave out."""
-        self.views = thinned_views(
+        views = thinned_views(
             self.graphs, self.config.graph, self.config.behaviour.view, seed=self.seed, epoch=epoch
         )
+        self.views = views.to(self.model.behaviour.embeddings.device)
         self.sums = []
         self.model.train()
         if not self.mixing:
@@ -187,49 +182,22 @@ class MagnetTask:
 
     def step(self, batch: Batch) -> Terms:
         """The loss of one batch."""
-        config = self.config
-        with timed("propagation"):
-            z: Tensor = self.rest if self.rest is not None else self.model.behaviour(self.views)
-        users, positives, negatives, seen = batch
-        positive, negative = self._backbone_scores(z, batch)
-        named: dict[str, Tensor] = {}
-        if self.mixing:
-            weights = self.controller.weights()
-            mixture = self.model(
-                z, self.inputs, users, positives, negatives, shared=seen is not None, top_k=self.top_k
-            )
-            positive = positive + config.mixture_weight * mixture.positive
-            negative = negative + config.mixture_weight * mixture.negative
-            sums = summarise(mixture.routing)
-            named |= routing_terms(mixture.routing, mixture.logits, weights, sums.loads)
-            named |= self._contrast(z, positives, mixture.content.cues, mixture.content.present)
-            self.sums.append(sums)
-        ranking = bpr(positive, negative) if seen is None else sampled_softmax(positive, negative, seen)
-        named = {"ranking": ranking, **named}
-        if config.loss.l2 and not self.resting:
-            e, n = self.model.behaviour.embeddings, self.model.n_users
-            drawn = [users, n + positives] + ([n + negatives] if seen is None else [])
-            # One gather has one dense gradient; three have three, and their sums.
-            named["l2"] = config.loss.l2 * embedding_penalty(take_rows(e, torch.cat(drawn)), pairs=len(users))
-        return Terms(torch.stack(list(named.values())).sum(), named)
-
-    def _backbone_scores(self, z: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-        n = self.model.n_users
-        at = (batch.users, n + batch.positives, n + batch.negatives)
-        u, i, j = torch.split(take_rows(z, torch.cat(at)), [len(index) for index in at])
-        if batch.seen is None:
-            return (u * i).sum(-1), (u * j).sum(-1)
-        u, i, j = (F.normalize(x, dim=-1) for x in (u, i, j))
-        tau = self.config.loss.temperature
-        return (u * i).sum(-1) / tau, u @ j.T / tau
-
-    def _contrast(self, z: Tensor, positives: Tensor, cues: Tensor, present: Tensor) -> dict[str, Tensor]:
-        loss, model = self.config.loss, self.model
-        if not loss.contrast:
-            return {}
-        items, _ = distinct(positives, model.n_items)
-        terms = contrast(z, model.n_users, cues, present, items[:CONTRAST_ROWS], loss.contrast_temperature)
-        return {"contrast": loss.contrast * torch.stack(terms).sum()} if terms else {}
+        loss: BatchLoss = self.model(
+            self.views,
+            self.inputs,
+            batch.users,
+            batch.positives,
+            batch.negatives,
+            batch.seen,
+            loss=self.config.loss,
+            stage=self.controller.weights() if self.mixing else None,
+            top_k=self.top_k,
+            entries=batch.entries,
+            resting=self.rest,
+        )
+        if loss.routing is not None:
+            self.sums.append(loss.routing)
+        return Terms.of(loss.terms)
 
     def end_epoch(self) -> dict[str, Any]:
         """Feed the controller; report the stage and the routing."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -13,6 +14,14 @@ from magnet.config import Config
 from magnet.nn.behaviour import BehaviourConfig, BehaviourEncoder
 from magnet.nn.content import Content, ContentConfig, ContentEncoder, profiles
 from magnet.nn.experts import Cues, Experts, ExpertsConfig
+from magnet.nn.losses import (
+    CONTRAST_ROWS,
+    bpr,
+    contrast,
+    embedding_penalty,
+    routing_terms,
+    sampled_softmax,
+)
 from magnet.nn.ops.gather import distinct, gather_cues, take_rows
 from magnet.nn.propagate import multiply
 from magnet.nn.router import (
@@ -24,16 +33,22 @@ from magnet.nn.router import (
     folded,
     gate,
     indifferent,
+    is_off,
     paired,
     router_inputs,
+    summarise,
 )
 from magnet.seeds import torch_generator
 from magnet.states import MixtureState
 
 if TYPE_CHECKING:
+    from magnet.nn.behaviour import Views
+    from magnet.nn.controller import StageWeights
+    from magnet.nn.losses import LossConfig
     from magnet.nn.propagate import Graph
+    from magnet.nn.router import RoutingSums
 
-__all__ = ["Inputs", "MagnetModel", "Mixture", "ModelConfig"]
+__all__ = ["BatchLoss", "Inputs", "MagnetModel", "Mixture", "ModelConfig"]
 
 
 class ModelConfig(Config):
@@ -68,6 +83,17 @@ class Inputs(NamedTuple):
     interactions: Graph  # (U, I), training, ones
     content_graph: Graph  # (M · I, M · I), normalised, one modality after the other
 
+    def to(self, device: torch.device | str) -> Inputs:
+        """The same on another device."""
+        return Inputs(
+            features=[rows.to(device) for rows in self.features],
+            present=self.present.to(device),
+            user_degree=self.user_degree.to(device),
+            item_degree=self.item_degree.to(device),
+            interactions=self.interactions.to(device),
+            content_graph=self.content_graph.to(device),
+        )
+
 
 class Mixture(NamedTuple):
     """The experts' part of a batch's scores, and how it came about."""
@@ -77,6 +103,13 @@ class Mixture(NamedTuple):
     routing: Routing  # of the positives
     logits: Tensor  # (B, E), of the positives
     content: Content
+
+
+class BatchLoss(NamedTuple):
+    """What the network makes of a batch in training."""
+
+    terms: dict[str, Tensor]  # of the loss, weighted, by name
+    routing: RoutingSums | None  # of the positives, for the controller; None while the backbone is alone
 
 
 class MagnetModel(nn.Module):
@@ -122,6 +155,98 @@ class MagnetModel(nn.Module):
 
     def forward(
         self,
+        views: Views,
+        inputs: Inputs,
+        users: Tensor,
+        positives: Tensor,
+        negatives: Tensor,
+        seen: Tensor | None,
+        *,
+        loss: LossConfig,
+        stage: StageWeights | None,
+        top_k: int = 0,
+        entries: int | None = None,
+        resting: Tensor | None = None,
+    ) -> BatchLoss:
+        """The terms of the loss of a batch. Training enters the network here, once a step.
+
+        Args:
+            views: The graphs of the epoch.
+            inputs: What never changes.
+            users: ``(B,)``.
+            positives: A training item of each user, ``(B,)``.
+            negatives: One item of each user ``(B,)``; or, with ``seen``, items for all users alike ``(N,)``.
+            seen: Which of the shared negatives each user has in truth, ``(B, N)``, bool; None for negatives of one
+                user each.
+            loss: What is minimised.
+            stage: What the stage asks of the router; None trains the backbone alone.
+            top_k: Experts to keep; 0 keeps all.
+            entries: Training interactions of ``users``, each user counted as often as it is named; spares devices
+                other than the CPU a wait.
+            resting: Behaviour of users and items, ``(U + I, D)``, where the backbone keeps its weights; it is then
+                not encoded anew.
+        """
+        if resting is not None:
+            z = resting
+        else:
+            with timed("propagation"):
+                z = self.behaviour(views)
+        positive, negative = self._backbone_scores(z, users, positives, negatives, seen, loss)
+        asked: dict[str, Tensor] = {}
+        sums: RoutingSums | None = None
+        if stage is not None:
+            mixture = self.mixture(
+                z,
+                inputs,
+                users,
+                positives,
+                negatives,
+                shared=seen is not None,
+                top_k=top_k,
+                entries=entries,
+            )
+            positive = positive + self.config.mixture_weight * mixture.positive
+            negative = negative + self.config.mixture_weight * mixture.negative
+            sums = summarise(mixture.routing)
+            asked |= routing_terms(mixture.routing, mixture.logits, stage, sums.loads)
+            asked |= self._contrast(z, positives, mixture.content, loss)
+        ranking = bpr(positive, negative) if seen is None else sampled_softmax(positive, negative, seen)
+        terms = {"ranking": ranking, **asked}
+        if loss.l2 and resting is None:
+            drawn = [users, self.n_users + positives] + ([self.n_users + negatives] if seen is None else [])
+            # One gather has one dense gradient; three have three, and their sums.
+            rows = take_rows(self.behaviour.embeddings, torch.cat(drawn))
+            terms["l2"] = loss.l2 * embedding_penalty(rows, pairs=len(users))
+        return BatchLoss(terms, sums)
+
+    def _backbone_scores(
+        self,
+        z: Tensor,
+        users: Tensor,
+        positives: Tensor,
+        negatives: Tensor,
+        seen: Tensor | None,
+        loss: LossConfig,
+    ) -> tuple[Tensor, Tensor]:
+        at = (users, self.n_users + positives, self.n_users + negatives)
+        u, i, j = torch.split(take_rows(z, torch.cat(at)), [len(index) for index in at])
+        if seen is None:
+            return (u * i).sum(-1), (u * j).sum(-1)
+        u, i, j = (F.normalize(x, dim=-1) for x in (u, i, j))
+        tau = loss.temperature
+        return (u * i).sum(-1) / tau, u @ j.T / tau
+
+    def _contrast(
+        self, z: Tensor, positives: Tensor, content: Content, loss: LossConfig
+    ) -> dict[str, Tensor]:
+        if not loss.contrast:
+            return {}
+        items = distinct(positives, self.n_items)[0][:CONTRAST_ROWS]
+        terms = contrast(z, self.n_users, content.cues, content.present, items, loss.contrast_temperature)
+        return {"contrast": loss.contrast * torch.stack(terms).sum()} if terms else {}
+
+    def mixture(
+        self,
         z: Tensor,
         inputs: Inputs,
         users: Tensor,
@@ -130,6 +255,7 @@ class MagnetModel(nn.Module):
         *,
         shared: bool,
         top_k: int,
+        entries: int | None = None,
     ) -> Mixture:
         """Score a batch by the experts.
 
@@ -141,10 +267,11 @@ class MagnetModel(nn.Module):
             negatives: One item of each user ``(B,)``; or, if ``shared``, items for all users alike ``(N,)``.
             shared: Which of the two.
             top_k: Experts to keep; 0 keeps all.
+            entries: As :meth:`forward` takes it.
         """
         content = self.encode_content(inputs)
         with timed("profiles"):
-            history = inputs.interactions.rows(users, without=positives)
+            history = inputs.interactions.rows(users, without=positives, entries=entries)
             profile, has = self._profiles(content, history)
         n = len(users)
         with timed("experts"):
@@ -163,7 +290,7 @@ class MagnetModel(nn.Module):
             own, at_own = distinct(at_positive, len(ids))
             other, at_other = distinct(at_negative, len(ids))
             both = torch.cat([own, other])
-            left_out = (torch.arange(len(both)) < len(own)).float()
+            left_out = (torch.arange(len(both), device=both.device) < len(own)).float()
             item_side = self._item_side(ids[both], inputs, content, on_item[both], left_out=left_out)
             floor = self.config.router.floor if self.training else 0.0
             if shared:
@@ -197,7 +324,7 @@ class MagnetModel(nn.Module):
     def route(self, logits: Tensor, *, top_k: int, floor: float) -> Routing:
         """Weights of the experts; the uniform control ignores what the router says but not which experts are on."""
         if self.config.router.kind == "uniform":
-            return gate(logits.detach().clamp(max=0.0) * (logits < -1e20), top_k=0, floor=0.0)
+            return gate(logits.detach().clamp(max=0.0) * is_off(logits), top_k=0, floor=0.0)
         return gate(logits, top_k=top_k, floor=floor)
 
     def _profiles(self, content: Content, interactions: Graph) -> tuple[Tensor, Tensor]:
@@ -269,7 +396,7 @@ class MagnetModel(nn.Module):
         if without is not None:
             inputs = self._occluded(inputs, without)
         content = self.encode_content(inputs)
-        all_users, all_items = torch.arange(self.n_users), torch.arange(self.n_items)
+        all_users, all_items = (torch.arange(n, device=z.device) for n in (self.n_users, self.n_items))
         profile, has = self._profiles(content, inputs.interactions)
         users = self.experts(self._cues(z[: self.n_users], inputs.user_degree, profile, has))
         items = self.experts(
@@ -305,5 +432,5 @@ class MagnetModel(nn.Module):
 
 
 def _with_behaviour(cues: Tensor, degree: Tensor, present: Tensor) -> Cues:
-    """Whoever has no interactions has no behaviour."""
+    """Add the presence of behaviour: only users and items with interactions have it."""
     return Cues(cues, torch.cat([degree[None] > 0, present]))

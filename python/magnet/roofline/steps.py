@@ -15,6 +15,7 @@ from magnet.models.magnet import MagnetTask
 from magnet.nn.losses import CONTRAST_ROWS
 from magnet.roofline.cost import Cost, Shapes, step_costs
 from magnet.runtime import num_threads, set_num_threads
+from magnet.seeds import seeded
 from magnet.train.batches import Batches
 from magnet.train.descent import Descent
 from magnet.train.memory import freed_memory_kept
@@ -94,8 +95,7 @@ def measure_steps(
     found: list[StepTimes] = []
     probe = _Probe()
     try:
-        with torch.random.fork_rng(devices=[]), freed_memory_kept():
-            torch.manual_seed(seed)
+        with seeded(seed), freed_memory_kept():
             while True:
                 found += [_measure(task, batches, probe, n, steps) for n in threads]
                 if not task.advance():
@@ -112,7 +112,7 @@ def _measure(task: MagnetTask, batches: Batches, probe: _Probe, threads: int, st
     # The last batch is a short one.
     drawn = list(islice(batches.epoch(0, task.negatives), min(steps, max(1, len(batches) - 1))))
     for number in range(WARM_UP):
-        descent.step(drawn[number % len(drawn)], where="the measurement")
+        descent.step(drawn[number % len(drawn)])
     probe.restart()
     times: list[dict[str, float]] = []
     wholes: list[float] = []
@@ -121,7 +121,7 @@ def _measure(task: MagnetTask, batches: Batches, probe: _Probe, threads: int, st
         probe.run()
         with clocked() as seconds:
             started = time.perf_counter()
-            descent.step(drawn[number % len(drawn)], where="the measurement")
+            descent.step(drawn[number % len(drawn)])
             wholes.append(time.perf_counter() - started)
         times.append(seconds)
     costs = [step_costs(shapes_of(task, batch)) for batch in drawn]
@@ -205,7 +205,7 @@ def _mixture_shapes(task: MagnetTask, batch: Batch) -> dict[str, Any]:
         "widths": tuple(rows.shape[1] for rows in inputs.features),
         "smoothing": len(inputs.content_graph.forward[1]) if config.content.smooth else 0,
         "gated": config.content.gate != "plain",
-        "history": int(inputs.interactions.forward[0].diff()[batch.users].sum()) - len(batch.users),
+        "history": batch.entries - len(batch.users),
         "experts": len(model.expert_names),
         "dominant": "dominant" in config.experts.roles,
         "transform": config.experts.transform,

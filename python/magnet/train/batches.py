@@ -53,6 +53,7 @@ class Batches:
                 "negative to draw; add interactions or items"
             )
         self.n_full_users = int(full.sum())
+        self.degree = torch.from_numpy(degree.astype(np.int64))
         self.users = torch.from_numpy(users[usable])
         self.items = torch.from_numpy(self.seen.indices[usable].astype(np.int32))
 
@@ -60,12 +61,17 @@ class Batches:
         """Batches in an epoch."""
         return -(-len(self.users) // self.batch_size)
 
-    def epoch(self, epoch: int, negatives: int) -> Iterator[Batch]:
-        """The batches of one epoch.
+    def epoch(self, epoch: int, negatives: int, *, rank: int = 0, world: int = 1) -> Iterator[Batch]:
+        """The batches of one epoch, or one rank's slices of them.
+
+        The slices of all ranks, one after the other, are the batch of a single process, to the last negative. Their
+        sizes differ by one pair at most, and a batch of fewer pairs than ranks leaves some ranks none.
 
         Args:
             epoch: Its number.
-            negatives: Shared negatives of a batch; 0 draws one unseen item for each pair.
+            negatives: Shared negatives of a batch, the same for all ranks; 0 draws one unseen item for each pair.
+            rank: Which slice, from 0.
+            world: Number of slices.
         """
         order = torch.randperm(len(self.users), generator=torch_generator(self.seed, "order", epoch))
         users, items = self.users[order], self.items[order]
@@ -75,10 +81,13 @@ class Batches:
         else:
             drawn = sample_negatives(self.seen, users, seed=seed, pool=self.pool)
         for index, start in enumerate(range(0, len(users), self.batch_size)):
-            rows = slice(start, start + self.batch_size)
+            pairs = min(self.batch_size, len(users) - start)
+            rows = slice(start + pairs * rank // world, start + pairs * (rank + 1) // world)
             if negatives:
                 own = drawn[index * negatives : (index + 1) * negatives]
                 seen = membership(self.seen, users[rows], own)
             else:
                 own, seen = drawn[rows], None
-            yield Batch(users[rows].long(), items[rows].long(), own.long(), seen)
+            own_users = users[rows].long()
+            entries = int(self.degree[own_users].sum())
+            yield Batch(own_users, items[rows].long(), own.long(), seen, pairs, entries)

@@ -9,9 +9,10 @@ import torch
 from magnet.clock import timed
 from magnet.errors import TrainingError
 from magnet.train.average import WeightAverage
+from magnet.train.sums import KEPT
 
 if TYPE_CHECKING:
-    from magnet.train.task import Batch, Task
+    from magnet.train.task import Batch, Task, Terms
 
 __all__ = ["Descent"]
 
@@ -29,34 +30,46 @@ class Descent:
         # AdamW without decay is Adam; its decay, where a group has one, does not pass through the moments.
         self.optimizer = torch.optim.AdamW(task.parameter_groups(), fused=True)
         trained = {id(p) for group in task.parameter_groups() for p in group["params"]}
-        named = {name: p for name, p in task.module.named_parameters() if id(p) in trained}
-        self.average = WeightAverage(named, average)
+        self.trained = {name: p for name, p in task.module.named_parameters() if id(p) in trained}
+        self.average = WeightAverage(self.trained, average)
 
-    def step(self, batch: Batch, *, where: str) -> dict[str, float]:
-        """Take one step.
+    def step(self, batch: Batch) -> Terms:
+        """Take one step, without asking whether its loss is finite: nothing here waits for the device.
 
         Args:
             batch: To learn from.
-            where: The place in training, for the message of an error.
 
         Returns:
-            The loss and its weighted parts by name.
-
-        Raises:
-            TrainingError: If the loss is NaN or infinite; the weights are as they were.
+            The loss and its weighted terms, on the device.
         """
         with timed("forward"):
             terms = self.task.step(batch)
-        if not torch.isfinite(terms.total):
-            bad = [name for name, value in terms.named.items() if not torch.isfinite(value)]
-            raise TrainingError(
-                f"the loss is {terms.total.detach().item()} at {where} ({', '.join(bad)}); the last good checkpoint is "
-                "kept. A lower learning rate, or features of a sane scale, usually helps"
-            )
         with timed("backward"):
             self.optimizer.zero_grad(set_to_none=True)
             terms.total.backward()  # type: ignore[no-untyped-call]
         with timed("optimiser"):
             self.optimizer.step()
             self.average.update()
-        return {name: value.detach().item() for name, value in (("loss", terms.total), *terms.named.items())}
+        return terms.detached()
+
+    def check(self, epoch: int) -> None:
+        """Make sure that the weights are finite, before anything is made of them.
+
+        A finite loss may have a gradient that is not, and the last step of an epoch has no next loss to show it.
+
+        Args:
+            epoch: For the message.
+
+        Raises:
+            TrainingError: If any trained weight is NaN or infinite; names of parameters are given.
+        """
+        # Smallest and largest number of each: NaN is both of an array that has one.
+        with torch.no_grad():
+            ends = [torch.stack(torch.aminmax(p)) for p in self.trained.values() if p.numel()]
+            finite = torch.stack(ends).isfinite().all(1).tolist()
+        names = [name for name, p in self.trained.items() if p.numel()]
+        bad = [name for name, well in zip(names, finite, strict=True) if not well]
+        if bad:
+            raise TrainingError(
+                f"the weights are NaN or infinite after epoch {epoch} ({', '.join(bad)}); {KEPT}"
+            )

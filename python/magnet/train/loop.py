@@ -6,14 +6,13 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import torch
-
-from magnet.seeds import derive
+from magnet.seeds import derive, seeded
 from magnet.train.batches import Batches
 from magnet.train.descent import Descent
 from magnet.train.memory import freed_memory_kept
 from magnet.train.snapshot import Snapshot, restore_optimizer, restore_task, restore_weights, take
 from magnet.train.stopping import EarlyStopping
+from magnet.train.sums import LossSums
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -93,9 +92,8 @@ class _Loop:
 
     def run(self) -> None:
         while True:
-            with torch.random.fork_rng(devices=[]):
-                # Dropout draws from torch's own generator: seeded by the epoch, it can be entered anywhere.
-                torch.manual_seed(derive(self.seed, "dropout", self.epoch))
+            # Dropout draws from torch's own generator: seeded by the epoch, training can resume at any epoch.
+            with seeded(derive(self.seed, "dropout", self.epoch), module=self.task.module):
                 record = self._epoch()
             over = self._over()
             self.history.records.append(record)
@@ -110,13 +108,15 @@ class _Loop:
         started = time.perf_counter()
         task = self.task
         task.begin_epoch(self.epoch)
-        sums: dict[str, float] = {}
-        for number, batch in enumerate(self.batches.epoch(self.epoch, task.negatives)):
-            values = self.descent.step(batch, where=f"epoch {self.epoch}, batch {number}")
-            for name, value in values.items():
-                sums[name] = sums.get(name, 0.0) + value
+        sums = LossSums(self.epoch)
+        device = next(task.module.parameters()).device
+        for batch in self.batches.epoch(self.epoch, task.negatives):
+            sums.add(self.descent.step(batch.to(device, non_blocking=True)))
+        # Numbers that went bad end the training here: before the controller, validation or a checkpoint sees them.
+        sums.read()
+        self.descent.check(self.epoch)
         record: dict[str, Any] = {"epoch": self.epoch, **task.end_epoch()}
-        record["terms"] = {name: value / len(self.batches) for name, value in sums.items()}
+        record["terms"] = sums.means()
         record["train_seconds"] = time.perf_counter() - started
         self.epoch += 1
         if self.epoch % self.config.validate_every == 0:
@@ -200,13 +200,14 @@ def train(
         config: Epochs, batches, stopping.
         seed: Of orders, negatives and dropout.
         evaluate: Validation metrics of a state, ``recall@20`` among them.
-        watch: Told of each epoch, after it is over.
+        watch: Called with the record of each epoch, after it is over.
         keep: Given each checkpoint under its name: ``last`` after every epoch, ``best-STAGE`` at each improvement,
             ``start-STAGE`` where a new phase begins.
         resume: The last checkpoint and the best of each stage, to go on from.
 
     Raises:
-        TrainingError: If the loss is NaN or infinite; epoch and batch are named.
+        TrainingError: If the loss becomes NaN or infinite; epoch and batch are named. The error comes some steps later,
+            at the end of that epoch at the latest: weights that went bad are neither validated nor kept.
         DataError: If there is nothing to train on.
     """
     loop = _Loop(task, dataset, config, seed=seed, evaluate=evaluate, watch=watch, keep=keep)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
+
+import torch
+from torch import Tensor, nn
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
-
     from magnet.states import State
 
 __all__ = ["Batch", "Task", "Terms"]
@@ -19,6 +20,22 @@ class Batch(NamedTuple):
     positives: Tensor  # (B,), int64
     negatives: Tensor  # (B,) one for each pair, or (N,) shared by all, int64
     seen: Tensor | None  # (B, N), bool, for shared negatives: which of them the user has in truth
+    pairs: int  # of the whole batch: more than B where each rank of several has a slice of it
+    entries: int  # training interactions of the users, each user counted as often as it is named
+
+    def to(self, device: torch.device | str, *, non_blocking: bool = False) -> Batch:
+        """The batch on another device.
+
+        Args:
+            device: Where to.
+            non_blocking: Whether Python goes on while the numbers are copied; it takes pinned memory to do so.
+        """
+        users, positives, negatives = (
+            each.to(device, non_blocking=non_blocking)
+            for each in (self.users, self.positives, self.negatives)
+        )
+        seen = None if self.seen is None else self.seen.to(device, non_blocking=non_blocking)
+        return Batch(users, positives, negatives, seen, self.pairs, self.entries)
 
 
 class Terms(NamedTuple):
@@ -26,6 +43,15 @@ class Terms(NamedTuple):
 
     total: Tensor
     named: dict[str, Tensor]
+
+    @classmethod
+    def of(cls, named: dict[str, Tensor]) -> Self:
+        """Terms with their sum."""
+        return cls(torch.stack(list(named.values())).sum(), named)
+
+    def detached(self) -> Self:
+        """The same numbers without what their gradient needs."""
+        return type(self)(self.total.detach(), {name: term.detach() for name, term in self.named.items()})
 
 
 class Task(Protocol):
@@ -66,7 +92,7 @@ class Task(Protocol):
         """Prepare an epoch: draw its graphs."""
 
     def step(self, batch: Batch) -> Terms:
-        """The loss of one batch."""
+        """The loss of one batch, from one call of the module."""
 
     def end_epoch(self) -> dict[str, Any]:
         """Close the epoch; what to log of it, as JSON-compatible data."""
@@ -75,7 +101,7 @@ class Task(Protocol):
         """What predicts, from the weights as they are."""
 
     def facts(self) -> dict[str, Any]:
-        """What there is to tell about the trained model beside its scores, as JSON-compatible data."""
+        """Facts about the trained model beside its scores, as JSON-compatible data."""
 
     def advance(self) -> bool:
         """Enter the next phase; False if there is none."""

@@ -40,7 +40,9 @@ def test_after_two_steps_every_experts_router_has_gradients() -> None:
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
     for _ in range(3):
         optimizer.zero_grad()
-        mixture = model(model.behaviour(views), inputs, users, positives, negatives, shared=False, top_k=0)
+        mixture = model.mixture(
+            model.behaviour(views), inputs, users, positives, negatives, shared=False, top_k=0
+        )
         bpr(mixture.positive, mixture.negative).backward()
         optimizer.step()
     for layer in (model.router.query, model.router.key, model.router.user_bias, model.router.item_bias):
@@ -61,7 +63,7 @@ def test_the_score_of_the_positive_does_not_know_its_own_edge(router: str, top_k
     within = without.copy()
     within[user, item] = 1.0
     with torch.no_grad():
-        mixture = model(
+        mixture = model.mixture(
             z,
             with_history(inputs, within),
             torch.tensor([user]),
@@ -91,7 +93,7 @@ def test_a_history_of_only_the_positive_leaves_no_content_cue() -> None:
     history[3] = 0.0
     history[3, 2] = 1.0
     z = model.behaviour(views).detach()
-    mixture = model(
+    mixture = model.mixture(
         z,
         with_history(inputs, history),
         torch.tensor([3]),
@@ -109,9 +111,11 @@ def test_shared_negatives_score_as_single_ones() -> None:
     z = model.behaviour(views).detach()
     users, positives, _ = pairs()
     negatives = torch.tensor([1, 7, 8])
-    shared = model(z, inputs, users, positives, negatives, shared=True, top_k=3).negative
+    shared = model.mixture(z, inputs, users, positives, negatives, shared=True, top_k=3).negative
     for column, negative in enumerate(negatives):
-        each = model(z, inputs, users, positives, negative.expand(len(users)), shared=False, top_k=3).negative
+        each = model.mixture(
+            z, inputs, users, positives, negative.expand(len(users)), shared=False, top_k=3
+        ).negative
         torch.testing.assert_close(shared[:, column], each, atol=1e-5, rtol=1e-4)
 
 

@@ -213,6 +213,48 @@ def test_nan_stops_and_names_epoch_and_batch(tiny) -> None:
     assert "last" in kept
 
 
+@pytest.mark.parametrize("at", ["gradient", "loss"])
+def test_weights_that_went_bad_are_neither_validated_nor_kept(tiny, monkeypatch, at: str) -> None:
+    """A gradient that is not finite leaves the loss of its own step finite, and the last step has no next one."""
+    config = MagnetConfig.build(quick(mixture=False))
+    task = MagnetTask(tiny.dataset, config, seed=0)
+    batches = len(Batches(tiny.dataset, 512, seed=0))
+    calls, validated, kept = iter(range(1000)), [], []
+    inner = task.step
+
+    def step(batch):
+        terms = inner(batch)
+        if next(calls) != 2 * batches - (1 if at == "gradient" else 2):
+            return terms
+        if at == "gradient":
+            terms.total.register_hook(lambda grad: grad * torch.nan)
+            return terms
+        return terms._replace(
+            total=terms.total * torch.nan, named={"ranking": terms.named["ranking"] * torch.nan}
+        )
+
+    monkeypatch.setattr(task, "step", step)
+
+    def validate(state):
+        assert state.users.isfinite().all()
+        validated.append(1)
+        return {"recall@20": 0.1}
+
+    def keep(name, snapshot):
+        assert all(tensor.isfinite().all() for tensor in snapshot.tensors.values())
+        kept.append(name)
+
+    message = (
+        r"weights are NaN or infinite after epoch 1 \(behaviour.embeddings, behaviour.gate\); the last good"
+        if at == "gradient"
+        else rf"epoch 1, batch {batches - 2} \(ranking\)"
+    )
+    with pytest.raises(TrainingError, match=message):
+        train(task, tiny.dataset, config.train, seed=0, evaluate=validate, keep=keep)
+    assert len(validated) == 1
+    assert kept == ["best-backbone", "last"]
+
+
 def test_patience_ends_a_phase(tiny) -> None:
     values = iter([0.1, 0.3, 0.2, 0.2, 0.5, 0.5])
     config = MagnetConfig.build(quick(mixture=False, train={"epochs": 50, "patience": 2, "batch_size": 512}))
