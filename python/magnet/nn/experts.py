@@ -21,7 +21,7 @@ Role = Literal["dominant", "balanced", "complementary"]
 
 # The share of its own cue in a dominant expert is learnt inside these bounds, so that the role cannot be undone.
 DOMINANT_FROM, DOMINANT_TO = 0.6, 0.95
-# Up to so many cues, which of them exist is looked up in a table.
+# With at most this many cues, a table finds which patterns of existing cues occur; with more, a sort does.
 TABLED = 12
 
 
@@ -61,7 +61,7 @@ class Cues(NamedTuple):
 
 
 class Mixes(NamedTuple):
-    """What each expert takes of which components, for some users or items."""
+    """Components of some users or items, and how much of each component every expert takes."""
 
     components: Tensor  # (2C, n, D): the cues, and what each explains of the others
     coefficients: Tensor  # (P, 2C, S), of each pattern of cues that exist, zero from E on
@@ -145,21 +145,21 @@ class Experts(nn.Module):
             self.explained[cue] = torch.linalg.solve(gram, y.T @ o)
 
     def mixes(self, cues: Cues) -> Mixes:
-        """What every expert makes of some users or items, not yet written out.
+        """The experts' vectors of some users or items as weighted sums, before the sums are computed.
 
         Args:
             cues: Projected cues of n users or items.
         """
         p = self.config.dropout if self.training else 0.0
-        # What each cue explains of the others is a product of its own; all else is a weighted sum of cues, whose
-        # weights depend on nothing but which cues exist.
+        # Only what a cue explains of the others takes a matrix product. The rest is a weighted sum of cues, and its
+        # weights depend only on which cues exist.
         components = components_of(cues.values, self.explained, p=p)
         patterns, pattern = _patterns(cues.present)
         coefficients, on = self._coefficients(patterns)
         return Mixes(components, coefficients, pattern, on[pattern])
 
     def towers(self, mixes: Mixes) -> Tensor:
-        """What :meth:`mixes` stands for, ``(n, E, D)``."""
+        """The sums that :meth:`mixes` describes, ``(n, E, D)``."""
         if self._unit_shares:
             # Half of the scale on each side: the product of two towers is then the scaled cosine.
             shares = (
@@ -219,11 +219,11 @@ class Experts(nn.Module):
             present: Which cues exist, ``(P, C)``, bool.
 
         Returns:
-            Coefficients ``(P, 2C, S)``, zero for what is no expert, and which experts are on, ``(P, E)``.
+            Coefficients ``(P, 2C, S)``, zero in the columns that are padding, and which experts are on, ``(P, E)``.
         """
         n_cues = present.shape[1]
         unit = torch.eye(n_cues, device=present.device)
-        # The rule itself, applied to cues that are the unit vectors, tells its coefficients: (C, P, C).
+        # Applied to unit vectors in place of cues, each rule returns its own coefficients: (C, P, C).
         y = unit[:, None] * present.T[..., None]
         others, has_others = _others(Cues(y, present.T))
         nothing = torch.zeros_like(y)
@@ -250,13 +250,13 @@ class Experts(nn.Module):
     def roles_and_weights(self, cues: list[str]) -> list[dict[str, Any]]:
         """Role and cue weights of each expert, where every cue exists.
 
-        A complementary expert's own cue has the weight 0: what it could say of the others is taken out of them.
+        A complementary expert's own cue has the weight 0: what it explains of the others is subtracted from them.
 
         Args:
             cues: Names of the cues, behaviour first.
         """
         alpha = DOMINANT_FROM + (DOMINANT_TO - DOMINANT_FROM) * torch.sigmoid(self.dominance)
-        told = []
+        rows = []
         for template in self.templates:
             own = {"dominant": float(alpha[template.cues[0]]), "balanced": 0.5, "complementary": 0.0}[
                 template.role
@@ -264,8 +264,8 @@ class Experts(nn.Module):
             n_others = len(cues) - len(template.cues)
             rest = 0.0 if template.role == "balanced" or n_others == 0 else (1 - own) / n_others
             weights = {name: own if c in template.cues else rest for c, name in enumerate(cues)}
-            told.append({"name": template.name, "role": template.role, "cue_weights": weights})
-        return told
+            rows.append({"name": template.name, "role": template.role, "cue_weights": weights})
+        return rows
 
 
 def _patterns(present: Tensor) -> tuple[Tensor, Tensor]:
