@@ -75,11 +75,11 @@ class BehaviourEncoder(nn.Module):
 
 
 class _Encode(torch.autograd.Function):
-    """All views in one: what is joined number by number is written where it already stands.
+    """Both views and the content neighbours in one operation, joined in place.
 
-    A view and the neighbours are linear in the embeddings, so that the gradient is encoded as the embeddings are; and
-    what the gate asks of both views, ``Σ ⟨g, Z_1 − Z_0⟩`` by column, is the same sum over their gradients and the
-    embeddings: no view has to be kept.
+    A view and the neighbours are linear in the embeddings, so the gradient is encoded as the embeddings are. The
+    gradient of the gate, ``Σ ⟨g, Z_1 − Z_0⟩`` by column, is the same sum over the encoded gradients and the embeddings:
+    no view has to be kept.
     """
 
     @staticmethod

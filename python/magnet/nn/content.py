@@ -108,7 +108,7 @@ class ContentEncoder(nn.Module):
         cues = unit_rows(torch.stack(rows), present)  # (M, I, D)
         if not self.config.smooth:
             return Content(cues, cues, present)
-        # The mean of a cue and of its neighbours' sum: whoever reads it takes its direction alone.
+        # The mean of a cue and of its neighbours' sum. Only its direction is used, so its length does not matter.
         smoothed = propagate_mean(graph, cues.flatten(0, 1), 1).view_as(cues)
         return Content(cues, smoothed, present)
 

@@ -15,9 +15,18 @@ if TYPE_CHECKING:
 
     from magnet.nn.router import RoutingSums
 
-__all__ = ["Controller", "ControllerConfig", "EpochStatistics", "StageWeights", "statistics"]
+__all__ = ["STARVING_LOAD", "Controller", "ControllerConfig", "EpochStatistics", "StageWeights", "statistics"]
 
 Stage = Literal["coverage", "specialisation"]
+
+# An expert starves if its hard load is below this share of an even load, 1/E. Starving for a whole window of
+# specialisation brings the full coverage weight back.
+STARVING_LOAD = 0.1
+# The share of the coverage weight that stays after the trigger.
+LATE_COVERAGE = 0.1
+# The ramp has three thirds: all experts, half of them, the top k. Nine experts become five, then three: the middle
+# third lets the other experts take over gently.
+HALF_FROM, TOP_K_FROM = 1 / 3, 2 / 3
 
 
 class ControllerConfig(Config):
@@ -135,7 +144,7 @@ class Controller:
     streak: int = 0
     mass: float = 0.0  # of the moving average, for its bias correction
     average: float = 0.0
-    starving: list[int] = field(default_factory=list)  # consecutive epochs of each expert under .1/E
+    starving: list[int] = field(default_factory=list)  # consecutive epochs that each expert starves
 
     @property
     def smoothed(self) -> float | None:
@@ -164,9 +173,9 @@ class Controller:
         starved = any(epochs >= c.window for epochs in self.starving)
         progress = min(1.0, self.since / c.ramp)
         return StageWeights(
-            # Equal loads would forbid what this stage is for.
+            # Equal loads would work against specialisation.
             balance="entropy",
-            coverage=c.coverage_weight if starved else 0.1 * c.coverage_weight,
+            coverage=c.coverage_weight if starved else LATE_COVERAGE * c.coverage_weight,
             target=target,
             confidence=c.confidence_weight * progress,
             z=c.z_weight,
@@ -174,18 +183,16 @@ class Controller:
         )
 
     def _kept(self, progress: float) -> int:
-        # Nine experts become five, then three: the middle step lets the rest take over gently.
-        if self.top_k == 0 or progress < 1 / 3:
+        if self.top_k == 0 or progress < HALF_FROM:
             return 0
-        if progress < 2 / 3:
-            return max(self.top_k, (self.n_experts + 1) // 2)
-        return self.top_k
+        half = (self.n_experts + 1) // 2  # rounded up
+        return max(self.top_k, half) if progress < TOP_K_FROM else self.top_k
 
     def update(self, now: EpochStatistics) -> None:
         """Take in the epoch that has just ended. Statistics that are not finite reset the window and nothing else."""
         self.epochs += 1
         c = self.config
-        bar = 0.1 / self.n_experts
+        bar = STARVING_LOAD / self.n_experts
         before = self.starving or [0] * self.n_experts
         self.starving = [n + 1 if load < bar else 0 for n, load in zip(before, now.loads, strict=True)]
         if self.stage == "specialisation":

@@ -17,7 +17,7 @@ from magnet.nn.roles import ROLES, Patterns, dominance_share
 
 __all__ = ["Cues", "Experts", "ExpertsConfig", "Mixes", "Template", "Towers", "templates"]
 
-# Up to so many cues, which of them exist is looked up in a table.
+# With at most this many cues, a table finds which patterns of existing cues occur; with more, a sort does.
 TABLED = 12
 
 
@@ -59,7 +59,7 @@ class Cues(NamedTuple):
 
 
 class Mixes(NamedTuple):
-    """What each expert takes of which components, for some users or items."""
+    """Components of some users or items, and how much of each component every expert takes."""
 
     components: Tensor  # (2C, n, D): the cues, and what each explains of the others
     coefficients: Tensor  # (P, 2C, S), of each pattern of cues that exist, zero from E on
@@ -138,21 +138,21 @@ class Experts(nn.Module):
             self.explained[cue] = torch.linalg.solve(gram, y.T @ o)
 
     def mixes(self, cues: Cues) -> Mixes:
-        """What every expert makes of some users or items, not yet written out.
+        """The experts' vectors of some users or items as weighted sums, before the sums are computed.
 
         Args:
             cues: Projected cues of n users or items.
         """
         p = self.config.dropout if self.training else 0.0
-        # What each cue explains of the others is a product of its own; all else is a weighted sum of cues, whose
-        # weights depend on nothing but which cues exist.
+        # Only what a cue explains of the others takes a matrix product. The rest is a weighted sum of cues, and its
+        # weights depend only on which cues exist.
         components = components_of(cues.values, self.explained, p=p)
         patterns, pattern = _patterns(cues.present)
         coefficients, on = self._coefficients(patterns)
         return Mixes(components, coefficients, pattern, on[pattern])
 
     def towers(self, mixes: Mixes) -> Tensor:
-        """What :meth:`mixes` stands for, ``(n, E, D)``."""
+        """The sums that :meth:`mixes` describes, ``(n, E, D)``."""
         if self._unit_shares:
             # Half of the scale on each side: the product of two towers is then the scaled cosine.
             shares = (
@@ -212,11 +212,11 @@ class Experts(nn.Module):
             present: Which cues exist, ``(P, C)``, bool.
 
         Returns:
-            Coefficients ``(P, 2C, S)``, zero for what is no expert, and which experts are on, ``(P, E)``.
+            Coefficients ``(P, 2C, S)``, zero in the columns that are padding, and which experts are on, ``(P, E)``.
         """
         n_cues = present.shape[1]
         unit = torch.eye(n_cues, device=present.device)
-        # The rule itself, applied to cues that are the unit vectors, tells its coefficients: (C, P, C).
+        # Applied to unit vectors in place of cues, each rule returns its own coefficients: (C, P, C).
         y = unit[:, None] * present.T[..., None]
         others, has_others = _others(Cues(y, present.T))
         seen = Patterns(y, present.T, others, has_others, self.dominance)

@@ -260,7 +260,7 @@ def routing_terms(
     if weights.confidence:
         terms["confidence"] = weights.confidence * routing.entropy.mean()
     if weights.z:
-        # Pairs without any expert have nothing to keep small.
+        # The logits of a pair without any expert are constants, and nothing can make them smaller.
         on = routing.dense.sum(-1) > 0
         terms["z"] = weights.z * (torch.logsumexp(logits, -1).where(on, 0.0) ** 2).mean()
     return terms

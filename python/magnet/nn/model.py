@@ -275,7 +275,7 @@ class MagnetModel(nn.Module):
             profile, has = self._profiles(content, history)
         n = len(users)
         with timed("experts"):
-            # Each distinct item passes through the experts once, and users beside them.
+            # Each distinct item passes through the experts once, in one batch with the users.
             ids, place = distinct(torch.cat([positives, negatives]), self.n_items)
             at_positive, at_negative = place[:n], place[n:]
             cues = gather_cues(z, profile, content.smoothed, torch.cat([users, self.n_users + ids]), ids)
@@ -286,7 +286,7 @@ class MagnetModel(nn.Module):
 
         with timed("router"):
             user_side = self._user_side(users, inputs, profile, has, on_user, left_out=1)
-            # Each distinct item once, as a positive and as a negative.
+            # Each distinct item once as a positive and once as a negative: only a positive leaves out its own edge.
             own, at_own = distinct(at_positive, len(ids))
             other, at_other = distinct(at_negative, len(ids))
             both = torch.cat([own, other])

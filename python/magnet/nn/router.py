@@ -205,16 +205,24 @@ def summarise(routing: Routing) -> RoutingSums:
 def router_inputs(
     embeddings: Tensor, cues: Tensor, present: Tensor, degree: Tensor, *, left_out: Tensor | int
 ) -> Tensor:
-    """What the router reads of one side, ``(n, D)``, ``(M, n, D)``, ``(M, n)``, ``(n,)``: it must not shape it."""
+    """The router's inputs of n users or items, ``(n, width)``; no gradient passes through them.
+
+    Args:
+        embeddings: ``(n, D)``.
+        cues: Content cues, ``(M, n, D)``.
+        present: Which of them exist, ``(M, n)``, bool.
+        degree: Training interactions, ``(n,)``.
+        left_out: How many of these do not count: 1 where the pair's own edge is among them.
+    """
     embeddings, cues = embeddings.detach(), cues.detach()
     known = (degree > 0).float()[:, None]  # an embedding without interactions is noise
-    # The third brings log-degrees to the scale of the rest.
+    # Divided by 3, log-degrees have about the scale of the other inputs.
     log_degree = torch.log1p((degree - left_out).clamp(min=0))[:, None] / 3
     return torch.cat([embeddings * known, *cues, present.T.float(), log_degree], 1)
 
 
 def indifferent(side: Side) -> Side:
-    """A side that leaves nothing but which experts are on."""
+    """A side whose logits are 0 and which keeps only which experts are on."""
     return Side(torch.zeros_like(side.rows), side.on)
 
 

@@ -67,7 +67,7 @@ def matmul(m: int, k: int, n: int, *, grads: int = 2) -> Op:
 
 
 def sparse(rows: int, columns: int, entries: int, width: int, *, grad: bool = True) -> Op:
-    """``(rows, columns)`` with so many entries times ``(columns, width)``; the gradient is the transpose's product."""
+    """A sparse ``(rows, columns)`` times ``(columns, width)``; the gradient is a product with the transpose."""
 
     def product(n: int) -> Cost:
         graph = entries * (_INDEX + _FLOAT) + _ROW * (n + 1)
@@ -218,7 +218,7 @@ def _experts(s: Shapes) -> Op:
     op += matmul(n, d, d, grads=1) * n_cues  # what a cue explains of the others is not learnt
     op += pointwise(n_cues * n * d, n_cues * n * d)  # to unit length, with dropout
     if not s.transform:
-        op += _part_products(s, n, sides=1)  # the lengths
+        op += _component_products(s, n, sides=1)  # the lengths
     if s.transform or s.shared:
         op += matmul(s.experts, 2 * n_cues, d, grads=2 if s.dominant or not s.transform else 1) * n
     if s.transform:
@@ -226,12 +226,12 @@ def _experts(s: Shapes) -> Op:
     return op
 
 
-def _part_products(s: Shapes, rows: int, sides: int) -> Op:
-    """Products of the 2C parts of a row, or of the rows of a pair; what experts take of them is small beside it."""
+def _component_products(s: Shapes, rows: int, sides: int) -> Op:
+    """Products of the 2C components of a row, or of the rows of a pair; combining them costs little beside that."""
     k = 2 * (len(s.widths) + 1)
-    numbers = sides * (k * s.dim + s.experts * k)  # parts and shares
+    numbers = sides * (k * s.dim + s.experts * k)  # components and shares
     forward = Cost(other=2 * rows * k * k * s.dim, bytes=_FLOAT * rows * (numbers + s.experts))
-    # The products anew, and what each side's parts get.
+    # The products once more, and the gradient of each side's components.
     backward = Cost(other=(1 + sides) * forward.other, bytes=_FLOAT * rows * (2 * numbers + s.experts))
     return Op(forward, backward)
 
@@ -258,7 +258,7 @@ def _mixture_scores(s: Shapes) -> Op:
     if s.transform:
         op = gather(pairs, per_item, s.distinct) + dots(pairs * s.experts, s.dim)
     else:
-        op = _part_products(s, pairs, sides=2)
+        op = _component_products(s, pairs, sides=2)
     if not s.shared:
         return op + dots(pairs, s.experts)
     op += gather(s.negatives, per_item, s.distinct) + matmul(s.pairs, s.dim, s.negatives) * s.experts

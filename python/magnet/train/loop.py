@@ -56,7 +56,7 @@ class History:
 
 
 class _Loop:
-    """The state of one training; :func:`train` is its door."""
+    """The state of one training; :func:`train` is its public function."""
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class _Loop:
         self.descent = Descent(task, config.average)
 
     def resume(self, last: Snapshot, best: Mapping[str, Snapshot]) -> None:
-        """Stand where an interrupted training stood after its last whole epoch."""
+        """Restore the position of an interrupted training after its last whole epoch."""
         restore_task(self.task, last)
         self.descent = Descent(self.task, self.config.average)
         restore_optimizer(self.descent.optimizer, last)
@@ -135,7 +135,7 @@ class _Loop:
                 self.task, {**self._position(), "stage": stage, "delivers": self.task.delivers}
             )
             self.keep(f"best-{stage}", self.best[stage])
-        # Until stopping counts, patience starts over with every validation.
+        # Validations before the task may stop do not use up patience.
         if self.task.may_stop:
             self.stopping.update(value, self.epoch - 1)
         return metrics

@@ -13,7 +13,7 @@ __all__ = ["freed_memory_kept"]
 
 # Of mallopt, in glibc's malloc.h.
 _TRIM, _MMAP = -1, -3
-# The largest that glibc takes for the second; both are where its own adaptive rule ends.
+# glibc takes no larger value for the second; both are the values at which its own adaptive rule ends.
 _TRIM_AT, _MMAP_AT = 64 << 20, 32 << 20
 _NEVER = 2**31 - 1
 

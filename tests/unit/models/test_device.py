@@ -188,3 +188,29 @@ def test_a_copy_to_the_host_inside_a_step_is_found(tiny, monkeypatch) -> None:
     monkeypatch.setattr(task, "step", lambda batch: inner(batch._replace(users=batch.users.cpu().cuda())))
     with pytest.raises(AssertionError, match="to the host"):
         step_on_fake_cuda(task, tiny.dataset)
+
+
+@pytest.mark.parametrize("kind", ["magnet", "lightgcn"])
+def test_a_step_enters_the_module_once(tiny, kind: str) -> None:
+    """Wrappers such as DistributedDataParallel and torch.compile see the module's own call and nothing else."""
+    tasks = {
+        "magnet": lambda: MagnetTask(tiny.dataset, MagnetConfig.build({"dim": 8}), seed=0),
+        "lightgcn": lambda: LightGCNTask(tiny.dataset, LightGCNConfig(dim=8), seed=0),
+    }
+    task = tasks[kind]()
+    calls: list[Any] = []
+    task.module.register_forward_pre_hook(lambda *_: calls.append("module"))
+    task.module.register_forward_hook(lambda *_: calls.append("over"))
+    inside: list[bool] = []
+    for child in task.module.children():
+        child.register_forward_pre_hook(lambda *_: inside.append(len(calls) % 2 == 1))
+    while True:
+        task.begin_epoch(0)
+        calls.clear()
+        inside.clear()
+        terms = task.step(next(Batches(tiny.dataset, 64, seed=0).epoch(0, task.negatives)))
+        assert calls == ["module", "over"]
+        assert all(inside)
+        terms.total.backward()
+        if not task.advance():
+            break

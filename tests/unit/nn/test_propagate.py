@@ -105,7 +105,7 @@ def test_the_way_of_other_devices_gives_the_same_rows(without, wide):
             (own.backward, expected.backward, (20, 5)),
         ]:
             mine, theirs = (
-                csr_array((values.numpy(), indices.numpy(), indptr.numpy()), shape=shape)
+                csr_array((values.numpy(), indices.numpy(), indptr.numpy()), shape=shape, copy=True)
                 for indptr, indices, values in (mine, theirs)
             )
             np.testing.assert_array_equal(mine.toarray(), theirs.toarray())

@@ -1,4 +1,4 @@
-"""Memory for the outputs of large operators, used again once nobody holds the tensor that had it.
+"""Memory for the outputs of large operators, used again as soon as no tensor refers to it.
 
 torch gives large blocks back to the system at once, so that each step would pay anew for the pages of its outputs: as
 much as for filling them.
@@ -16,8 +16,8 @@ from torch import Tensor
 
 __all__ = ["empty"]
 
-# In float32: rows that begin on a cache line touch no line more than they must, and NumPy asks for huge pages, which
-# take what lies on them as a whole.
+# Counted in float32 numbers. Rows that begin on a cache line touch as few lines as possible; NumPy asks for huge
+# pages, and these cover an array from their own boundary on.
 _LINE, _HUGE_PAGE = 16, 1 << 19
 _SMALL = 1 << 18  # below this many numbers the allocator keeps the pages itself
 _KEPT_BYTES = 1 << 28

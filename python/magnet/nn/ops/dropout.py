@@ -20,7 +20,7 @@ def draw_seed() -> int:
 def drop(x: Tensor, p: float, seed: int, *, out: Tensor | None = None) -> Tensor:
     """Zero each number with probability ``p`` and divide the others by ``1 − p`` (Srivastava et al., 2014).
 
-    torch draws its masks on one thread, which took as long as all else that the experts do. Here a number stays or not
+    torch draws its masks on one thread, which took as long as the rest of the experts' work. Here a number stays or not
     by its place and the seed: the same for any number of threads. The gradient is the same function of the gradient, so
     that no mask is kept; nothing here is recorded by autograd.
 

@@ -32,7 +32,7 @@ __all__ = [
     "unit_shares",
 ]
 
-# Numbers of experts stand in vectors of so many.
+# Expert counts are padded to a multiple of this.
 LANES = 16
 
 # Squared lengths below this are rounding: the components are of about unit length, and their products in float32.
@@ -110,12 +110,12 @@ def expert_products(
             shares[..., :n_experts].transpose(1, 2), components.transpose(0, 1)
         )  # (B + n, E, D)
         return paired_products(towers[:n_users], towers[n_users:], items)
-    found: Tensor = _Products.apply(components, coefficients, pattern, items, n_experts, unit)
-    return found.view(n_users, n_pairs, -1)
+    products: Tensor = _Products.apply(components, coefficients, pattern, items, n_experts, unit)
+    return products.view(n_users, n_pairs, -1)
 
 
 def paired_products(users: Tensor, items: Tensor, pairs: Tensor) -> Tensor:
-    """The same of sums that are written out.
+    """The same products, of vectors that were computed.
 
     Args:
         users: ``(B, E, D)``.
@@ -189,7 +189,7 @@ class _Project(torch.autograd.Function):
 
 
 def _multiply_each(a: Tensor, b: Tensor, out: Tensor) -> Tensor:
-    """A batch of products one by one: each on all threads, where torch.bmm leaves a thread idle if they are odd."""
+    """Products one after the other, each on all threads: torch.bmm leaves a thread idle where their number is odd."""
     for x, y, own in zip(a, b, out, strict=True):
         torch.mm(x, y, out=own)
     return out

@@ -16,8 +16,8 @@ __all__ = ["distinct", "gather_cues", "take_rows"]
 def take_rows(table: Tensor, index: Tensor) -> Tensor:
     """``table[index]``, whose gradient sums repeated rows in a fixed order.
 
-    The gradient of plain indexing adds with atomics on several threads, in whatever order they come: two runs with
-    the same seed would part after a few steps. It is the slower of the two as well.
+    The gradient of plain indexing adds with atomics on several threads, in an order that differs between runs: two
+    runs with the same seed would differ after a few steps. It is also slower.
 
     Args:
         table: ``(N, ...)``.
@@ -33,7 +33,8 @@ def distinct(ids: Tensor, n: int) -> tuple[Tensor, Tensor]:
     """The ids that occur, ascending, and the place of each of ``ids`` among them.
 
     Args:
-        ids: ``(B,)``, int64, from 0 to ``n``; a table of so many beats the sort of :func:`torch.unique`.
+        ids: ``(B,)``, int64, from 0 to ``n``; a table of ``n`` flags is faster than the sort of
+            :func:`torch.unique`.
         n: How many ids there are.
 
     Returns:

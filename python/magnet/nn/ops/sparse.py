@@ -1,8 +1,8 @@
 """Products with a sparse matrix as torch's operators, with gradients.
 
 Two ways lead to the same functions. torch.compile, other devices and subclasses of tensors need an operator that the
-dispatcher knows; plain tensors on the CPU take an autograd function, because the way through the dispatcher costs a
-small graph a tenth of the work itself, once its Python has left the caches.
+dispatcher knows; plain tensors on the CPU take an autograd function, because on a small graph the dispatcher
+adds a tenth to the time of the product itself.
 """
 
 from __future__ import annotations
@@ -179,7 +179,7 @@ def _mean_by_torch(
 def _sparse(indptr: Tensor, indices: Tensor, values: Tensor, x: Tensor) -> Tensor:
     size = (indptr.shape[0] - 1, x.shape[-2])
     with warnings.catch_warnings():
-        # torch says once in every process that these tensors are new; all that is asked of them are products.
+        # torch warns once in every process that these tensors are in beta; only their products are used here.
         warnings.filterwarnings("ignore", "Sparse CSR tensor support")
         return torch.sparse_csr_tensor(
             indptr.to(indices.dtype), indices, values, size=size, check_invariants=False

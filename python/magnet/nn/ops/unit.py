@@ -1,4 +1,4 @@
-"""Rows of unit length, with their gradient, in one pass over the numbers each."""
+"""Rows of unit length and their gradient, each in one pass over the numbers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def unit_rows(x: Tensor, present: Tensor | None = None) -> Tensor:
 
     Args:
         x: ``(..., D)``, float32.
-        present: ``(...)``, bool: rows that exist; the others become zero. All of them, where nothing is said.
+        present: ``(...)``, bool: rows that exist; the others become zero. All rows where not given.
 
     Returns:
         ``(..., D)``. Rows without length are zero and have no gradient.
