@@ -5,15 +5,16 @@ from __future__ import annotations
 import copy
 import json
 import tomllib
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from magnet.errors import ConfigError, nearest
+from magnet.files import as_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
 __all__ = ["Config", "merge_settings", "read_toml"]
 
@@ -110,7 +111,7 @@ def read_toml(path: str | Path) -> dict[str, Any]:
         ConfigError: If the file is missing or is not TOML.
     """
     try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        return tomllib.loads(as_path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such configuration file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:

@@ -101,7 +101,9 @@ def _neighbours() -> None:
 
 
 def _cache() -> None:
-    folder = Path(os.environ.get("MAGNET_CACHE", Path.home() / ".cache" / "magnet"))
+    from magnet.graph.cache import cache_folder
+
+    folder = cache_folder()
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=folder):
         pass

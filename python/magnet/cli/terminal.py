@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
-import secrets
 import sys
 from typing import TYPE_CHECKING, Any
 
 from magnet.errors import DataError
+from magnet.files import as_json, replacing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,17 +38,7 @@ def printer(*, stderr: bool = False) -> Console:
 
 def print_json(document: dict[str, Any]) -> None:
     """Print one JSON document on standard output; NaN and infinity, which JSON lacks, become null."""
-    print(json.dumps(_finite(document), allow_nan=False, indent=2, ensure_ascii=False), flush=True)
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {str(key): _finite(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(inner) for inner in value]
-    return value
+    print(json.dumps(as_json(document), allow_nan=False, indent=2, ensure_ascii=False), flush=True)
 
 
 def print_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
@@ -68,18 +57,14 @@ def print_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
 
 @contextlib.contextmanager
 def new_file(path: Path, *, overwrite: bool) -> Iterator[Path]:
-    """Give a temporary name beside ``path``, of the same ending, and rename it when the block ends.
+    """Give a temporary name to write to, and rename it to ``path`` when the block ends: :func:`magnet.files.replacing`.
 
     Raises:
         DataError: If the file exists and may not be overwritten, or its folder does not exist.
     """
     check_free(path, overwrite=overwrite)
-    temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}{path.suffix}")
-    try:
+    with replacing(path) as temporary:
         yield temporary
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def check_free(path: Path, *, overwrite: bool) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,9 +15,11 @@ from magnet.data.records import DataSource, Modality
 from magnet.data.split import RULES
 from magnet.data.tables import FIRST_LINE, SUFFIXES, header, numbers, read_ids, read_table, whole_numbers
 from magnet.errors import DataError, nearest
+from magnet.files import as_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
     from typing import Any
 
     from numpy.typing import NDArray
@@ -43,7 +44,7 @@ def load_folder(
     Raises:
         DataError: If something is missing, empty, or breaks a rule; the text names file and line.
     """
-    folder = Path(path).expanduser()
+    folder = as_path(path)
     if not folder.is_dir():
         raise DataError(
             f"{folder}: no such folder; expected one with inter.tsv or inter.csv and feature files"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from magnet.errors import DataError, MagnetError, MissingExtraError
+from magnet.files import as_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from matplotlib.figure import Figure
 
@@ -47,7 +48,7 @@ def save(figure: Figure, path: str | Path) -> None:
         DataError: If the file's ending is none of .png, .svg and .pdf.
         MagnetError: If the file cannot be written.
     """
-    path = Path(path)
+    path = as_path(path)
     if path.suffix.lower() not in _FORMATS:
         raise DataError(f"{path}: a plot's file must end in {', '.join(_FORMATS)}, not in {path.suffix!r}")
     try:

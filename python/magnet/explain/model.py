@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,9 +13,12 @@ from magnet.explain.groups import Group, item_groups, user_groups
 from magnet.explain.history import Training, training_of
 from magnet.explain.routing import RoutedPairs, RoutingStatistics, route_pairs, statistics
 from magnet.explain.templates import Template, roles_of, templates_of
+from magnet.files import as_path
 from magnet.states import MixtureState
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
     from magnet.run.contents import RunContents
@@ -151,7 +153,7 @@ class ModelExplanation:
             DataError: If the file's ending is another.
             MagnetError: If there is nothing to draw, or a file cannot be written.
         """
-        path = Path(path)
+        path = as_path(path)
         if not self.training.events and not self.use:
             raise MagnetError(
                 f"there is nothing to draw of {self.model}: it has neither epochs of training nor experts"

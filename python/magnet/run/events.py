@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
-
 from magnet.errors import RunError
-from magnet.files import replacing
+from magnet.files import as_json, replacing
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from types import TracebackType
 
 __all__ = ["EventLog", "read_events", "write_events"]
@@ -109,17 +106,4 @@ def _mend(path: Path, keep_below: int | None) -> None:
 
 
 def _line(event: Mapping[str, Any]) -> bytes:
-    return json.dumps(_plain(event), allow_nan=False, separators=(",", ":")).encode() + b"\n"
-
-
-def _plain(value: Any) -> Any:
-    """The same data in JSON's own types."""
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(key): _plain(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
-    return value
+    return json.dumps(as_json(event), allow_nan=False, separators=(",", ":")).encode() + b"\n"
