@@ -18,6 +18,7 @@ from magnet.cli.options import (
     read_data,
 )
 from magnet.cli.terminal import complain, print_json, print_table
+from magnet.files import as_path
 
 if TYPE_CHECKING:
     from magnet.data import Dataset
@@ -108,7 +109,10 @@ def check(
 
 @app.command()
 def synthetic(
-    out: Annotated[Path, typer.Option("--out", metavar="PATH", help="Folder to write.", show_default=False)],
+    out: Annotated[
+        Path,
+        typer.Option("--out", metavar="PATH", help="Folder to write.", show_default=False, parser=as_path),
+    ],
     size: Annotated[
         Size, typer.Option("--size", help="240 users and 160 items, or 3,000 and 1,500.")
     ] = Size.demo,

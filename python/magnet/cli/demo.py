@@ -11,6 +11,7 @@ from magnet.cli.options import Json, Overwrite, Threads, set_threads
 from magnet.cli.terminal import check_free, complain, new_file, print_json, print_table
 from magnet.cli.train import trigger
 from magnet.errors import DataError, MissingExtraError
+from magnet.files import as_path
 
 if TYPE_CHECKING:
     from magnet.api import Recommender
@@ -37,9 +38,9 @@ HISTORY, RECOMMENDED = 10, 5
 
 
 def demo(
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for data, run and plots.")] = Path(
-        "demo"
-    ),
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Folder for data, run and plots.", parser=as_path)
+    ] = Path("demo"),
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the data and of the training.")] = 0,
     overwrite: Overwrite = False,
     threads: Threads = None,

@@ -8,6 +8,7 @@ import typer
 from magnet.cli.options import Json, Protocol, Run, Threads, set_threads
 from magnet.cli.terminal import print_json, print_table
 from magnet.errors import RunError
+from magnet.files import as_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,7 +29,10 @@ def evaluate(
         typer.Option("--protocol", help="The one that the run was validated by, if not given."),
     ] = None,
     data: Annotated[
-        Path | None, typer.Option("--data", metavar="PATH", help="Where the data are, if they have moved.")
+        Path | None,
+        typer.Option(
+            "--data", metavar="PATH", help="Where the data are, if they have moved.", parser=as_path
+        ),
     ] = None,
     threads: Threads = None,
     as_json: Json = False,

@@ -11,6 +11,7 @@ import typer
 from magnet.cli.options import Json, Overwrite, Run, Threads, set_threads
 from magnet.cli.terminal import check_free, new_file, print_json
 from magnet.errors import DataError
+from magnet.files import as_path
 
 if TYPE_CHECKING:
     import polars as pl
@@ -50,7 +51,8 @@ def recommend(
         Format | None, typer.Option("--format", help="By default that of FILE's ending, or csv.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="Write here instead of printing.")
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="Write here instead of printing.", parser=as_path),
     ] = None,
     unknown: Annotated[
         Unknown, typer.Option("--unknown", help="What to do about unknown users.")
@@ -113,7 +115,7 @@ def read_users(given: str) -> list[str]:
     Raises:
         DataError: If the file cannot be read, or there is no id.
     """
-    path = Path(given)
+    path = as_path(given)
     if path.is_file():
         try:
             lines = path.read_text(encoding="utf-8-sig").splitlines()

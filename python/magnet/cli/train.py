@@ -22,6 +22,7 @@ from magnet.cli.options import (
     set_threads,
 )
 from magnet.cli.terminal import complain, print_json, printer
+from magnet.files import as_path
 
 if TYPE_CHECKING:
     from magnet.api import Recommender
@@ -34,7 +35,11 @@ def train(
     data: Annotated[
         Path,
         typer.Option(
-            "--data", metavar="PATH", help="Folder with inter.tsv and features.", show_default=False
+            "--data",
+            metavar="PATH",
+            help="Folder with inter.tsv and features.",
+            show_default=False,
+            parser=as_path,
         ),
     ],
     model: Annotated[
@@ -44,7 +49,8 @@ def train(
         ),
     ],
     out: Annotated[
-        Path, typer.Option("--out", metavar="RUN", help="Run folder to write.", show_default=False)
+        Path,
+        typer.Option("--out", metavar="RUN", help="Run folder to write.", show_default=False, parser=as_path),
     ],
     split: Split = "split",
     split_seed: SplitSeed = 0,
