@@ -22,6 +22,7 @@ from magnet.evaluate import evaluate
 from magnet.evaluate.rank import score
 from magnet.explain.routing import route_pairs, statistics
 from magnet.models.magnet import MagnetConfig, MagnetTask
+from magnet.run.events import trigger_of
 from magnet.synthetic.ceilings import ceiling_recall, ceiling_recovery, chance
 from magnet.synthetic.generator import CUES, Synthetic, generate
 from magnet.synthetic.occlusion import recovery
@@ -98,12 +99,9 @@ def main() -> None:
             task, history, start = fit(made, config, seed, start)
             row |= {f"{router}: {name}": value for name, value in measured(made, task).items()}
             if router == "pair":
-                fired = history.facts()
-                print(
-                    json.dumps(
-                        {"seed": seed, "trigger": fired.get("fired_by"), "after": fired.get("fired_at")}
-                    )
-                )
+                fired, _ = trigger_of(history.records)
+                coverage = sum(r["stage"] == "coverage" for r in history.records) if fired else None
+                print(json.dumps({"seed": seed, "trigger": fired, "after": coverage}))
         print(json.dumps({"seed": seed, **row}), flush=True)
         rows.append(row)
     print("\n| | " + " | ".join(args.seeds.split(",")) + " | mean |\n|---|" + "---|" * (len(rows) + 1))

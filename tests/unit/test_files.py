@@ -61,9 +61,10 @@ def test_a_file_appears_whole_under_its_own_ending(tmp_path, synced):
 def test_a_failure_leaves_the_old_file_and_no_litter(tmp_path, failure):
     path = tmp_path / "a.json"
     write_json(path, {"a": 1})
-    with pytest.raises(failure), replacing(path) as temporary:
-        temporary.write_text("half")
-        raise failure
+    with pytest.raises(failure):  # noqa: PT012, SIM117
+        with replacing(path) as temporary:
+            temporary.write_text("half")
+            raise failure
     assert path.read_text() == '{\n "a": 1\n}\n'
     assert [file.name for file in tmp_path.iterdir()] == ["a.json"]
 
@@ -77,8 +78,9 @@ def test_a_folder_appears_whole_and_replaces_the_old_one(tmp_path, synced):
         assert [file.name for file in (path / "inner").iterdir()] == [content]
     assert len(synced) == 2 * 4  # the file, its folder, the new folder, the name
     assert [file.name for file in path.parent.iterdir()] == ["made"]
-    with pytest.raises(ZeroDivisionError), replacing_folder(path) as prepared:
-        (prepared / "half").write_text("half")
-        raise ZeroDivisionError
+    with pytest.raises(ZeroDivisionError):  # noqa: PT012, SIM117
+        with replacing_folder(path) as prepared:
+            (prepared / "half").write_text("half")
+            raise ZeroDivisionError
     assert (path / "inner" / "new").read_text() == "new"
     assert [file.name for file in path.parent.iterdir()] == ["made"]

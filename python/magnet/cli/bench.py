@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from magnet.cli.options import ConfigFile, Json, Modalities, Settings, Split, read_data
-from magnet.cli.terminal import print_json, print_table
+from magnet.cli.terminal import print_json
 from magnet.files import as_path
+from magnet.tables import print_table
 
 if TYPE_CHECKING:
     from magnet.data import Dataset

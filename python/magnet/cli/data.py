@@ -17,8 +17,9 @@ from magnet.cli.options import (
     UserColumn,
     read_data,
 )
-from magnet.cli.terminal import complain, print_json, print_table
+from magnet.cli.terminal import complain, print_json
 from magnet.files import as_path
+from magnet.tables import print_table
 
 if TYPE_CHECKING:
     from magnet.data import Dataset

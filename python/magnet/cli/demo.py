@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from magnet.cli.options import Json, Overwrite, Threads, set_threads
-from magnet.cli.terminal import check_free, complain, new_file, print_json, print_table
+from magnet.cli.terminal import check_free, complain, new_file, print_json
 from magnet.cli.train import trigger
 from magnet.errors import DataError, MissingExtraError
 from magnet.files import as_path
+from magnet.tables import print_table
 
 if TYPE_CHECKING:
     from magnet.api import Recommender
@@ -32,7 +33,7 @@ DEMO_LIGHTGCN: dict[str, Any] = {
 }
 DEMO_EASE: dict[str, Any] = {"regularization": 50.0}
 
-SHOWN = ("recall@20", "ndcg@20")
+BESIDE = "ndcg@20"  # shown beside the metric that validation chooses by
 # The user whose recommendations are shown has at least so many training items, to have something to refer to.
 HISTORY, RECOMMENDED = 10, 5
 
@@ -124,6 +125,7 @@ def _compare(
 ) -> dict[str, dict[str, float]]:
     """Test metrics by model, and those of ranking by the truth."""
     from magnet.evaluate import evaluate
+    from magnet.evaluate.metrics import TARGET
     from magnet.run.folder import RunFolder
 
     states = {name: model.contents.state for name, model in models.items()} | {
@@ -132,7 +134,7 @@ def _compare(
     table = {}
     for name, state in states.items():
         found = evaluate(state, dataset, "test", protocol="strict")
-        table[name] = {metric: found.metrics[metric] for metric in SHOWN}
+        table[name] = {metric: found.metrics[metric] for metric in (TARGET, BESIDE)}
         if name == "magnet":
             RunFolder.open(run).record_metrics("test/strict", found.to_json(name))
     return table
@@ -186,8 +188,11 @@ NAMES = {
 
 
 def _print(document: dict[str, Any]) -> None:
-    rows = [[NAMES[name], *(f"{values[m]:.4f}" for m in SHOWN)] for name, values in document["test"].items()]
-    print_table("Test part, protocol strict", ["model", "Recall@20", "NDCG@20"], rows)
+    from magnet.evaluate.metrics import metric_title
+
+    test = document["test"]
+    rows = [[NAMES[name], *(f"{value:.4f}" for value in values.values())] for name, values in test.items()]
+    print_table("Test part, protocol strict", ["model", *map(metric_title, test["magnet"])], rows)
     shown = document["recommendations"]
     typer.echo(f"For user {shown[0]['user_id']}:")
     for row in shown:

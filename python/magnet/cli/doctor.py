@@ -9,7 +9,8 @@ from typing import Any
 import typer
 
 from magnet.cli.options import Json
-from magnet.cli.terminal import print_json, print_table
+from magnet.cli.terminal import print_json
+from magnet.tables import print_table
 
 __all__ = ["doctor"]
 

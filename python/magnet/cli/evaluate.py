@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from magnet.cli.options import Json, Protocol, Run, Threads, set_threads
-from magnet.cli.terminal import print_json, print_table
+from magnet.cli.terminal import print_json
 from magnet.errors import RunError
 from magnet.files import as_path
+from magnet.tables import print_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

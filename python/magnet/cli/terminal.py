@@ -14,12 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from rich.console import Console
-
-__all__ = ["check_free", "complain", "new_file", "print_json", "print_table", "printer"]
-
-# Tables that go to a file are not cut to the 80 columns of a terminal that is not there.
-_WIDE = 200
+__all__ = ["check_free", "complain", "new_file", "print_json"]
 
 
 def complain(message: object, *, kind: str = "error: ") -> None:
@@ -27,32 +22,9 @@ def complain(message: object, *, kind: str = "error: ") -> None:
     print(f"{kind}{message}", file=sys.stderr, flush=True)
 
 
-def printer(*, stderr: bool = False) -> Console:
-    """A console that prints text as it is: ids and titles may look like markup."""
-    from rich.console import Console
-
-    stream = sys.stderr if stderr else sys.stdout
-    width = None if stream.isatty() else _WIDE
-    return Console(file=stream, width=width, markup=False, highlight=False, emoji=False)
-
-
 def print_json(document: dict[str, Any]) -> None:
     """Print one JSON document on standard output; NaN and infinity, which JSON lacks, become null."""
     print(json.dumps(as_json(document), allow_nan=False, indent=2, ensure_ascii=False), flush=True)
-
-
-def print_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
-    """Print a table on standard output, the first column to the left and the others to the right."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(title=Text(title), title_justify="left", box=box.SIMPLE_HEAD)
-    for place, column in enumerate(columns):
-        table.add_column(column, justify="right" if place else "left")
-    for row in rows:
-        table.add_row(*map(Text, row))
-    printer().print(table)
 
 
 @contextlib.contextmanager

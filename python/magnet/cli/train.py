@@ -21,7 +21,7 @@ from magnet.cli.options import (
     read_data,
     set_threads,
 )
-from magnet.cli.terminal import complain, print_json, printer
+from magnet.cli.terminal import complain, print_json
 from magnet.files import as_path
 
 if TYPE_CHECKING:
@@ -95,12 +95,11 @@ def train(
     if as_json:
         print_json(document)
         return
+    from magnet.evaluate.metrics import TARGET, metric_title
+
     metrics = document["valid"]["metrics"]
-    printer().print(
-        f"{model}: validation ({protocol}) Recall@20 {metrics['recall@20']:.4f}, "
-        f"NDCG@20 {metrics['ndcg@20']:.4f}, {document['seconds']:.0f} s; saved in {out}",
-        soft_wrap=True,
-    )
+    shown = ", ".join(f"{metric_title(name)} {metrics[name]:.4f}" for name in (TARGET, "ndcg@20"))
+    typer.echo(f"{model}: validation ({protocol}) {shown}, {document['seconds']:.0f} s; saved in {out}")
 
 
 def make_model(name: str, *, seed: int, config: Path | None, settings: list[str]) -> "Recommender":
@@ -143,12 +142,11 @@ def _document(model: "Recommender", out: Path, seconds: float) -> dict[str, Any]
 
 
 def trigger(contents: "RunContents") -> dict[str, Any]:
-    """What ended the first stage, and the epoch after which it did; None twice where nothing has.
+    """What fired the trigger, and the epoch after which it fired; None twice where nothing did."""
+    from magnet.run.events import trigger_of
 
-    Read from the events: the facts are those of the delivered weights, which may be older than the trigger.
-    """
-    fired = next((event for event in contents.events if event.get("fired_by")), {})
-    return {"fired_by": fired.get("fired_by"), "fired_at": fired.get("epoch")}
+    fired_by, fired_at = trigger_of(contents.events)
+    return {"fired_by": fired_by, "fired_at": fired_at}
 
 
 def _interrupted(out: Path) -> str:

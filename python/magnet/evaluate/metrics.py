@@ -14,10 +14,23 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy.sparse import csr_array
 
-__all__ = ["METRICS", "ranking_metrics"]
+__all__ = ["METRICS", "TARGET", "metric_title", "ranking_metrics"]
 
 METRICS = ("recall", "ndcg", "precision", "hit")
 """The names before the ``@``, in the order in which they are reported."""
+
+TARGET = "recall@20"
+"""What validation chooses weights and stages by, and what it stops by."""
+
+
+def metric_title(name: str) -> str:
+    """The name of a metric in a text.
+
+    Example:
+        >>> metric_title("recall@20"), metric_title("ndcg@5")
+        ('Recall@20', 'NDCG@5')
+    """
+    return name.upper() if name.startswith("ndcg") else name.capitalize()
 
 
 def ranking_metrics(

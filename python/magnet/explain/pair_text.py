@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from magnet.explain.nearest import item_name
-from magnet.explain.render import render, table
+from magnet.tables import render, table
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from magnet.evaluate.metrics import TARGET, metric_title
 from magnet.explain.figures import GREY, INK, expert_colours, new_figure, save
-from magnet.explain.history import TARGET
 from magnet.explain.templates import Template
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ _CURVES = (
 def plot_training(explained: ModelExplanation, path: str | Path) -> None:
     """Draw the course of a training.
 
-    Panels: routing entropies and stacked hard loads, for a model with a router; and validation Recall@20.
+    Panels: routing entropies and stacked hard loads, for a model with a router; and what validation chooses by.
     """
     training = explained.training
     routed = training.routed
@@ -80,15 +80,15 @@ def _stages(axis: Axes, explained: ModelExplanation, shown: Sequence[dict[str, A
         if stage.last >= first:
             shade = _SHADES.get(stage.name, _PLAIN)
             axis.axvspan(max(stage.first, first) - 0.5, stage.last + 0.5, color=shade, zorder=0)
-    if explained.training.fired_after is not None:
+    if explained.training.fired_at is not None:
         axis.axvline(
-            explained.training.fired_after + 0.5, color=INK, linewidth=1.4, linestyle=(0, (4, 2)), zorder=5
+            explained.training.fired_at + 0.5, color=INK, linewidth=1.4, linestyle=(0, (4, 2)), zorder=5
         )
     axis.spines[["top", "right"]].set_visible(False)
 
 
 def _entropies(axis: Axes, explained: ModelExplanation, routed: Sequence[dict[str, Any]]) -> None:
-    fired = explained.training.fired_after
+    fired = explained.training.fired_at
     drawn: list[float] = []
     for key, label, colour, style in _CURVES:
         # After the trigger its smoothed view stands still.
@@ -167,7 +167,7 @@ def _validation(
     if stage is not None and stage.best is not None and (stage.best_epoch or 0) >= shown[0]["epoch"]:
         (star,) = axis.plot([stage.best_epoch or 0], [stage.best], "*", label="delivered", zorder=6)
         star.set(color="#D55E00", markersize=13, markeredgecolor="white")
-    axis.set_ylabel("Recall@20")
+    axis.set_ylabel(metric_title(TARGET))
     axis.margins(y=0.15)
     if left_out:
         axis.text(

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from types import TracebackType
 
-__all__ = ["EventLog", "read_events", "write_events"]
+__all__ = ["EventLog", "read_events", "trigger_of", "write_events"]
 
 
 class EventLog:
@@ -96,6 +96,24 @@ def read_events(path: str | Path) -> list[dict[str, Any]]:
             )
         events.append(event)
     return events
+
+
+def trigger_of(events: Iterable[Mapping[str, Any]]) -> tuple[str | None, int | None]:
+    """What ended the first stage of a mixture (``fired_by``), and the epoch after which it did (``fired_at``).
+
+    Args:
+        events: The record of each epoch, in order.
+
+    Returns:
+        ``criterion``, ``cap`` or ``fixed``, and the number of that epoch, counted from 0 over the whole training;
+        None twice if nothing fired.
+
+    Example:
+        >>> trigger_of([{"epoch": 7, "fired_by": None}, {"epoch": 8, "fired_by": "cap"}])
+        ('cap', 8)
+    """
+    fired = next((event for event in events if event.get("fired_by")), {})
+    return fired.get("fired_by"), fired.get("epoch")
 
 
 def _mend(path: Path, keep_below: int | None) -> None:

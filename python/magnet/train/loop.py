@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from magnet.evaluate.metrics import TARGET
+from magnet.run.events import trigger_of
 from magnet.seeds import derive
 from magnet.train.batches import Batches
 from magnet.train.descent import Descent
@@ -27,9 +29,7 @@ if TYPE_CHECKING:
     Watcher = Callable[[dict[str, Any]], None]
     Keeper = Callable[[str, Snapshot], None]
 
-__all__ = ["TARGET", "History", "train"]
-
-TARGET = "recall@20"
+__all__ = ["History", "train"]
 
 
 @dataclass
@@ -47,12 +47,11 @@ class History:
     delivered: str = ""
 
     def facts(self) -> dict[str, Any]:
-        """What to remember of it: best of each stage, what was delivered, and the trigger if there was one."""
-        fired = next((r for r in self.records if r.get("fired_by")), None)
+        """What a run keeps of it: the best of each stage, the delivered stage, and the trigger if one fired."""
+        fired_by, fired_at = trigger_of(self.records)
         facts: dict[str, Any] = {"best": self.best, "delivered": self.delivered}
-        if fired is not None:
-            coverage = sum(r["stage"] == "coverage" for r in self.records)
-            facts |= {"fired_by": fired["fired_by"], "fired_at": coverage}
+        if fired_by is not None:
+            facts |= {"fired_by": fired_by, "fired_at": fired_at}
         return facts
 
 

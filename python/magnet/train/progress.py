@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from magnet.evaluate.metrics import TARGET
+
 if TYPE_CHECKING:
     from types import TracebackType
 
@@ -65,7 +67,7 @@ class Reporter:
                 self._progress.console.print(f"{self.name}: epoch {record['epoch']}: {text}", highlight=False)
         else:
             now = time.monotonic()
-            better = record.get("valid", {}).get("recall@20", -1.0) > self.best
+            better = record.get("valid", {}).get(TARGET, -1.0) > self.best
             if (
                 better
                 or record["stage"] != self._stage
@@ -80,7 +82,7 @@ class Reporter:
                     soft_wrap=True,
                 )
         self._stage = record["stage"]
-        self.best = max(self.best, record.get("valid", {}).get("recall@20", -1.0))
+        self.best = max(self.best, record.get("valid", {}).get(TARGET, -1.0))
 
 
 def describe(record: dict[str, Any]) -> str:
@@ -91,7 +93,7 @@ def describe(record: dict[str, Any]) -> str:
         parts.append(f"entropy {record['pair_entropy']:.3f} loads {record['load_entropy']:.3f}")
         parts.append(f"experts {record['top_k']}")
     if "valid" in record:
-        parts.append(f"valid R@20 {record['valid']['recall@20']:.4f}")
+        parts.append(f"valid R@20 {record['valid'][TARGET]:.4f}")
     if record.get("fired_by"):
         parts.append(f"trigger fired by {record['fired_by']}")
     parts.append(f"{record['seconds']:.1f} s")
