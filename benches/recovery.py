@@ -16,17 +16,18 @@ from typing import Any
 
 import numpy as np
 
-from magnet.cli.demo import DEMO_MAGNET
 from magnet.config import merge_settings
 from magnet.evaluate import evaluate
 from magnet.evaluate.rank import score
 from magnet.explain.routing import route_pairs, statistics
 from magnet.models.magnet import MagnetConfig, MagnetTask
 from magnet.run.events import trigger_of
-from magnet.synthetic.ceilings import ceiling_recall, ceiling_recovery, chance
+from magnet.synthetic.ceilings import ceiling_recall, ceiling_recovery
 from magnet.synthetic.generator import CUES, Synthetic, generate
-from magnet.synthetic.occlusion import recovery
+from magnet.synthetic.occlusion import name_cues
+from magnet.synthetic.presets import DEMO
 from magnet.synthetic.probe import linear_probe_recovery
+from magnet.synthetic.recovery import chance, recovery
 from magnet.train.loop import train
 from magnet.train.snapshot import Snapshot, backbone_only
 
@@ -65,7 +66,8 @@ def measured(made: Synthetic, task: MagnetTask) -> dict[str, float]:
     test = dataset.test.tocoo()
     users, items = test.row.astype(np.int32), test.col.astype(np.int32)
     occluded = {None: state} | {cue: task.state(without=cue) for cue in task.cues}
-    found = recovery(lambda cue: score(occluded[cue], users, items), users, truth.groups)
+    named = name_cues(lambda cue: score(occluded[cue], users, items), users)
+    found = recovery(truth.groups[named.users], named.named)
     return {
         "recall@20": evaluate(state, dataset, "test").metrics["recall@20"],
         "mutual information": statistics(routing).mutual_information,
@@ -82,16 +84,16 @@ def main() -> None:
     parser.add_argument("--difficulty", default="standard")
     parser.add_argument("--set", action="append", default=[], help="KEY=VALUE over the demo's configuration")
     args = parser.parse_args()
-    base = merge_settings(DEMO_MAGNET, args.set)
+    base = merge_settings(DEMO["magnet"], args.set)
     rows = []
     for seed in map(int, args.seeds.split(",")):
         made = generate("demo", seed=seed, difficulty=args.difficulty)
         assert tuple(CUES) == ("behaviour", *made.dataset.modalities)
         row: dict[str, float] = {
             "ceiling recall@20": ceiling_recall(made, "test"),
-            "recovery: chance": chance(made.truth),
-            "recovery: ceiling": ceiling_recovery(made).overall,
-            "recovery: linear probe": linear_probe_recovery(made).overall,
+            "recovery: chance": chance(made.truth.groups),
+            "recovery: ceiling": ceiling_recovery(made).share,
+            "recovery: linear probe": linear_probe_recovery(made).share,
         }
         start = None
         for router in ROUTERS:

@@ -17,21 +17,9 @@ from magnet.tables import print_table
 if TYPE_CHECKING:
     from magnet.api import Recommender
     from magnet.data import Dataset
-    from magnet.states import DotState
     from magnet.synthetic.generator import Truth
 
-__all__ = ["DEMO_LIGHTGCN", "DEMO_MAGNET", "ceiling_state", "demo"]
-
-# Small and quick enough for two cores and two minutes; otherwise the defaults.
-DEMO_MAGNET: dict[str, Any] = {
-    "controller": {"ramp": 4},
-    "schedule": {"epochs": 24},
-    "train": {"epochs": 50, "batch_size": 1024, "learning_rate": 5e-3, "validate_every": 2, "patience": 5},
-}
-DEMO_LIGHTGCN: dict[str, Any] = {
-    "train": {"epochs": 60, "batch_size": 1024, "learning_rate": 5e-3, "validate_every": 2, "patience": 5},
-}
-DEMO_EASE: dict[str, Any] = {"regularization": 50.0}
+__all__ = ["demo"]
 
 BESIDE = "ndcg@20"  # shown beside the metric that validation chooses by
 # The user whose recommendations are shown has at least so many training items, to have something to refer to.
@@ -106,17 +94,18 @@ def _prepare(out: Path, plots: dict[str, Path], *, overwrite: bool) -> None:
 
 def _train(dataset: "Dataset", run: Path, *, seed: int, overwrite: bool) -> dict[str, "Recommender"]:
     from magnet.api import EASE, LightGCN, Magnet, Popularity
+    from magnet.synthetic.presets import DEMO
 
-    magnet = Magnet(seed=seed, **DEMO_MAGNET)
+    magnet = Magnet(seed=seed, **DEMO["magnet"])
     try:
         magnet.fit(dataset, folder=run, overwrite=overwrite)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"interrupted; what was trained so far is in {run}") from None
     return {
         "magnet": magnet,
-        "lightgcn": LightGCN(seed=seed, **DEMO_LIGHTGCN).fit(dataset),
-        "ease": EASE(seed=seed, **DEMO_EASE).fit(dataset),
-        "popularity": Popularity(seed=seed).fit(dataset),
+        "lightgcn": LightGCN(seed=seed, **DEMO["lightgcn"]).fit(dataset),
+        "ease": EASE(seed=seed, **DEMO["ease"]).fit(dataset),
+        "popularity": Popularity(seed=seed, **DEMO["popularity"]).fit(dataset),
     }
 
 
@@ -127,6 +116,7 @@ def _compare(
     from magnet.evaluate import evaluate
     from magnet.evaluate.metrics import TARGET
     from magnet.run.folder import RunFolder
+    from magnet.synthetic.ceilings import ceiling_state
 
     states = {name: model.contents.state for name, model in models.items()} | {
         "ceiling": ceiling_state(truth)
@@ -138,27 +128,6 @@ def _compare(
         if name == "magnet":
             RunFolder.open(run).record_metrics("test/strict", found.to_json(name))
     return table
-
-
-def ceiling_state(truth: "Truth") -> "DotState":
-    """A state that ranks by true utility, a product of tastes and latents: the best that can be known."""
-    import numpy as np
-    import torch
-
-    from magnet.states import DotState
-    from magnet.synthetic.generator import CUES, GROUPS
-
-    drivers = np.array(
-        [[cue in cues for cue in range(len(CUES))] for cues in GROUPS.values()], dtype=np.float64
-    )
-    drivers /= np.sqrt(drivers.sum(axis=1, keepdims=True))
-    weights = truth.kappa * drivers[truth.groups]  # (U, C)
-    n_users, n_items = len(truth.groups), len(truth.popularity)
-    users = (weights[:, :, None] * truth.tastes).reshape(n_users, -1)
-    items = truth.latents.transpose(1, 0, 2).reshape(n_items, -1)
-    users = np.hstack([users, np.ones((n_users, 1))])
-    items = np.hstack([items, truth.popularity[:, None]])
-    return DotState(*(torch.from_numpy(side.astype(np.float32)) for side in (users, items)))
 
 
 def _recommend(magnet: "Recommender", dataset: "Dataset") -> list[dict[str, Any]]:

@@ -23,11 +23,25 @@ from magnet.errors import DataError, nearest
 from magnet.seeds import numpy_generator
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import ArrayLike, NDArray
 
     from magnet.data.records import Modality
 
-__all__ = ["CUES", "DIFFICULTIES", "GROUPS", "SIZES", "Difficulty", "Size", "Synthetic", "Truth", "generate"]
+__all__ = [
+    "CUES",
+    "DIFFICULTIES",
+    "GROUPS",
+    "SIZES",
+    "Difficulty",
+    "Size",
+    "Synthetic",
+    "Truth",
+    "driver_table",
+    "driver_weights",
+    "generate",
+]
 
 Size: TypeAlias = Literal["tiny", "demo"]
 Difficulty: TypeAlias = Literal["easy", "standard", "hard"]
@@ -92,10 +106,7 @@ class Truth:
             vary as much.
         """
         chosen = np.asarray(users, dtype=np.int64)
-        drivers = np.array(
-            [[cue in cues for cue in range(len(CUES))] for cues in GROUPS.values()], dtype=np.float64
-        )
-        drivers /= np.sqrt(drivers.sum(axis=1, keepdims=True))
+        drivers = driver_weights()  # (G, C)
         groups = self.groups[chosen] if group is None else np.full(chosen.size, group)
         utilities = np.tile(self.popularity, (chosen.size, 1))  # (B, I)
         for cue in range(len(CUES)):
@@ -103,6 +114,25 @@ class Truth:
             on = np.flatnonzero(weight)
             utilities[on] += (weight[on, None] * self.tastes[chosen[on], cue]) @ self.latents[cue].T
         return utilities
+
+
+def driver_table(
+    groups: Mapping[str, tuple[int, ...]] = GROUPS, n_cues: int = len(CUES)
+) -> NDArray[np.bool_]:
+    """Which cues drive each group of users, ``(G, C)``.
+
+    Args:
+        groups: The positions of the cues that drive each group.
+        n_cues: How many cues there are, C.
+    """
+    return np.array([[cue in drivers for cue in range(n_cues)] for drivers in groups.values()])
+
+
+def driver_weights() -> NDArray[np.float64]:
+    """How much each cue counts in the utility of each group, ``(G, C)``: every row has length 1."""
+    drivers = driver_table().astype(np.float64)
+    drivers /= np.sqrt(drivers.sum(axis=1, keepdims=True))
+    return drivers
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,16 +10,16 @@ from scipy.sparse.linalg import svds
 
 from magnet.errors import DataError
 from magnet.seeds import numpy_generator
-from magnet.synthetic.ceilings import planted, recovery
-from magnet.synthetic.generator import CUES
+from magnet.synthetic.generator import CUES, driver_table
+from magnet.synthetic.recovery import recovery
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy.sparse import csr_array
 
     from magnet.data.dataset import Dataset
-    from magnet.synthetic.ceilings import Recovery
     from magnet.synthetic.generator import Synthetic
+    from magnet.synthetic.recovery import Recovery
 
 __all__ = ["coherence", "linear_probe_recovery"]
 
@@ -72,7 +72,7 @@ def linear_probe_recovery(synthetic: Synthetic, *, folds: int = 5) -> Recovery:
     inputs = np.concatenate([alike, alike * np.sqrt(counts * (counts - 1.0)), np.log(1.0 + counts)], axis=1)
     inputs = (inputs - inputs.mean(axis=0)) / np.maximum(inputs.std(axis=0), 1e-12)
     inputs = np.concatenate([inputs, np.ones((n_users, 1))], axis=1)
-    targets = planted(truth).astype(np.float64)  # (U, 3)
+    targets = driver_table()[truth.groups].astype(np.float64)  # (U, 3)
     fold = numpy_generator(truth.seed, "probe").permutation(np.arange(n_users) % folds)
     scores = np.zeros((n_users, len(CUES)))
     for held_out in range(folds):
@@ -80,7 +80,7 @@ def linear_probe_recovery(synthetic: Synthetic, *, folds: int = 5) -> Recovery:
         gram = seen.T @ seen + _RIDGE * np.eye(seen.shape[1])
         weights = np.linalg.solve(gram, seen.T @ targets[fold != held_out])
         scores[fold == held_out] = inputs[fold == held_out] @ weights
-    return recovery(truth, scores.argmax(axis=1))
+    return recovery(truth.groups, scores.argmax(axis=1))
 
 
 def _embed(train: csr_array) -> NDArray[np.float64]:
