@@ -1,11 +1,11 @@
 """``magnet data``: look at data before training, check them, or make some with planted truth."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from magnet.choices import Difficulty, Size
 from magnet.cli.options import (
     DataPath,
     ItemColumn,
@@ -29,21 +29,6 @@ __all__ = ["app"]
 NEIGHBOURS = 10  # k of the graphs whose lift is shown; what MAGNET uses by default
 
 app = typer.Typer(no_args_is_help=True, help="Describe, check or generate data.")
-
-
-class Size(StrEnum):
-    """Of generated data."""
-
-    tiny = "tiny"
-    demo = "demo"
-
-
-class Difficulty(StrEnum):
-    """Signal-to-noise ratio of generated features."""
-
-    easy = "easy"
-    standard = "standard"
-    hard = "hard"
 
 
 @app.command()
@@ -116,11 +101,9 @@ def synthetic(
     ],
     size: Annotated[
         Size, typer.Option("--size", help="240 users and 160 items, or 3,000 and 1,500.")
-    ] = Size.demo,
+    ] = "demo",
     seed: Annotated[int, typer.Option("--seed", help="Equal seeds give equal data.")] = 0,
-    difficulty: Annotated[
-        Difficulty, typer.Option("--difficulty", help="Of the features.")
-    ] = Difficulty.standard,
+    difficulty: Annotated[Difficulty, typer.Option("--difficulty", help="Of the features.")] = "standard",
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
@@ -128,14 +111,14 @@ def synthetic(
     from magnet.synthetic.generator import generate
     from magnet.synthetic.write import write_folder
 
-    made = generate(size.value, seed=seed, difficulty=difficulty.value)
+    made = generate(size, seed=seed, difficulty=difficulty)
     folder = write_folder(made, out, overwrite=overwrite)
     dataset = made.dataset
     document = {
         "path": str(folder),
         "name": dataset.name,
         "seed": seed,
-        "difficulty": difficulty.value,
+        "difficulty": difficulty,
         "n_users": dataset.n_users,
         "n_items": dataset.n_items,
         "n_interactions": int(dataset.users.size),

@@ -1,6 +1,5 @@
 """The options that several verbs share, and reading the data that they name."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,7 +17,6 @@ __all__ = [
     "Json",
     "Modalities",
     "Overwrite",
-    "Protocol",
     "Run",
     "Settings",
     "Split",
@@ -28,13 +26,6 @@ __all__ = [
     "read_data",
     "set_threads",
 ]
-
-
-class Protocol(StrEnum):
-    """What is masked in evaluation."""
-
-    strict = "strict"
-    mmrec = "mmrec"
 
 
 Run = Annotated[

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from magnet.choices import Protocol
 from magnet.cli.options import (
     ConfigFile,
     ItemColumn,
     Json,
     Modalities,
     Overwrite,
-    Protocol,
     Settings,
     Split,
     SplitSeed,
@@ -57,7 +57,7 @@ def train(
     modalities: Modalities = None,
     user_column: UserColumn = None,
     item_column: ItemColumn = None,
-    protocol: Annotated[Protocol, typer.Option("--protocol", help="Of validation.")] = Protocol.strict,
+    protocol: Annotated[Protocol, typer.Option("--protocol", help="Of validation.")] = "strict",
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the weights and of every draw.")] = 0,
     settings: Settings = None,
     config: ConfigFile = None,
@@ -87,7 +87,7 @@ def train(
     started = time.perf_counter()
     try:
         recommender.fit(
-            dataset, protocol=protocol.value, folder=out, overwrite=overwrite, resume=resume, progress=True
+            dataset, protocol=protocol, folder=out, overwrite=overwrite, resume=resume, progress=True
         )
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_interrupted(out)) from None

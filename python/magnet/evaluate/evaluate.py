@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 from scipy.sparse import csr_array
 
+from magnet.choices import HeldOut, Protocol
 from magnet.errors import DataError, nearest
 from magnet.evaluate.metrics import ranking_metrics
 from magnet.evaluate.rank import rank
@@ -21,10 +22,7 @@ if TYPE_CHECKING:
     from magnet.data import Dataset
     from magnet.states import State
 
-__all__ = ["DEFAULT_KS", "Evaluation", "Part", "Protocol", "evaluate"]
-
-Part = Literal["valid", "test"]
-Protocol = Literal["strict", "mmrec"]
+__all__ = ["DEFAULT_KS", "Evaluation", "evaluate"]
 
 DEFAULT_KS = (5, 10, 20, 50)
 
@@ -45,7 +43,7 @@ class Evaluation:
         users: Whose values they are, ``(n_users,)`` int32, ascending.
     """
 
-    part: Part
+    part: HeldOut
     protocol: Protocol
     n_users: int
     n_left_out: int
@@ -95,7 +93,7 @@ def evaluate(
     Raises:
         DataError: If the part or protocol is unknown, a cut-off is out of range, or nobody can be evaluated.
     """
-    checked_part, checked_protocol = _choose("part", part, Part), _choose("protocol", protocol, Protocol)
+    checked_part, checked_protocol = _choose("part", part, HeldOut), _choose("protocol", protocol, Protocol)
     _check_ks(ks)
     held_out = dataset.part(checked_part)
     if not held_out.nnz:

@@ -16,6 +16,7 @@ from magnet.synthetic.recovery import recovery
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from magnet.choices import HeldOut, Protocol
     from magnet.synthetic.generator import Synthetic, Truth
     from magnet.synthetic.recovery import Recovery
 
@@ -62,10 +63,10 @@ def ceiling_recovery(synthetic: Synthetic, *, tastes: Literal["hidden", "known"]
 
 def ceiling_recall(
     synthetic: Synthetic,
-    part: Literal["valid", "test"] = "test",
+    part: HeldOut = "test",
     *,
     k: int = 20,
-    protocol: Literal["strict", "mmrec"] = "strict",
+    protocol: Protocol = "strict",
 ) -> float:
     """Recall@k of ranking by true utility, without the noise: what a perfect model reaches on average.
 

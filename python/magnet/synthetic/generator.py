@@ -12,7 +12,7 @@ the user takes the highest n_u, which is sampling without replacement from a sof
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from magnet.choices import Difficulty, Size
     from magnet.data.records import Modality
 
 __all__ = [
@@ -34,8 +35,6 @@ __all__ = [
     "DIFFICULTIES",
     "GROUPS",
     "SIZES",
-    "Difficulty",
-    "Size",
     "Synthetic",
     "Truth",
     "driver_table",
@@ -43,11 +42,12 @@ __all__ = [
     "generate",
 ]
 
-Size: TypeAlias = Literal["tiny", "demo"]
-Difficulty: TypeAlias = Literal["easy", "standard", "hard"]
-
-SIZES: dict[str, tuple[int, int]] = {"tiny": (240, 160), "demo": (3000, 1500)}  # users, items
-DIFFICULTIES: dict[str, float] = {"easy": 4.0, "standard": 1.0, "hard": 0.25}  # variance of signal over noise
+SIZES: dict[Size, tuple[int, int]] = {"tiny": (240, 160), "demo": (3000, 1500)}  # users, items
+DIFFICULTIES: dict[Difficulty, float] = {
+    "easy": 4.0,
+    "standard": 1.0,
+    "hard": 0.25,
+}  # variance of signal over noise
 
 CUES = ("behaviour", "image", "text")
 GROUPS: dict[str, tuple[int, ...]] = {  # the cues that drive each group of users
@@ -182,7 +182,7 @@ def generate(size: Size = "tiny", *, seed: int = 0, difficulty: Difficulty = "st
     return Synthetic(dataset, truth)
 
 
-def _plant(n_users: int, n_items: int, seed: int, difficulty: str) -> Truth:
+def _plant(n_users: int, n_items: int, seed: int, difficulty: Difficulty) -> Truth:
     random = numpy_generator(seed, "synthetic", "truth")
     shape = (len(CUES), n_items, LATENT_WIDTH)
     centres = random.standard_normal((len(CUES), N_CLUSTERS, LATENT_WIDTH))
@@ -215,7 +215,7 @@ def _choose(truth: Truth, seed: int) -> tuple[NDArray[np.int32], NDArray[np.int3
     return np.repeat(np.arange(n_users), counts).astype(np.int32), np.concatenate(items).astype(np.int32)
 
 
-def _observe(truth: Truth, seed: int, difficulty: str) -> tuple[dict[str, Modality], list[str]]:
+def _observe(truth: Truth, seed: int, difficulty: Difficulty) -> tuple[dict[str, Modality], list[str]]:
     """Features: a random linear image of the latents with variance 1, and noise."""
     modalities, messages = {}, []
     n_items = truth.popularity.size
