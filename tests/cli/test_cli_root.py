@@ -18,7 +18,7 @@ def test_the_version_is_the_packages(magnet):
 def test_every_verb_has_a_help_and_takes_json(magnet):
     verbs = [[v] for v in ("train", "evaluate", "recommend", "explain", "doctor", "demo")]
     verbs += [["data", v] for v in ("describe", "check", "synthetic")]
-    verbs += [["bench", "step"]]
+    verbs += [["bench", "step"], ["config"]]
     for verb in verbs:
         answer = magnet(*verb, "--help")
         assert answer.code == 0

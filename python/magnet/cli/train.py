@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from magnet.choices import Protocol
+from magnet.cli.config import pointer
 from magnet.cli.options import (
     ConfigFile,
     ItemColumn,
@@ -110,15 +111,20 @@ def make_model(name: str, *, seed: int, config: Path | None, settings: list[str]
     """
     from magnet.api import Recommender
     from magnet.config import merge_settings, read_toml
+    from magnet.errors import ConfigError
     from magnet.models.registry import find_model
 
     entry = find_model(name)
     values: dict[str, Any] = {}
     if config is not None:
         values = read_toml(config)
-        entry.config.build(values, where=str(config))
-    values = merge_settings(values, settings)
-    entry.config.build(values, where="--set")
+    try:
+        if config is not None:
+            entry.config.build(values, where=str(config))
+        values = merge_settings(values, settings)
+        entry.config.build(values, where="--set")
+    except ConfigError as error:
+        raise ConfigError(f"{error}\n{pointer(name)}") from None
     (cls,) = (cls for cls in Recommender.__subclasses__() if cls.name == name)
     return cls(seed=seed, **values)
 
