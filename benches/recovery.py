@@ -19,7 +19,7 @@ import numpy as np
 from magnet.config import merge_settings
 from magnet.evaluate import evaluate
 from magnet.evaluate.rank import score
-from magnet.explain.routing import route_pairs, statistics
+from magnet.explain.routing import route_pairs, routing_statistics
 from magnet.models.magnet import MagnetConfig, MagnetTask
 from magnet.run.events import trigger_of
 from magnet.synthetic.ceilings import ceiling_recall, ceiling_recovery
@@ -70,7 +70,7 @@ def measured(made: Synthetic, task: MagnetTask) -> dict[str, float]:
     found = recovery(truth.groups[named.users], named.named)
     return {
         "recall@20": evaluate(state, dataset, "test").metrics["recall@20"],
-        "mutual information": statistics(routing).mutual_information,
+        "mutual information": routing_statistics(routing).mutual_information,
         "recovery": found.share,
     }
 

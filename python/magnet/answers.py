@@ -82,7 +82,7 @@ class Answers:
         if (~cold).any():
             items[~cold], scores[~cold] = rank(contents.state, rows[~cold], seen, k)
         if cold.any():
-            # One row that nobody has seen anything in stands for all unknown users.
+            # One empty row stands for all unknown users.
             at = np.where(rows[cold] < 0, len(contents.user_ids), rows[cold]).astype(np.int32)
             items[cold], scores[cold] = rank(*self._popular(at, seen), k)
         return self._frame(keys, items, scores, cold)

@@ -38,7 +38,7 @@ class Config(BaseModel):
         try:
             return cls.model_validate(dict(values or {}))
         except ValidationError as error:
-            lines = [_describe(cls, dict(problem), where) for problem in error.errors()]
+            lines = [_problem_text(cls, dict(problem), where) for problem in error.errors()]
             raise ConfigError("\n".join(lines)) from None
 
     def resolved(self) -> dict[str, Any]:
@@ -46,7 +46,7 @@ class Config(BaseModel):
         return self.model_dump(mode="json")
 
 
-def _describe(cls: type[BaseModel], problem: dict[str, Any], where: str) -> str:
+def _problem_text(cls: type[BaseModel], problem: dict[str, Any], where: str) -> str:
     path = [part for part in problem["loc"] if isinstance(part, str)]
     part: type[BaseModel] = cls
     for name in path[:-1]:

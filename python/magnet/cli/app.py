@@ -1,4 +1,4 @@
-"""The verbs put together, and what becomes of an error: one message and an exit code."""
+"""The verbs together, and how an error becomes one message and an exit code."""
 
 import errno
 import os
@@ -38,7 +38,7 @@ class Verbs(TyperGroup):
             complain(str(stop) or "interrupted", kind="")
             raise typer.Exit(INTERRUPTED) from None
         except OSError as error:
-            # A reader that went away, as in `magnet … | head`, is no error; typer ends quietly.
+            # A closed pipe, as in `magnet … | head`, is no error; typer ends quietly.
             if error.errno == errno.EPIPE:
                 raise
             complain(f"{error.filename}: {error.strerror}" if error.filename else error)

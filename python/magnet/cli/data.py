@@ -31,8 +31,8 @@ NEIGHBOURS = 10  # k of the graphs whose lift is shown; what MAGNET uses by defa
 app = typer.Typer(no_args_is_help=True, help="Describe, check or generate data.")
 
 
-@app.command()
-def describe(
+@app.command("describe")
+def describe_data(
     path: DataPath,
     split: Split = "split",
     split_seed: SplitSeed = 0,
@@ -45,12 +45,12 @@ def describe(
 
     Lift: how many times more users two neighbours in a modality share than two random items; 1 says nothing.
     """
-    from magnet.data.describe import describe as figures
+    from magnet.data.describe import describe
 
     dataset = read_data(
         path, split=split, modalities=modalities, split_seed=split_seed, user=user_column, item=item_column
     )
-    document = figures(dataset, lifts=lifts(dataset)).as_dict()
+    document = describe(dataset, lifts=lifts(dataset)).as_dict()
     if as_json:
         print_json(document)
         return

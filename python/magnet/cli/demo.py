@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["demo"]
 
 BESIDE = "ndcg@20"  # shown beside the metric that validation chooses by
-# The user whose recommendations are shown has at least so many training items, to have something to refer to.
+# The demo recommends to a user with at least this many training items, so that the reasons can name one.
 HISTORY, RECOMMENDED = 10, 5
 
 
@@ -52,7 +52,7 @@ def demo(
     from magnet.synthetic.write import write_folder
 
     made = generate("demo", seed=seed)
-    # Read back from the folder, so that the run knows its data and `magnet evaluate` finds them.
+    # The data are read from the folder, so that the run records where they are and `magnet evaluate` finds them.
     dataset = Dataset.from_folder(write_folder(made, out / "data", overwrite=overwrite))
     complain(f"{dataset.n_users:,} users, {dataset.n_items:,} items in {out / 'data'}", kind="")
     models = _train(dataset, out / "run", seed=seed, overwrite=overwrite)

@@ -14,7 +14,7 @@ from magnet.tables import print_table
 
 __all__ = ["doctor"]
 
-# Of /proc/cpuinfo: what decides how fast products are, and whether bfloat16 helps at all.
+# Flags of /proc/cpuinfo that decide how fast products are and whether bfloat16 helps.
 INTERESTING = ("avx2", "fma", "avx512f", "avx512_bf16", "amx_bf16")
 
 

@@ -123,7 +123,7 @@ def match_ids(texts: Iterable[str], known: Iterable[Hashable]) -> list[Hashable]
     """The ids that are written like these texts; a text like which none is written stays itself."""
     by_text: dict[str, Hashable] = {}
     for key in known:
-        # Of the text "1" and the number 1 the text is meant.
+        # Where both the text "1" and the number 1 are ids, the text wins.
         if isinstance(key, str) or as_text(key) not in by_text:
             by_text[as_text(key)] = key
     return [by_text.get(text, text) for text in texts]

@@ -196,7 +196,7 @@ def _listed_items(path: Path, column: pl.Series, where: str) -> tuple[Ids, Ids, 
     item_ids = read_ids(table[name], f"{path}: column {name!r}", mixed=True)
     _unique(item_ids, f"{path}: column {name!r}")
     items = read_ids(column, where, mixed=True)
-    if pl.Series(item_ids).dtype != pl.Series(items).dtype:  # a column of integers only by chance
+    if pl.Series(item_ids).dtype != pl.Series(items).dtype:  # the column may have integers only by chance
         item_ids, items = pl.Series(item_ids).cast(pl.String), pl.Series(items).cast(pl.String)
     unknown = np.flatnonzero(positions(items, item_ids) < 0)
     if unknown.size:

@@ -91,7 +91,7 @@ def evaluate(
             set has the same metrics as a large one.
 
     Raises:
-        DataError: If the part or protocol is unknown, a cut-off is out of range, or nobody can be evaluated.
+        DataError: If the part or protocol is unknown, a cut-off is out of range, or there is no user to evaluate.
     """
     checked_part, checked_protocol = _choose("part", part, HeldOut), _choose("protocol", protocol, Protocol)
     _check_ks(ks)

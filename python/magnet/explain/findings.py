@@ -1,4 +1,4 @@
-"""What there is to say about a trained model, in plain sentences, the unwelcome ones included."""
+"""The most important results about a trained model in plain sentences, bad ones included."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["model_text"]
 
-# Epochs that are listed, about; the rest lies in the JSON and the plot.
+# About how many epochs are listed; the JSON and the plot have all.
 _EPOCHS = 12
 
 

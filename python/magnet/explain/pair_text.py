@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["pair_text"]
 
-# Items of the history that are listed; the rest is summed up.
+# How many items of the history are listed; the contributions of the others are added up.
 _LISTED = 8
 
 

@@ -27,7 +27,7 @@ __all__ = ["cache_folder", "cached_knn", "content_name"]
 # Part of the name: raise it when the definition of the graph or the layout of the file changes.
 _VERSION = 2
 _METRIC = "cosine"
-# Products of two features that all pairs may take: some two minutes on two threads.
+# Exact search is used up to this many products of two features: about two minutes on two threads.
 _AFFORDABLE = 2e13
 
 
@@ -119,9 +119,9 @@ def content_name(
 
 
 def _read(path: Path, n_rows: int) -> tuple[csr_array, float] | None:
-    """The graph of a file and its recall; nothing without a file or if it is damaged (the archive has checksums)."""
+    """The graph of a file and its recall; None if the file is missing or damaged (the archive has checksums)."""
     try:
-        # Opened here, since NumPy leaves the file of a broken archive open.
+        # NumPy would leave the file of a broken archive open, so it is opened here.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             matrix = csr_array(
                 (arrays["values"], arrays["indices"], arrays["indptr"]), shape=(n_rows, n_rows), copy=False

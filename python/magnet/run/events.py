@@ -1,4 +1,4 @@
-"""The diary of a training run: one JSON object per line, one line per epoch."""
+"""The log of a training run: one JSON object per line, one line per epoch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["EventLog", "read_events", "trigger_of", "write_events"]
 
 
 class EventLog:
-    """Appends whole lines to a file of events, each on its way to the disk before the next epoch begins.
+    """Appends whole lines to a file of events, each passed to the operating system before the next epoch begins.
 
     A line that an interrupted writer left unfinished is cut off when the file is opened again.
 
@@ -41,7 +41,7 @@ class EventLog:
         self.path = Path(path)
         if self.path.exists():
             _mend(self.path, keep_below)
-        # Unbuffered: a line is one write, there whole or cut short, and never mixed with another.
+        # Without a buffer each line is one write: whole or cut short, and never mixed with another.
         self._file = self.path.open("ab", buffering=0)
 
     def write(self, event: Mapping[str, Any]) -> None:
@@ -84,7 +84,7 @@ def read_events(path: str | Path) -> list[dict[str, Any]]:
     except OSError as error:
         raise RunError(f"{path}: events cannot be read ({error.strerror})") from None
     events = []
-    # What follows the last line break is nothing, or a line that was cut short.
+    # After the last line break comes either nothing or a line that was cut short.
     for number, line in enumerate(lines[:-1], start=1):
         try:
             event = json.loads(line)

@@ -31,7 +31,7 @@ class RunFolder:
     :meth:`create` makes the folder before training, with ``config.json`` alone, so that events and
     checkpoints have a place and an interrupted run can be told from a finished one. :meth:`finish` adds the
     rest, and last of all ``manifest.json`` with the SHA-256 of every file, which :meth:`open` compares. Files
-    that are added later, such as plots, are nobody's business.
+    that are added later, such as plots, are not checked.
 
     Attributes:
         path: The folder.
@@ -57,7 +57,7 @@ class RunFolder:
         Raises:
             RunError: If something is there that may not be replaced, or the folder cannot be made.
         """
-        # A link keeps its place: what it points to is the folder.
+        # A symbolic link stays: the folder that it points to is replaced.
         path = Path(os.path.realpath(as_path(path)))
         _check_free(path, overwrite)
         head = {"kind": _KIND, "format_version": _FORMAT}

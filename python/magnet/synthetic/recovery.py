@@ -27,7 +27,7 @@ class Recovery:
             right.
         strict: Of the users whose driving cues are exactly those of the largest effect: both image and text must
             come before behaviour. The same as ``share`` for users with one driver. None without effects.
-        chance: What naming the one best cue for everybody reaches of ``share``.
+        chance: The ``share`` of naming the same cue, the best one, for every user.
         by_group: ``share`` among the users of each planted group; groups without users are left out.
         strict_by_group: The same for ``strict``; empty without effects.
         confusion: Users of each group by the cue that was named, ``(G, C + 1)``, int64; the last column counts

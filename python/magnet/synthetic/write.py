@@ -96,5 +96,5 @@ def read_truth(path: str | Path) -> Truth:
                 seed=int(stored["seed"]),
                 difficulty=str(stored["difficulty"]),
             )
-    except Exception as error:  # zip, zlib and header damage each raise their own kind
+    except Exception as error:  # a damaged zip, zlib stream or header each raises its own type
         raise DataError(f"{file}: not a readable truth file: {error}") from None

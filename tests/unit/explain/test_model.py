@@ -9,9 +9,9 @@ import pytest
 
 from magnet.errors import DataError, MagnetError, MissingExtraError
 from magnet.explain import explain_model, explain_pair
+from magnet.explain.experts import experts_of
 from magnet.explain.figures import expert_colours
 from magnet.explain.groups import item_groups, user_groups
-from magnet.explain.templates import templates_of
 from magnet.states import DotState, ItemItemState
 from oracles import explain as oracle
 from support.explain_data import EXPERTS, events, facts, interactions, make_run, mixture
@@ -217,7 +217,7 @@ def test_plots_that_cannot_be_written(tmp_path, monkeypatch):
 
 
 def test_experts_the_facts_do_not_know_take_their_role_from_the_name():
-    known = templates_of({"experts": [{"name": "mine", "role": "linear"}]}, ["mine", "dominant/text", "free"])
+    known = experts_of({"experts": [{"name": "mine", "role": "linear"}]}, ["mine", "dominant/text", "free"])
     assert [(t.role, dict(t.cue_weights)) for t in known] == [("linear", {}), ("dominant", {}), ("free", {})]
     assert len(set(expert_colours(known))) == 3
-    assert len(set(expert_colours(templates_of({}, EXPERTS)))) == 9
+    assert len(set(expert_colours(experts_of({}, EXPERTS)))) == 9
