@@ -16,16 +16,18 @@ from typing import Any
 
 import numpy as np
 
-from magnet.cli.demo import DEMO_MAGNET
 from magnet.config import merge_settings
 from magnet.evaluate import evaluate
 from magnet.evaluate.rank import score
-from magnet.explain.routing import route_pairs, statistics
+from magnet.explain.routing import route_pairs, routing_statistics
 from magnet.models.magnet import MagnetConfig, MagnetTask
-from magnet.synthetic.ceilings import ceiling_recall, ceiling_recovery, chance
+from magnet.run.events import trigger_of
+from magnet.synthetic.ceilings import ceiling_recall, ceiling_recovery
 from magnet.synthetic.generator import CUES, Synthetic, generate
-from magnet.synthetic.occlusion import recovery
+from magnet.synthetic.occlusion import name_cues
+from magnet.synthetic.presets import DEMO
 from magnet.synthetic.probe import linear_probe_recovery
+from magnet.synthetic.recovery import chance, recovery
 from magnet.train.loop import train
 from magnet.train.snapshot import Snapshot, backbone_only
 
@@ -64,10 +66,11 @@ def measured(made: Synthetic, task: MagnetTask) -> dict[str, float]:
     test = dataset.test.tocoo()
     users, items = test.row.astype(np.int32), test.col.astype(np.int32)
     occluded = {None: state} | {cue: task.state(without=cue) for cue in task.cues}
-    found = recovery(lambda cue: score(occluded[cue], users, items), users, truth.groups)
+    named = name_cues(lambda cue: score(occluded[cue], users, items), users)
+    found = recovery(truth.groups[named.users], named.named)
     return {
         "recall@20": evaluate(state, dataset, "test").metrics["recall@20"],
-        "mutual information": statistics(routing).mutual_information,
+        "mutual information": routing_statistics(routing).mutual_information,
         "recovery": found.share,
     }
 
@@ -81,16 +84,16 @@ def main() -> None:
     parser.add_argument("--difficulty", default="standard")
     parser.add_argument("--set", action="append", default=[], help="KEY=VALUE over the demo's configuration")
     args = parser.parse_args()
-    base = merge_settings(DEMO_MAGNET, args.set)
+    base = merge_settings(DEMO["magnet"], args.set)
     rows = []
     for seed in map(int, args.seeds.split(",")):
         made = generate("demo", seed=seed, difficulty=args.difficulty)
         assert tuple(CUES) == ("behaviour", *made.dataset.modalities)
         row: dict[str, float] = {
             "ceiling recall@20": ceiling_recall(made, "test"),
-            "recovery: chance": chance(made.truth),
-            "recovery: ceiling": ceiling_recovery(made).overall,
-            "recovery: linear probe": linear_probe_recovery(made).overall,
+            "recovery: chance": chance(made.truth.groups),
+            "recovery: ceiling": ceiling_recovery(made).share,
+            "recovery: linear probe": linear_probe_recovery(made).share,
         }
         start = None
         for router in ROUTERS:
@@ -98,12 +101,9 @@ def main() -> None:
             task, history, start = fit(made, config, seed, start)
             row |= {f"{router}: {name}": value for name, value in measured(made, task).items()}
             if router == "pair":
-                fired = history.facts()
-                print(
-                    json.dumps(
-                        {"seed": seed, "trigger": fired.get("fired_by"), "after": fired.get("fired_at")}
-                    )
-                )
+                fired, _ = trigger_of(history.records)
+                coverage = sum(r["stage"] == "coverage" for r in history.records) if fired else None
+                print(json.dumps({"seed": seed, "trigger": fired, "after": coverage}))
         print(json.dumps({"seed": seed, **row}), flush=True)
         rows.append(row)
     print("\n| | " + " | ".join(args.seeds.split(",")) + " | mean |\n|---|" + "---|" * (len(rows) + 1))

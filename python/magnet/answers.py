@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import polars as pl
 import scipy.sparse as sp
 
+from magnet.choices import Unknown
 from magnet.errors import DataError, UnknownIdError
 from magnet.evaluate.rank import rank, score
 from magnet.states import popularity_state
@@ -21,9 +22,8 @@ if TYPE_CHECKING:
     from magnet.run.folder import RunContents
     from magnet.states import DotState
 
-__all__ = ["Answers", "Unknown"]
+__all__ = ["Answers"]
 
-Unknown = Literal["error", "skip", "popular"]
 # Ids named in an error; more would hide the sentence around them.
 _NAMED = 5
 
@@ -64,7 +64,7 @@ class Answers:
             raise DataError(
                 f"k must be from 1 to the {len(contents.item_ids)} items of the catalogue, got {k}"
             )
-        if unknown not in ("error", "skip", "popular"):
+        if unknown not in get_args(Unknown):
             raise DataError(f"unknown must be 'error', 'skip' or 'popular', got {unknown!r}")
         if unknown == "error":
             _indices(keys, self._user_index, "user", "; unknown='skip' or 'popular' goes on without")
@@ -82,7 +82,7 @@ class Answers:
         if (~cold).any():
             items[~cold], scores[~cold] = rank(contents.state, rows[~cold], seen, k)
         if cold.any():
-            # One row that nobody has seen anything in stands for all unknown users.
+            # One empty row stands for all unknown users.
             at = np.where(rows[cold] < 0, len(contents.user_ids), rows[cold]).astype(np.int32)
             items[cold], scores[cold] = rank(*self._popular(at, seen), k)
         return self._frame(keys, items, scores, cold)

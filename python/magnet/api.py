@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
-    from magnet.answers import Unknown
+    from magnet.choices import Unknown
     from magnet.data import Dataset
     from magnet.evaluate import Evaluation, Metric
 

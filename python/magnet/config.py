@@ -6,15 +6,16 @@ import copy
 import json
 import tomllib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from magnet.errors import ConfigError, nearest
+from magnet.files import as_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
 __all__ = ["Config", "merge_settings", "read_toml"]
 
@@ -50,7 +51,7 @@ class Config(BaseModel):
         try:
             return cls.model_validate(dict(values or {}))
         except ValidationError as error:
-            lines = [_describe(cls, dict(problem), where) for problem in error.errors()]
+            lines = [_problem_text(cls, dict(problem), where) for problem in error.errors()]
             raise ConfigError("\n".join(lines)) from None
 
     def resolved(self) -> dict[str, Any]:
@@ -68,7 +69,7 @@ def _merged(base: dict[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _describe(cls: type[BaseModel], problem: dict[str, Any], where: str) -> str:
+def _problem_text(cls: type[BaseModel], problem: dict[str, Any], where: str) -> str:
     path = [part for part in problem["loc"] if isinstance(part, str)]
     part: type[BaseModel] = cls
     for name in path[:-1]:
@@ -133,7 +134,7 @@ def read_toml(path: str | Path) -> dict[str, Any]:
         ConfigError: If the file is missing or is not TOML.
     """
     try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        return tomllib.loads(as_path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such configuration file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:

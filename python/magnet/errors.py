@@ -26,7 +26,7 @@ class MagnetError(Exception):
 
 
 class MagnetWarning(UserWarning):
-    """Something is not as one would wish, and the result stands all the same."""
+    """Something is worse than it could be, but the result is valid."""
 
 
 class DataError(MagnetError, ValueError):

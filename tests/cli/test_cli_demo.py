@@ -6,9 +6,7 @@ import json
 
 import pytest
 
-from magnet.cli import demo
-from magnet.evaluate import evaluate
-from magnet.synthetic import ceilings, generator
+from magnet.synthetic import generator, presets
 
 QUICK = {"dim": 8, "train": {"epochs": 2, "batch_size": 512}}
 
@@ -18,8 +16,8 @@ def small(monkeypatch):
     pytest.importorskip("matplotlib")
     generate = generator.generate
     monkeypatch.setattr(generator, "generate", lambda size, seed: generate("tiny", seed=seed))
-    monkeypatch.setattr(demo, "DEMO_MAGNET", QUICK | {"schedule": {"epochs": 2}})
-    monkeypatch.setattr(demo, "DEMO_LIGHTGCN", QUICK)
+    monkeypatch.setitem(presets.DEMO, "magnet", QUICK | {"schedule": {"epochs": 2}})
+    monkeypatch.setitem(presets.DEMO, "lightgcn", QUICK)
 
 
 def test_the_demo_does_everything_and_leaves_it_behind(magnet, small, tmp_path):
@@ -43,10 +41,3 @@ def test_the_demo_does_everything_and_leaves_it_behind(magnet, small, tmp_path):
     assert replaced.code == 0
     assert "Recall@20" in replaced.out
     assert "ceiling" in replaced.out
-
-
-@pytest.mark.parametrize("protocol", ["strict", "mmrec"])
-def test_the_ceiling_is_that_of_ranking_by_true_utility(tiny, protocol):
-    found = evaluate(demo.ceiling_state(tiny.truth), tiny.dataset, "test", protocol=protocol)
-    expected = ceilings.ceiling_recall(tiny, "test", protocol=protocol)
-    assert found.metrics["recall@20"] == pytest.approx(expected, abs=1e-12)

@@ -18,7 +18,7 @@ def test_the_version_is_the_packages(magnet):
 def test_every_verb_has_a_help_and_takes_json(magnet):
     verbs = [[v] for v in ("train", "evaluate", "recommend", "explain", "doctor", "demo")]
     verbs += [["data", v] for v in ("describe", "check", "synthetic")]
-    verbs += [["bench", "step"]]
+    verbs += [["bench", "step"], ["config"]]
     for verb in verbs:
         answer = magnet(*verb, "--help")
         assert answer.code == 0
@@ -85,3 +85,10 @@ def test_the_demo_needs_matplotlib_and_says_so_before_it_starts(magnet, monkeypa
     assert answer.code == 1
     assert "magnet-rec[report]" in answer.err
     assert not (tmp_path / "demo").exists()
+
+
+def test_doctor_tries_the_folder_that_graphs_are_kept_in(magnet, monkeypatch, tmp_path):
+    monkeypatch.delenv("MAGNET_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert magnet("doctor", "--json").code == 0
+    assert [folder.name for folder in tmp_path.iterdir()] == ["magnet"]

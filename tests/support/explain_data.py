@@ -79,7 +79,7 @@ def facts():
         "router": "pair",
         "top_k": 3,
         "fired_by": "criterion",
-        "fired_at": 14,
+        "fired_at": 43,
         "best": {
             "backbone": {"recall@20": 0.101, "epoch": 28},
             "coverage": {"recall@20": 0.104, "epoch": 42},

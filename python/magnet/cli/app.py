@@ -1,4 +1,4 @@
-"""The verbs put together, and what becomes of an error: one message and an exit code."""
+"""The verbs together, and how an error becomes one message and an exit code."""
 
 import errno
 import importlib
@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from magnet.cli import bench, data, demo, doctor, evaluate, explain, recommend, train
+from magnet.cli import bench, config, data, demo, doctor, evaluate, explain, recommend, train
 from magnet.cli.terminal import complain
 from magnet.errors import ConfigError, MagnetError
 
@@ -41,7 +41,7 @@ class Verbs(TyperGroup):
             complain(str(stop) or "interrupted", kind="")
             raise typer.Exit(INTERRUPTED) from None
         except OSError as error:
-            # A reader that went away, as in `magnet … | head`, is no error; typer ends quietly.
+            # A closed pipe, as in `magnet … | head`, is no error; typer ends quietly.
             if error.errno == errno.EPIPE:
                 raise
             complain(f"{error.filename}: {error.strerror}" if error.filename else error)
@@ -60,6 +60,7 @@ app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("recommend")(recommend.recommend)
 app.command("explain")(explain.explain)
+app.command("config")(config.config)
 app.add_typer(data.app, name="data")
 app.command("doctor")(doctor.doctor)
 app.command("demo")(demo.demo)

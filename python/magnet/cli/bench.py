@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from magnet.cli.options import ConfigFile, Json, Modalities, Settings, Split, read_data
-from magnet.cli.terminal import print_json, print_table
+from magnet.cli.terminal import print_json
+from magnet.files import as_path
+from magnet.tables import print_table
 
 if TYPE_CHECKING:
     from magnet.data import Dataset
@@ -28,7 +30,10 @@ def step(
     data: Annotated[
         Path | None,
         typer.Option(
-            "--data", metavar="PATH", help="Folder with inter.tsv and features; the demo's data by default."
+            "--data",
+            metavar="PATH",
+            help="Folder with inter.tsv and features; the demo's data by default.",
+            parser=as_path,
         ),
     ] = None,
     split: Split = "split",

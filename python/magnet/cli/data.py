@@ -1,11 +1,11 @@
 """``magnet data``: look at data before training, check them, or make some with planted truth."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from magnet.choices import Difficulty, Size
 from magnet.cli.options import (
     DataPath,
     ItemColumn,
@@ -17,7 +17,9 @@ from magnet.cli.options import (
     UserColumn,
     read_data,
 )
-from magnet.cli.terminal import complain, print_json, print_table
+from magnet.cli.terminal import complain, print_json
+from magnet.files import as_path
+from magnet.tables import print_table
 
 if TYPE_CHECKING:
     from magnet.data import Dataset
@@ -29,23 +31,8 @@ NEIGHBOURS = 10  # k of the graphs whose lift is shown; what MAGNET uses by defa
 app = typer.Typer(no_args_is_help=True, help="Describe, check or generate data.")
 
 
-class Size(StrEnum):
-    """Of generated data."""
-
-    tiny = "tiny"
-    demo = "demo"
-
-
-class Difficulty(StrEnum):
-    """Signal-to-noise ratio of generated features."""
-
-    easy = "easy"
-    standard = "standard"
-    hard = "hard"
-
-
-@app.command()
-def describe(
+@app.command("describe")
+def describe_data(
     path: DataPath,
     split: Split = "split",
     split_seed: SplitSeed = 0,
@@ -58,12 +45,12 @@ def describe(
 
     Lift: how many times more users two neighbours in a modality share than two random items; 1 says nothing.
     """
-    from magnet.data.describe import describe as figures
+    from magnet.data.describe import describe
 
     dataset = read_data(
         path, split=split, modalities=modalities, split_seed=split_seed, user=user_column, item=item_column
     )
-    document = figures(dataset, lifts=lifts(dataset)).as_dict()
+    document = describe(dataset, lifts=lifts(dataset)).as_dict()
     if as_json:
         print_json(document)
         return
@@ -108,14 +95,15 @@ def check(
 
 @app.command()
 def synthetic(
-    out: Annotated[Path, typer.Option("--out", metavar="PATH", help="Folder to write.", show_default=False)],
+    out: Annotated[
+        Path,
+        typer.Option("--out", metavar="PATH", help="Folder to write.", show_default=False, parser=as_path),
+    ],
     size: Annotated[
         Size, typer.Option("--size", help="240 users and 160 items, or 3,000 and 1,500.")
-    ] = Size.demo,
+    ] = "demo",
     seed: Annotated[int, typer.Option("--seed", help="Equal seeds give equal data.")] = 0,
-    difficulty: Annotated[
-        Difficulty, typer.Option("--difficulty", help="Of the features.")
-    ] = Difficulty.standard,
+    difficulty: Annotated[Difficulty, typer.Option("--difficulty", help="Of the features.")] = "standard",
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
@@ -123,14 +111,14 @@ def synthetic(
     from magnet.synthetic.generator import generate
     from magnet.synthetic.write import write_folder
 
-    made = generate(size.value, seed=seed, difficulty=difficulty.value)
+    made = generate(size, seed=seed, difficulty=difficulty)
     folder = write_folder(made, out, overwrite=overwrite)
     dataset = made.dataset
     document = {
         "path": str(folder),
         "name": dataset.name,
         "seed": seed,
-        "difficulty": difficulty.value,
+        "difficulty": difficulty,
         "n_users": dataset.n_users,
         "n_items": dataset.n_items,
         "n_interactions": int(dataset.users.size),

@@ -8,38 +8,28 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from magnet.cli.options import Json, Overwrite, Threads, set_threads
-from magnet.cli.terminal import check_free, complain, new_file, print_json, print_table
+from magnet.cli.terminal import check_free, complain, new_file, print_json
 from magnet.cli.train import trigger
 from magnet.errors import DataError, MissingExtraError
+from magnet.files import as_path
+from magnet.tables import print_table
 
 if TYPE_CHECKING:
     from magnet.api import Recommender
     from magnet.data import Dataset
-    from magnet.states import DotState
     from magnet.synthetic.generator import Truth
 
-__all__ = ["DEMO_LIGHTGCN", "DEMO_MAGNET", "ceiling_state", "demo"]
+__all__ = ["demo"]
 
-# Small and quick enough for two cores and two minutes; otherwise the defaults.
-DEMO_MAGNET: dict[str, Any] = {
-    "controller": {"ramp": 4},
-    "schedule": {"epochs": 24},
-    "train": {"epochs": 50, "batch_size": 1024, "learning_rate": 5e-3, "validate_every": 2, "patience": 5},
-}
-DEMO_LIGHTGCN: dict[str, Any] = {
-    "train": {"epochs": 60, "batch_size": 1024, "learning_rate": 5e-3, "validate_every": 2, "patience": 5},
-}
-DEMO_EASE: dict[str, Any] = {"regularization": 50.0}
-
-SHOWN = ("recall@20", "ndcg@20")
-# The user whose recommendations are shown has at least so many training items, to have something to refer to.
+BESIDE = "ndcg@20"  # shown beside the metric that validation chooses by
+# The demo recommends to a user with at least this many training items, so that the reasons can name one.
 HISTORY, RECOMMENDED = 10, 5
 
 
 def demo(
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for data, run and plots.")] = Path(
-        "demo"
-    ),
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Folder for data, run and plots.", parser=as_path)
+    ] = Path("demo"),
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the data and of the training.")] = 0,
     overwrite: Overwrite = False,
     threads: Threads = None,
@@ -62,7 +52,7 @@ def demo(
     from magnet.synthetic.write import write_folder
 
     made = generate("demo", seed=seed)
-    # Read back from the folder, so that the run knows its data and `magnet evaluate` finds them.
+    # The data are read from the folder, so that the run records where they are and `magnet evaluate` finds them.
     dataset = Dataset.from_folder(write_folder(made, out / "data", overwrite=overwrite))
     complain(f"{dataset.n_users:,} users, {dataset.n_items:,} items in {out / 'data'}", kind="")
     models = _train(dataset, out / "run", seed=seed, overwrite=overwrite)
@@ -104,17 +94,18 @@ def _prepare(out: Path, plots: dict[str, Path], *, overwrite: bool) -> None:
 
 def _train(dataset: "Dataset", run: Path, *, seed: int, overwrite: bool) -> dict[str, "Recommender"]:
     from magnet.api import EASE, LightGCN, Magnet, Popularity
+    from magnet.synthetic.presets import DEMO
 
-    magnet = Magnet(seed=seed, **DEMO_MAGNET)
+    magnet = Magnet(seed=seed, **DEMO["magnet"])
     try:
         magnet.fit(dataset, folder=run, overwrite=overwrite)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"interrupted; what was trained so far is in {run}") from None
     return {
         "magnet": magnet,
-        "lightgcn": LightGCN(seed=seed, **DEMO_LIGHTGCN).fit(dataset),
-        "ease": EASE(seed=seed, **DEMO_EASE).fit(dataset),
-        "popularity": Popularity(seed=seed).fit(dataset),
+        "lightgcn": LightGCN(seed=seed, **DEMO["lightgcn"]).fit(dataset),
+        "ease": EASE(seed=seed, **DEMO["ease"]).fit(dataset),
+        "popularity": Popularity(seed=seed, **DEMO["popularity"]).fit(dataset),
     }
 
 
@@ -123,7 +114,9 @@ def _compare(
 ) -> dict[str, dict[str, float]]:
     """Test metrics by model, and those of ranking by the truth."""
     from magnet.evaluate import evaluate
+    from magnet.evaluate.metrics import TARGET
     from magnet.run.folder import RunFolder
+    from magnet.synthetic.ceilings import ceiling_state
 
     states = {name: model.contents.state for name, model in models.items()} | {
         "ceiling": ceiling_state(truth)
@@ -131,31 +124,10 @@ def _compare(
     table = {}
     for name, state in states.items():
         found = evaluate(state, dataset, "test", protocol="strict")
-        table[name] = {metric: found.metrics[metric] for metric in SHOWN}
+        table[name] = {metric: found.metrics[metric] for metric in (TARGET, BESIDE)}
         if name == "magnet":
             RunFolder.open(run).record_metrics("test/strict", found.to_json(name))
     return table
-
-
-def ceiling_state(truth: "Truth") -> "DotState":
-    """A state that ranks by true utility, a product of tastes and latents: the best that can be known."""
-    import numpy as np
-    import torch
-
-    from magnet.states import DotState
-    from magnet.synthetic.generator import CUES, GROUPS
-
-    drivers = np.array(
-        [[cue in cues for cue in range(len(CUES))] for cues in GROUPS.values()], dtype=np.float64
-    )
-    drivers /= np.sqrt(drivers.sum(axis=1, keepdims=True))
-    weights = truth.kappa * drivers[truth.groups]  # (U, C)
-    n_users, n_items = len(truth.groups), len(truth.popularity)
-    users = (weights[:, :, None] * truth.tastes).reshape(n_users, -1)
-    items = truth.latents.transpose(1, 0, 2).reshape(n_items, -1)
-    users = np.hstack([users, np.ones((n_users, 1))])
-    items = np.hstack([items, truth.popularity[:, None]])
-    return DotState(*(torch.from_numpy(side.astype(np.float32)) for side in (users, items)))
 
 
 def _recommend(magnet: "Recommender", dataset: "Dataset") -> list[dict[str, Any]]:
@@ -185,8 +157,11 @@ NAMES = {
 
 
 def _print(document: dict[str, Any]) -> None:
-    rows = [[NAMES[name], *(f"{values[m]:.4f}" for m in SHOWN)] for name, values in document["test"].items()]
-    print_table("Test part, protocol strict", ["model", "Recall@20", "NDCG@20"], rows)
+    from magnet.evaluate.metrics import metric_title
+
+    test = document["test"]
+    rows = [[NAMES[name], *(f"{value:.4f}" for value in values.values())] for name, values in test.items()]
+    print_table("Test part, protocol strict", ["model", *map(metric_title, test["magnet"])], rows)
     shown = document["recommendations"]
     typer.echo(f"For user {shown[0]['user_id']}:")
     for row in shown:

@@ -9,11 +9,12 @@ from typing import Any
 import typer
 
 from magnet.cli.options import Json
-from magnet.cli.terminal import print_json, print_table
+from magnet.cli.terminal import print_json
+from magnet.tables import print_table
 
 __all__ = ["doctor"]
 
-# Of /proc/cpuinfo: what decides how fast products are, and whether bfloat16 helps at all.
+# Flags of /proc/cpuinfo that decide how fast products are and whether bfloat16 helps.
 INTERESTING = ("avx2", "fma", "avx512f", "avx512_bf16", "amx_bf16")
 
 
@@ -101,7 +102,9 @@ def _neighbours() -> None:
 
 
 def _cache() -> None:
-    folder = Path(os.environ.get("MAGNET_CACHE", Path.home() / ".cache" / "magnet"))
+    from magnet.graph.cache import cache_folder
+
+    folder = cache_folder()
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=folder):
         pass

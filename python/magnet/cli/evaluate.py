@@ -5,9 +5,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from magnet.cli.options import Json, Protocol, Run, Threads, set_threads
-from magnet.cli.terminal import print_json, print_table
+from magnet.choices import HeldOut, Protocol
+from magnet.cli.options import Json, Run, Threads, set_threads
+from magnet.cli.terminal import print_json
 from magnet.errors import RunError
+from magnet.files import as_path
+from magnet.tables import print_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,14 +24,18 @@ __all__ = ["evaluate", "metric_rows"]
 def evaluate(
     run: Run,
     part: Annotated[
-        str, typer.Option("--part", metavar="valid|test", help="What to look for.", show_default=False)
+        HeldOut,
+        typer.Option("--part", help="What to look for.", show_default=False),
     ],
     protocol: Annotated[
         Protocol | None,
         typer.Option("--protocol", help="The one that the run was validated by, if not given."),
     ] = None,
     data: Annotated[
-        Path | None, typer.Option("--data", metavar="PATH", help="Where the data are, if they have moved.")
+        Path | None,
+        typer.Option(
+            "--data", metavar="PATH", help="Where the data are, if they have moved.", parser=as_path
+        ),
     ] = None,
     threads: Threads = None,
     as_json: Json = False,
@@ -37,8 +44,6 @@ def evaluate(
 
     The data are read again from where they were; other content is refused.
     """
-    if part not in ("valid", "test"):
-        raise typer.BadParameter(f"{part!r} is not one of 'valid', 'test'", param_hint="'--part'")
     set_threads(threads)
     from magnet.evaluate import evaluate as measure
     from magnet.run.folder import RunFolder
@@ -46,7 +51,7 @@ def evaluate(
     folder = RunFolder.open(run)
     description = folder.description
     dataset = read_again(description, run, data)
-    chosen = description.protocol if protocol is None else protocol.value
+    chosen = description.protocol if protocol is None else protocol
     found = measure(folder.load().state, dataset, part, protocol=chosen)
     document = found.to_json(description.model)
     folder.record_metrics(f"{part}/{chosen}", document)

@@ -9,6 +9,7 @@ import typer
 from magnet.cli.options import Json, Overwrite, Run, Threads, set_threads
 from magnet.cli.recommend import match_ids
 from magnet.cli.terminal import check_free, print_json
+from magnet.files import as_path, put_in_place
 
 if TYPE_CHECKING:
     from magnet.explain import ModelExplanation, PairExplanation
@@ -24,7 +25,12 @@ def explain(
     item: Annotated[str | None, typer.Option("--item", metavar="ID", help="… for this item.")] = None,
     png: Annotated[
         Path | None,
-        typer.Option("--png", metavar="FILE", help="Plot it too, the experts of a model in FILE-experts."),
+        typer.Option(
+            "--png",
+            metavar="FILE",
+            help="Plot it too, the experts of a model in FILE-experts.",
+            parser=as_path,
+        ),
     ] = None,
     overwrite: Overwrite = False,
     threads: Threads = None,
@@ -73,5 +79,5 @@ def _plot(explanation: "PairExplanation | ModelExplanation", png: Path, *, overw
         for place in places:
             check_free(place, overwrite=overwrite)
         for file, place in zip(made, places, strict=True):
-            file.replace(place)
+            put_in_place(file, place)
     return places

@@ -1,10 +1,11 @@
 """The options that several verbs share, and reading the data that they name."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from magnet.files import as_path
 
 if TYPE_CHECKING:
     from magnet.data import Dataset
@@ -16,7 +17,6 @@ __all__ = [
     "Json",
     "Modalities",
     "Overwrite",
-    "Protocol",
     "Run",
     "Settings",
     "Split",
@@ -28,16 +28,14 @@ __all__ = [
 ]
 
 
-class Protocol(StrEnum):
-    """What is masked in evaluation."""
-
-    strict = "strict"
-    mmrec = "mmrec"
-
-
-Run = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.", show_default=False)]
+Run = Annotated[
+    Path, typer.Argument(metavar="RUN", help="Folder of a run.", show_default=False, parser=as_path)
+]
 DataPath = Annotated[
-    Path, typer.Argument(metavar="PATH", help="Folder with inter.tsv and features.", show_default=False)
+    Path,
+    typer.Argument(
+        metavar="PATH", help="Folder with inter.tsv and features.", show_default=False, parser=as_path
+    ),
 ]
 Split = Annotated[
     str,
@@ -64,7 +62,8 @@ Settings = Annotated[
     ),
 ]
 ConfigFile = Annotated[
-    Path | None, typer.Option("--config", metavar="FILE", help="The same in TOML; --set goes over it.")
+    Path | None,
+    typer.Option("--config", metavar="FILE", help="The same in TOML; --set goes over it.", parser=as_path),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]

@@ -2,36 +2,21 @@
 
 import json
 from collections.abc import Hashable, Iterable
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
+from magnet.choices import ListFormat, Unknown
 from magnet.cli.options import Json, Overwrite, Run, Threads, set_threads
 from magnet.cli.terminal import check_free, new_file, print_json
 from magnet.errors import DataError
+from magnet.files import as_path
 
 if TYPE_CHECKING:
     import polars as pl
 
 __all__ = ["as_text", "match_ids", "read_users", "recommend"]
-
-
-class Format(StrEnum):
-    """Of the answer."""
-
-    csv = "csv"
-    parquet = "parquet"
-    json = "json"
-
-
-class Unknown(StrEnum):
-    """What to do about ids that the model has never seen."""
-
-    error = "error"
-    skip = "skip"
-    popular = "popular"
 
 
 def recommend(
@@ -47,14 +32,13 @@ def recommend(
     ],
     k: Annotated[int, typer.Option("-k", help="Items for each user.")] = 20,
     form: Annotated[
-        Format | None, typer.Option("--format", help="By default that of FILE's ending, or csv.")
+        ListFormat | None, typer.Option("--format", help="By default that of FILE's ending, or csv.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="Write here instead of printing.")
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="Write here instead of printing.", parser=as_path),
     ] = None,
-    unknown: Annotated[
-        Unknown, typer.Option("--unknown", help="What to do about unknown users.")
-    ] = Unknown.error,
+    unknown: Annotated[Unknown, typer.Option("--unknown", help="What to do about unknown users.")] = "error",
     overwrite: Overwrite = False,
     threads: Threads = None,
     as_json: Json = False,
@@ -73,7 +57,7 @@ def recommend(
 
     model = load(run)
     ids = match_ids(texts, model.contents.user_ids)
-    frame = model.recommend(ids, k, unknown=unknown.value)
+    frame = model.recommend(ids, k, unknown=unknown)
     document: dict[str, Any] = {
         "model": model.name,
         "k": k,
@@ -83,28 +67,28 @@ def recommend(
         with new_file(out, overwrite=overwrite) as temporary:
             _write(frame, temporary, chosen, document)
         if as_json:
-            print_json(document | {"out": str(out), "format": chosen.value, "n_rows": len(frame)})
-    elif chosen is Format.json:
+            print_json(document | {"out": str(out), "format": chosen, "n_rows": len(frame)})
+    elif chosen == "json":
         print_json(document | {"recommendations": _records(frame)})
     else:
         typer.echo(_plain(frame).write_csv(), nl=False)
 
 
-def _format(form: Format | None, out: Path | None, as_json: bool) -> Format:
+def _format(form: ListFormat | None, out: Path | None, as_json: bool) -> ListFormat:
     if out is None:
-        if form is Format.parquet:
+        if form == "parquet":
             raise typer.BadParameter(
                 "parquet is binary; say where to write it with --out FILE", param_hint="'--format'"
             )
-        if as_json and form is Format.csv:
+        if as_json and form == "csv":
             raise typer.BadParameter(
                 "--json prints JSON; --format csv needs --out FILE then", param_hint="'--format'"
             )
-        return Format.json if as_json else form or Format.csv
+        return "json" if as_json else form or "csv"
     if form is not None:
         return form
     ending = out.suffix.removeprefix(".")
-    return Format(ending) if ending in list(Format) else Format.csv
+    return next((known for known in get_args(ListFormat) if known == ending), "csv")
 
 
 def read_users(given: str) -> list[str]:
@@ -113,7 +97,7 @@ def read_users(given: str) -> list[str]:
     Raises:
         DataError: If the file cannot be read, or there is no id.
     """
-    path = Path(given)
+    path = as_path(given)
     if path.is_file():
         try:
             lines = path.read_text(encoding="utf-8-sig").splitlines()
@@ -139,7 +123,7 @@ def match_ids(texts: Iterable[str], known: Iterable[Hashable]) -> list[Hashable]
     """The ids that are written like these texts; a text like which none is written stays itself."""
     by_text: dict[str, Hashable] = {}
     for key in known:
-        # Of the text "1" and the number 1 the text is meant.
+        # Where both the text "1" and the number 1 are ids, the text wins.
         if isinstance(key, str) or as_text(key) not in by_text:
             by_text[as_text(key)] = key
     return [by_text.get(text, text) for text in texts]
@@ -164,10 +148,10 @@ def _records(frame: "pl.DataFrame") -> list[dict[str, Any]]:
     return [dict(zip(frame.columns, row, strict=True)) for row in frame.iter_rows()]
 
 
-def _write(frame: "pl.DataFrame", path: Path, form: Format, document: dict[str, Any]) -> None:
-    if form is Format.csv:
+def _write(frame: "pl.DataFrame", path: Path, form: ListFormat, document: dict[str, Any]) -> None:
+    if form == "csv":
         _plain(frame).write_csv(path)
-    elif form is Format.parquet:
+    elif form == "parquet":
         _plain(frame).write_parquet(path)
     else:
         whole = document | {"recommendations": _records(frame)}

@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
-import secrets
 import sys
 from typing import TYPE_CHECKING, Any
 
 from magnet.errors import DataError
+from magnet.files import as_json, replacing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from rich.console import Console
-
-__all__ = ["check_free", "complain", "new_file", "print_json", "print_table", "printer"]
-
-# Tables that go to a file are not cut to the 80 columns of a terminal that is not there.
-_WIDE = 200
+__all__ = ["check_free", "complain", "new_file", "print_json"]
 
 
 def complain(message: object, *, kind: str = "error: ") -> None:
@@ -28,58 +22,21 @@ def complain(message: object, *, kind: str = "error: ") -> None:
     print(f"{kind}{message}", file=sys.stderr, flush=True)
 
 
-def printer(*, stderr: bool = False) -> Console:
-    """A console that prints text as it is: ids and titles may look like markup."""
-    from rich.console import Console
-
-    stream = sys.stderr if stderr else sys.stdout
-    width = None if stream.isatty() else _WIDE
-    return Console(file=stream, width=width, markup=False, highlight=False, emoji=False)
-
-
 def print_json(document: dict[str, Any]) -> None:
     """Print one JSON document on standard output; NaN and infinity, which JSON lacks, become null."""
-    print(json.dumps(_finite(document), allow_nan=False, indent=2, ensure_ascii=False), flush=True)
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {str(key): _finite(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(inner) for inner in value]
-    return value
-
-
-def print_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
-    """Print a table on standard output, the first column to the left and the others to the right."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(title=Text(title), title_justify="left", box=box.SIMPLE_HEAD)
-    for place, column in enumerate(columns):
-        table.add_column(column, justify="right" if place else "left")
-    for row in rows:
-        table.add_row(*map(Text, row))
-    printer().print(table)
+    print(json.dumps(as_json(document), allow_nan=False, indent=2, ensure_ascii=False), flush=True)
 
 
 @contextlib.contextmanager
 def new_file(path: Path, *, overwrite: bool) -> Iterator[Path]:
-    """Give a temporary name beside ``path``, of the same ending, and rename it when the block ends.
+    """Give a temporary name to write to, and rename it to ``path`` when the block ends: :func:`magnet.files.replacing`.
 
     Raises:
         DataError: If the file exists and may not be overwritten, or its folder does not exist.
     """
     check_free(path, overwrite=overwrite)
-    temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}{path.suffix}")
-    try:
+    with replacing(path) as temporary:
         yield temporary
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def check_free(path: Path, *, overwrite: bool) -> None:

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from magnet.choices import Protocol
+from magnet.cli.config import pointer
 from magnet.cli.options import (
     ConfigFile,
     ItemColumn,
     Json,
     Modalities,
     Overwrite,
-    Protocol,
     Settings,
     Split,
     SplitSeed,
@@ -21,7 +22,8 @@ from magnet.cli.options import (
     read_data,
     set_threads,
 )
-from magnet.cli.terminal import complain, print_json, printer
+from magnet.cli.terminal import complain, print_json
+from magnet.files import as_path
 from magnet.models.registry import MODELS
 
 if TYPE_CHECKING:
@@ -35,7 +37,11 @@ def train(
     data: Annotated[
         Path,
         typer.Option(
-            "--data", metavar="PATH", help="Folder with inter.tsv and features.", show_default=False
+            "--data",
+            metavar="PATH",
+            help="Folder with inter.tsv and features.",
+            show_default=False,
+            parser=as_path,
         ),
     ],
     model: Annotated[
@@ -48,14 +54,15 @@ def train(
         ),
     ],
     out: Annotated[
-        Path, typer.Option("--out", metavar="RUN", help="Run folder to write.", show_default=False)
+        Path,
+        typer.Option("--out", metavar="RUN", help="Run folder to write.", show_default=False, parser=as_path),
     ],
     split: Split = "split",
     split_seed: SplitSeed = 0,
     modalities: Modalities = None,
     user_column: UserColumn = None,
     item_column: ItemColumn = None,
-    protocol: Annotated[Protocol, typer.Option("--protocol", help="Of validation.")] = Protocol.strict,
+    protocol: Annotated[Protocol, typer.Option("--protocol", help="Of validation.")] = "strict",
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the weights and of every draw.")] = 0,
     settings: Settings = None,
     config: ConfigFile = None,
@@ -85,7 +92,7 @@ def train(
     started = time.perf_counter()
     try:
         recommender.fit(
-            dataset, protocol=protocol.value, folder=out, overwrite=overwrite, resume=resume, progress=True
+            dataset, protocol=protocol, folder=out, overwrite=overwrite, resume=resume, progress=True
         )
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_interrupted(out)) from None
@@ -93,12 +100,11 @@ def train(
     if as_json:
         print_json(document)
         return
+    from magnet.evaluate.metrics import TARGET, metric_title
+
     metrics = document["valid"]["metrics"]
-    printer().print(
-        f"{model}: validation ({protocol}) Recall@20 {metrics['recall@20']:.4f}, "
-        f"NDCG@20 {metrics['ndcg@20']:.4f}, {document['seconds']:.0f} s; saved in {out}",
-        soft_wrap=True,
-    )
+    shown = ", ".join(f"{metric_title(name)} {metrics[name]:.4f}" for name in (TARGET, "ndcg@20"))
+    typer.echo(f"{model}: validation ({protocol}) {shown}, {document['seconds']:.0f} s; saved in {out}")
 
 
 def make_model(name: str, *, seed: int, config: Path | None, settings: list[str]) -> "Recommender":
@@ -109,15 +115,20 @@ def make_model(name: str, *, seed: int, config: Path | None, settings: list[str]
     """
     from magnet.api import make
     from magnet.config import merge_settings, read_toml
+    from magnet.errors import ConfigError
     from magnet.models.registry import find_model
 
     entry = find_model(name)
     values: dict[str, Any] = {}
     if config is not None:
         values = read_toml(config)
-        entry.config.build(values, where=str(config))
-    values = merge_settings(values, settings)
-    entry.config.build(values, where="--set")
+    try:
+        if config is not None:
+            entry.config.build(values, where=str(config))
+        values = merge_settings(values, settings)
+        entry.config.build(values, where="--set")
+    except ConfigError as error:
+        raise ConfigError(f"{error}\n{pointer(name)}") from None
     return make(name, seed=seed, **values)
 
 
@@ -140,12 +151,11 @@ def _document(model: "Recommender", out: Path, seconds: float) -> dict[str, Any]
 
 
 def trigger(contents: "RunContents") -> dict[str, Any]:
-    """What ended the first stage, and the epoch after which it did; None twice where nothing has.
+    """What fired the trigger, and the epoch after which it fired; None twice where nothing did."""
+    from magnet.run.events import trigger_of
 
-    Read from the events: the facts are those of the delivered weights, which may be older than the trigger.
-    """
-    fired = next((event for event in contents.events if event.get("fired_by")), {})
-    return {"fired_by": fired.get("fired_by"), "fired_at": fired.get("epoch")}
+    fired_by, fired_at = trigger_of(contents.events)
+    return {"fired_by": fired_by, "fired_at": fired_at}
 
 
 def _interrupted(out: Path) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["find_item", "find_title", "find_user", "parse_parts", "shown"]
 
-# Names are compared in lower case without separators, the first that occurs wins.
+# Names are compared in lower case without separators; the first of these that the table has is taken.
 USER = ("userid", "user", "uid", "userindex", "useridx", "reviewerid", "customerid", "memberid", "visitorid")
 ITEM = (
     "itemid",

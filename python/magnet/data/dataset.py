@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 from scipy.sparse import coo_array, csr_array
 
+from magnet.choices import Part
 from magnet.data.records import DataSource, Modality
 from magnet.errors import DataError, nearest
 
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PARTS", "DataSource", "Dataset", "Modality", "Part"]
 
-Part: TypeAlias = Literal["train", "valid", "test"]
-PARTS: tuple[Part, ...] = ("train", "valid", "test")  # the values 0, 1 and 2 of Dataset.parts
+PARTS: tuple[Part, ...] = get_args(Part)  # the values 0, 1 and 2 of Dataset.parts
 
 
 @dataclass(frozen=True, eq=False, repr=False)

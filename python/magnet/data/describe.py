@@ -1,4 +1,4 @@
-"""What a person wants to know of a data set before training on it."""
+"""A data set in figures: sizes, degrees and modalities, to look at before training."""
 
 from __future__ import annotations
 

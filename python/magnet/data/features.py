@@ -66,7 +66,7 @@ def make_modality(
             "every item needs a row, of zeros if it has no such feature"
         )
     kept = np.float16 if array.dtype.kind == "f" and array.dtype.itemsize == 2 else np.float32
-    with np.errstate(over="ignore"):  # what does not fit becomes infinite and is reported below
+    with np.errstate(over="ignore"):  # numbers that are too large become infinite, which is reported below
         features: NDArray[Any] = np.array(array, dtype=kept, order="C")
     faulty = np.flatnonzero(~np.isfinite(features).all(axis=1))
     if faulty.size:

@@ -119,7 +119,7 @@ def _column(table: nw.DataFrame[Any], column: str, where: str) -> Ids:
     values = table[column]
     if values.dtype.is_integer() and not values.null_count():
         integers = pl.Series(values.to_numpy()).cast(pl.Int64, strict=False)
-        if not integers.null_count():  # unsigned ones may lie beyond
+        if not integers.null_count():  # unsigned integers may not fit into 64 bits
             return integers
     return as_ids(values.to_list(), f"{where}: column {column!r}")
 

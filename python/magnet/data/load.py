@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,9 +16,11 @@ from magnet.data.records import DataSource, Modality
 from magnet.data.split import RULES
 from magnet.data.tables import FIRST_LINE, SUFFIXES, header, numbers, read_ids, read_table, whole_numbers
 from magnet.errors import DataError, nearest
+from magnet.files import as_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
     from typing import Any
 
     from numpy.typing import NDArray
@@ -44,7 +45,7 @@ def load_folder(
     Raises:
         DataError: If something is missing, empty, or breaks a rule; the text names file and line.
     """
-    folder = Path(path).expanduser()
+    folder = as_path(path)
     if not folder.is_dir():
         raise DataError(
             f"{folder}: no such folder; expected one with inter.tsv or inter.csv and feature files"
@@ -196,7 +197,7 @@ def _listed_items(path: Path, column: pl.Series, where: str) -> tuple[Ids, Ids, 
     item_ids = read_ids(table[name], f"{path}: column {name!r}", mixed=True)
     _unique(item_ids, f"{path}: column {name!r}")
     items = read_ids(column, where, mixed=True)
-    if pl.Series(item_ids).dtype != pl.Series(items).dtype:  # a column of integers only by chance
+    if pl.Series(item_ids).dtype != pl.Series(items).dtype:  # the column may have integers only by chance
         item_ids, items = pl.Series(item_ids).cast(pl.String), pl.Series(items).cast(pl.String)
     unknown = np.flatnonzero(positions(items, item_ids) < 0)
     if unknown.size:

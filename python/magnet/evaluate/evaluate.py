@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 from scipy.sparse import csr_array
 
+from magnet.choices import HeldOut, Protocol
 from magnet.errors import DataError, nearest
 from magnet.evaluate.metrics import DEFAULT_METRICS, ranking_metrics
 from magnet.evaluate.rank import rank
@@ -22,10 +23,7 @@ if TYPE_CHECKING:
     from magnet.evaluate.metrics import Metric
     from magnet.states import State
 
-__all__ = ["DEFAULT_KS", "Evaluation", "Part", "Protocol", "evaluate"]
-
-Part = Literal["valid", "test"]
-Protocol = Literal["strict", "mmrec"]
+__all__ = ["DEFAULT_KS", "Evaluation", "evaluate"]
 
 DEFAULT_KS = (5, 10, 20, 50)
 
@@ -46,7 +44,7 @@ class Evaluation:
         users: Whose values they are, ``(n_users,)`` int32, ascending.
     """
 
-    part: Part
+    part: HeldOut
     protocol: Protocol
     n_users: int
     n_left_out: int
@@ -108,10 +106,10 @@ def evaluate(
 
     Raises:
         DataError: If the state is of another shape than the data, the part or protocol is unknown, a cut-off is out
-            of range, or nobody can be evaluated.
+            of range, or there is no user to evaluate.
         ConfigError: If there is no metric of a name.
     """
-    checked_part, checked_protocol = _choose("part", part, Part), _choose("protocol", protocol, Protocol)
+    checked_part, checked_protocol = _choose("part", part, HeldOut), _choose("protocol", protocol, Protocol)
     _check_ks(ks)
     if tuple(state.shape) != (dataset.n_users, dataset.n_items):
         raise DataError(

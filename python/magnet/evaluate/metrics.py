@@ -16,7 +16,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy.sparse import csr_array
 
-__all__ = ["DEFAULT_METRICS", "METRICS", "Metric", "Rankings", "ranking_metrics", "register_metric"]
+__all__ = [
+    "DEFAULT_METRICS",
+    "METRICS",
+    "TARGET",
+    "Metric",
+    "Rankings",
+    "metric_title",
+    "ranking_metrics",
+    "register_metric",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,6 +127,19 @@ def hit(r: Rankings, k: int) -> NDArray[np.float64]:
 
 DEFAULT_METRICS = tuple(METRICS)
 """The names before the ``@`` that are reported if nothing else is asked for, in this order."""
+
+TARGET = "recall@20"
+"""What validation chooses weights and stages by, and what it stops by."""
+
+
+def metric_title(name: str) -> str:
+    """The name of a metric in a text.
+
+    Example:
+        >>> metric_title("recall@20"), metric_title("ndcg@5")
+        ('Recall@20', 'NDCG@5')
+    """
+    return name.upper() if name.startswith("ndcg") else name.capitalize()
 
 
 def ranking_metrics(

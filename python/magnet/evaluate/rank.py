@@ -120,7 +120,7 @@ def score(state: State, users: ArrayLike, items: ArrayLike) -> NDArray[np.float3
         return out
     _check_range(rows, state.shape[0], "users")
     _check_range(columns, state.shape[1], "items")
-    # Each user's whole row once, so that the sums are those of the ranking.
+    # Each user's whole row is computed once, as in the ranking, so that the sums are the same to the bit.
     distinct, inverse = np.unique(rows, return_inverse=True)
     step = max(1, _BLOCK // max(1, state.shape[1]))
     for start in range(0, len(distinct), step):
@@ -150,7 +150,7 @@ def score_experts(state: MixtureState, user: int, item: int) -> ExpertScores:
     if on.any():
         dense[on] = np.exp(r[on].astype(np.float64) - float(r[on].max()))
         dense /= dense.sum()
-    # The router's own order, by r: equal probabilities stand by expert.
+    # The order of the router: by logit, ties in the order of the experts.
     best = np.argsort(np.where(on, -r, np.inf), kind="stable")[: state.top_experts]
     weights = np.zeros(len(r))
     weights[best] = dense[best]

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import warnings
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from magnet.errors import DataError, MagnetError, MissingExtraError
+from magnet.files import as_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from matplotlib.figure import Figure
 
-    from magnet.explain.templates import Template
+    from magnet.explain.experts import ExpertInfo
 
 __all__ = ["GREY", "INK", "expert_colours", "new_figure", "role_colours", "save"]
 
@@ -28,7 +29,7 @@ _LIGHTEST = 0.3
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure of so many inches that belongs to no window.
+    """An empty figure of a size in inches, which belongs to no window.
 
     Raises:
         MissingExtraError: If matplotlib is not installed.
@@ -47,12 +48,12 @@ def save(figure: Figure, path: str | Path) -> None:
         DataError: If the file's ending is none of .png, .svg and .pdf.
         MagnetError: If the file cannot be written.
     """
-    path = Path(path)
+    path = as_path(path)
     if path.suffix.lower() not in _FORMATS:
         raise DataError(f"{path}: a plot's file must end in {', '.join(_FORMATS)}, not in {path.suffix!r}")
     try:
         with warnings.catch_warnings():
-            # Titles may hold letters that the font lacks; boxes in their place are no reason to fail.
+            # The font may lack letters of a title: matplotlib draws boxes instead, and the plot is still useful.
             warnings.filterwarnings("ignore", message="Glyph .* missing")
             figure.savefig(path, dpi=_DPI)
     except OSError as error:
@@ -68,18 +69,18 @@ def role_colours(roles: Sequence[str]) -> dict[str, str]:
     return {role: _ROLES.get(role) or spare[role] for role in roles}
 
 
-def expert_colours(templates: Sequence[Template]) -> list[str]:
+def expert_colours(experts: Sequence[ExpertInfo]) -> list[str]:
     """A colour for each expert: shades of its role's, the first one the strongest."""
-    base = role_colours([template.role for template in templates])
+    base = role_colours([expert.role for expert in experts])
     totals: dict[str, int] = {}
-    for template in templates:
-        totals[template.role] = totals.get(template.role, 0) + 1
+    for expert in experts:
+        totals[expert.role] = totals.get(expert.role, 0) + 1
     used: dict[str, int] = {}
     colours = []
-    for template in templates:
-        position = used.get(template.role, 0)
-        used[template.role] = position + 1
-        kept = 1 - (1 - _LIGHTEST) * position / max(1, totals[template.role] - 1)
-        channels = (int(base[template.role][at : at + 2], 16) for at in (1, 3, 5))
+    for expert in experts:
+        position = used.get(expert.role, 0)
+        used[expert.role] = position + 1
+        kept = 1 - (1 - _LIGHTEST) * position / max(1, totals[expert.role] - 1)
+        channels = (int(base[expert.role][at : at + 2], 16) for at in (1, 3, 5))
         colours.append("#" + "".join(f"{round(255 - kept * (255 - channel)):02x}" for channel in channels))
     return colours

@@ -1,8 +1,10 @@
-"""What there is to say about a trained model, in plain sentences, the unwelcome ones included."""
+"""The most important results about a trained model in plain sentences, bad ones included."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+from magnet.evaluate.metrics import TARGET, metric_title
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,7 +72,7 @@ def _delivered(training: Training) -> list[str]:
     others = [s for s in training.stages if s.name != stage.name and s.best is not None]
     rest = ", ".join(f"{s.name} {s.best:.4f}" for s in others)
     said = [
-        f"Delivered: {stage.name}, whose best validation Recall@20 is {stage.best:.4f}, "
+        f"Delivered: {stage.name}, whose best validation {metric_title(TARGET)} is {stage.best:.4f}, "
         f"in epoch {stage.best_epoch}" + (f" (others: {rest})." if rest else ".")
     ]
     backbone = training.stage("backbone")
@@ -89,7 +91,7 @@ def _delivered(training: Training) -> list[str]:
 
 def _trigger(training: Training, held_out: RoutingStatistics | None) -> list[str]:
     if training.fired_by is not None:
-        after = "" if training.fired_after is None else f", after epoch {training.fired_after}"
+        after = "" if training.fired_at is None else f", after epoch {training.fired_at}"
         return [f"The trigger {_FIRED.get(training.fired_by, training.fired_by)}{after}."]
     if held_out is not None and training.stage("coverage") is not None:
         return ["The trigger did not fire: training ended in coverage, and the router never specialised."]

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from magnet.evaluate.metrics import TARGET
+from magnet.run.events import trigger_of
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["TARGET", "Stage", "Training", "training_of"]
-
-# What validation chooses by.
-TARGET = "recall@20"
+__all__ = ["Stage", "Training", "training_of"]
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Stage:
         name: ``backbone``, ``coverage``, ``specialisation``, or whatever a model calls its only stage.
         first: Its first epoch.
         last: Its last epoch.
-        best: Best validation Recall@20, None if it was never validated.
+        best: Best value of :data:`magnet.evaluate.metrics.TARGET` on validation, None if it was never validated.
         best_epoch: The epoch that reached it.
     """
 
@@ -42,14 +42,14 @@ class Training:
         stages: In the order they came.
         delivered: The stage whose best weights the model has, None if not known.
         fired_by: ``criterion``, ``cap`` or ``fixed``; None if nothing fired.
-        fired_after: The epoch after which it fired.
+        fired_at: The epoch after which it fired; None if the records do not tell.
     """
 
     events: list[dict[str, Any]]
     stages: list[Stage]
     delivered: str | None
     fired_by: str | None
-    fired_after: int | None
+    fired_at: int | None
 
     @property
     def routed(self) -> list[dict[str, Any]]:
@@ -66,7 +66,7 @@ class Training:
             "stages": [vars(stage) for stage in self.stages],
             "delivered": self.delivered,
             "fired_by": self.fired_by,
-            "fired_after": self.fired_after,
+            "fired_at": self.fired_at,
             "epochs": self.events,
         }
 
@@ -87,12 +87,12 @@ def training_of(events: Sequence[dict[str, Any]], facts: Mapping[str, Any]) -> T
         known = best.get(name, {})
         value, epoch = known.get(TARGET), known.get("epoch")
         stages.append(Stage(name, min(epochs), max(epochs), value, None if epoch is None else int(epoch)))
-    # The records know the trigger even where the weights of an earlier epoch were delivered.
-    fired = next((record for record in events if record.get("fired_by")), None)
+    # The records come first: facts of older runs have another number under "fired_at", the epochs of coverage.
+    fired_by, fired_at = trigger_of(events)
     return Training(
         events=list(events),
         stages=stages,
         delivered=facts.get("delivered") or None,
-        fired_by=facts.get("fired_by") if fired is None else fired["fired_by"],
-        fired_after=None if fired is None else fired["epoch"],
+        fired_by=fired_by or facts.get("fired_by"),
+        fired_at=fired_at,
     )

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from magnet.errors import MagnetError
+from magnet.explain.experts import ExpertInfo, experts_of, roles_of
 from magnet.explain.findings import find
 from magnet.explain.groups import Group, item_groups, user_groups
 from magnet.explain.history import Training, training_of
-from magnet.explain.routing import RoutedPairs, RoutingStatistics, route_pairs, statistics
-from magnet.explain.templates import Template, roles_of, templates_of
+from magnet.explain.routing import RoutedPairs, RoutingStatistics, route_pairs, routing_statistics
+from magnet.files import as_path
 from magnet.states import MixtureState
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
     from magnet.run.contents import RunContents
@@ -81,14 +83,14 @@ class ModelExplanation:
         training: Epochs, stages, trigger.
         lifts: How much more often content neighbours share users than random items do, by modality.
         graph_weights: Weight of each modality's content graph.
-        findings: What there is to say about it in plain sentences.
+        findings: The most important results in plain sentences.
     """
 
     model: str
     n_users: int
     n_items: int
     n_train: int
-    experts: list[Template]
+    experts: list[ExpertInfo]
     use: list[ExpertUse]
     n_cold: int
     dead: list[str]
@@ -151,7 +153,7 @@ class ModelExplanation:
             DataError: If the file's ending is another.
             MagnetError: If there is nothing to draw, or a file cannot be written.
         """
-        path = Path(path)
+        path = as_path(path)
         if not self.training.events and not self.use:
             raise MagnetError(
                 f"there is nothing to draw of {self.model}: it has neither epochs of training nor experts"
@@ -183,13 +185,13 @@ def explain_model(contents: RunContents, *, model: str) -> ModelExplanation:
     """
     state, facts = contents.state, contents.facts
     n_users, n_items = contents.train.shape
-    experts: list[Template] = []
+    experts: list[ExpertInfo] = []
     use: list[ExpertUse] = []
     n_cold = 0
     dead: list[str] = []
     weight = kept = router = None
     if isinstance(state, MixtureState):
-        experts = templates_of(facts, state.experts)
+        experts = experts_of(facts, state.experts)
         weight, kept, router = state.weight, state.top_experts, facts.get("router")
         use, n_cold = _use(contents, state, experts)
         bar = DEAD_LOAD / len(experts)
@@ -215,7 +217,9 @@ def explain_model(contents: RunContents, *, model: str) -> ModelExplanation:
     )
 
 
-def _use(contents: RunContents, state: MixtureState, experts: list[Template]) -> tuple[list[ExpertUse], int]:
+def _use(
+    contents: RunContents, state: MixtureState, experts: list[ExpertInfo]
+) -> tuple[list[ExpertUse], int]:
     degree = np.diff(contents.train.indptr)
     valid = contents.valid
     users = np.repeat(np.arange(valid.shape[0]), np.diff(valid.indptr))
@@ -233,9 +237,9 @@ def _use(contents: RunContents, state: MixtureState, experts: list[Template]) ->
 
 
 def _group(
-    routed: RoutedPairs, chosen: NDArray[np.bool_] | None, kind: str, name: str, experts: list[Template]
+    routed: RoutedPairs, chosen: NDArray[np.bool_] | None, kind: str, name: str, experts: list[ExpertInfo]
 ) -> ExpertUse:
-    routing = statistics(routed, chosen)
+    routing = routing_statistics(routed, chosen)
     roles = dict.fromkeys(roles_of(experts), 0.0)
     for expert, weight in zip(experts, routing.weights, strict=True):
         roles[expert.role] += weight

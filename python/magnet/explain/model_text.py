@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from magnet.explain.history import TARGET
-from magnet.explain.render import render, table
+from magnet.evaluate.metrics import TARGET
+from magnet.tables import render, table
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["model_text"]
 
-# Epochs that are listed, about; the rest lies in the JSON and the plot.
+# About how many epochs are listed; the JSON and the plot have all.
 _EPOCHS = 12
 
 
@@ -69,7 +69,7 @@ def _use(e: ModelExplanation) -> Table:
 def _epochs(e: ModelExplanation) -> Table:
     events = e.training.events
     chosen = {0, len(events) - 1, *range(0, len(events), max(1, len(events) // _EPOCHS))}
-    marked = {stage.best_epoch for stage in e.training.stages} | {e.training.fired_after}
+    marked = {stage.best_epoch for stage in e.training.stages} | {e.training.fired_at}
     chosen |= {position for position, record in enumerate(events) if record["epoch"] in marked}
     curves = {"H pair": "pair_entropy", "H marginal": "marginal_entropy", "H loads": "load_entropy"}
     curves = curves if e.training.routed else {}
@@ -78,7 +78,7 @@ def _epochs(e: ModelExplanation) -> Table:
     for position in sorted(chosen):
         record = events[position]
         notes = [f"best of {s.name}" for s in e.training.stages if s.best_epoch == record["epoch"]]
-        if record["epoch"] == e.training.fired_after:
+        if record["epoch"] == e.training.fired_at:
             notes.append(f"trigger: {e.training.fired_by}")
         rows.append(
             [

@@ -9,6 +9,7 @@ import numpy as np
 
 from magnet.errors import DataError
 from magnet.evaluate.rank import score, score_experts
+from magnet.explain.experts import ExpertInfo, experts_of
 from magnet.explain.nearest import (
     NearItem,
     history_of,
@@ -17,7 +18,6 @@ from magnet.explain.nearest import (
     nearest_items,
     title_of,
 )
-from magnet.explain.templates import Template, templates_of
 from magnet.states import ItemItemState, MixtureState
 
 if TYPE_CHECKING:
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
     from magnet.run.contents import RunContents
 
-__all__ = ["ExpertPart", "HistoryPart", "PairExplanation", "explain_pair", "reason"]
+__all__ = ["ExpertShare", "HistoryShare", "PairExplanation", "explain_pair", "reason"]
 
 
 @dataclass(frozen=True)
-class ExpertPart:
+class ExpertShare:
     """What one expert adds to a score.
 
     Attributes:
@@ -40,7 +40,7 @@ class ExpertPart:
         dense: p_e, what the router gives it before the top k.
         weight: The same after the top k; what is used.
         contribution: λ · weight · value.
-        cue_weights: How much of each cue its template mixes, where every cue exists; empty if not known.
+        cue_weights: How much of each cue the expert mixes, where every cue exists; empty if not known.
     """
 
     name: str
@@ -53,7 +53,7 @@ class ExpertPart:
 
 
 @dataclass(frozen=True)
-class HistoryPart:
+class HistoryShare:
     """What one item of the history adds to the score of an item–item model."""
 
     item: int
@@ -96,8 +96,8 @@ class PairExplanation:
     score: float
     backbone: float
     mixture_weight: float | None
-    experts: list[ExpertPart]
-    history: list[HistoryPart]
+    experts: list[ExpertShare]
+    history: list[HistoryShare]
     nearest: dict[str, list[NearItem]]
     has_it: str | None
     n_history: int
@@ -182,16 +182,14 @@ def explain_pair(contents: RunContents, user: int, item: int, *, model: str) -> 
     state = contents.state
     total = float(score(state, [user], [item])[0])
     backbone, weight = total, None
-    experts: list[ExpertPart] = []
-    history: list[HistoryPart] = []
+    experts: list[ExpertShare] = []
+    history: list[HistoryShare] = []
     if isinstance(state, MixtureState):
         found = score_experts(state, user, item)
         backbone, weight = found.base, state.weight
-        templates = templates_of(contents.facts, state.experts)
-        columns = zip(
-            templates, found.values.tolist(), found.dense.tolist(), found.weights.tolist(), strict=True
-        )
-        experts = [_expert(template, s, p, w, state.weight) for template, s, p, w in columns]
+        infos = experts_of(contents.facts, state.experts)
+        columns = zip(infos, found.values.tolist(), found.dense.tolist(), found.weights.tolist(), strict=True)
+        experts = [_expert(info, s, p, w, state.weight) for info, s, p, w in columns]
     elif isinstance(state, ItemItemState):
         backbone = 0.0
         history = _history(contents, state, user, item)
@@ -231,21 +229,19 @@ def reason(contents: RunContents, user: int, item: int) -> str:
     return explain_pair(contents, user, item, model="").reason
 
 
-def _expert(template: Template, value: float, dense: float, weight: float, scale: float) -> ExpertPart:
+def _expert(info: ExpertInfo, value: float, dense: float, weight: float, scale: float) -> ExpertShare:
     # An unused expert adds 0, not -0 or the NaN of a zero weight on an infinite value.
     contribution = scale * weight * value if weight else 0.0
-    return ExpertPart(
-        template.name, template.role, value, dense, weight, contribution, dict(template.cue_weights)
-    )
+    return ExpertShare(info.name, info.role, value, dense, weight, contribution, dict(info.cue_weights))
 
 
-def _history(contents: RunContents, state: ItemItemState, user: int, item: int) -> list[HistoryPart]:
+def _history(contents: RunContents, state: ItemItemState, user: int, item: int) -> list[HistoryShare]:
     row = slice(state.history.indptr[user], state.history.indptr[user + 1])
     items = state.history.indices[row]
     added = state.history.data[row].astype(np.float64) * state.weights[items, item]
     order = np.lexsort((items, -np.abs(added)))
     return [
-        HistoryPart(
+        HistoryShare(
             int(items[at]), contents.item_ids[items[at]], title_of(contents, items[at]), float(added[at])
         )
         for at in order
@@ -277,10 +273,10 @@ def _reason(pair: PairExplanation, graph_weights: dict[str, float]) -> str:
         best_item = max(pair.history, key=lambda part: part.contribution)
         if best_item.contribution > 0:
             said.append(f"because of '{best_item.name}' ({best_item.contribution:+.2f})")
-    # A model may not look at content at all, and then likeness is no cause: say first what is.
+    # Content is no cause where the model does not look at it, so likeness in content never stands alone.
     said = said or [taken]
-    # In the modality that the expert listens to most: cosines of two modalities do not compare. Where the
-    # cosine is not above zero, nothing is like the item.
+    # Cosines of two modalities cannot be compared, so the modality is the one that the expert weighs most. A cosine
+    # of zero or less is no likeness.
     near = {name: items[0] for name, items in pair.nearest.items() if items and items[0].cosine > 0}
     if near:
         modality = max(near, key=lambda m: (cues.get(m, 0.0), graph_weights.get(m, 0.0), near[m].cosine))

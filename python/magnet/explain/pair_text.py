@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from magnet.explain.nearest import item_name
-from magnet.explain.render import render, table
+from magnet.tables import render, table
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["pair_text"]
 
-# Items of the history that are listed; the rest is summed up.
+# How many items of the history are listed; the contributions of the others are added up.
 _LISTED = 8
 
 

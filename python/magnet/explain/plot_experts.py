@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_experts"]
 
-# Numbers in cells get smaller, and at last are left out, as experts get many.
+# Numbers in cells are smaller above the first number of experts, and left out above the second.
 _LARGE, _MANY = 10, 24
 
 

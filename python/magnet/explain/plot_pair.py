@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from magnet.explain.experts import ExpertInfo
 from magnet.explain.figures import GREY, INK, expert_colours, new_figure, save
-from magnet.explain.templates import Template
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,7 +52,7 @@ def plot_pair(pair: PairExplanation, path: str | Path) -> None:
         ],
     )
     _title(above, pair)
-    colours = expert_colours([Template(part.name, part.role, {}) for part in pair.experts])
+    colours = expert_colours([ExpertInfo(part.name, part.role, {}) for part in pair.experts])
     _bars(
         below,
         [

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from magnet.evaluate.metrics import TARGET, metric_title
+from magnet.explain.experts import ExpertInfo
 from magnet.explain.figures import GREY, INK, expert_colours, new_figure, save
-from magnet.explain.history import TARGET
-from magnet.explain.templates import Template
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_training"]
 
-# Behind the stages; one of another name is grey.
+# Background colours of the stages; a stage of another name is grey.
 _SHADES = {"coverage": "#d9e8f5", "specialisation": "#fdebd3"}
 _PLAIN = "#e6e6e6"
-# Epochs before the router are cut to this multiple of those with it, so that they do not squeeze the rest.
+# At most this many epochs without the router are drawn, as a multiple of those with it: more would leave the rest
+# too little room.
 _BEFORE = 0.75
 _CURVES = (
     ("marginal_entropy", "marginal $H_m$", "#0072B2", "-"),
@@ -36,7 +37,7 @@ _CURVES = (
 def plot_training(explained: ModelExplanation, path: str | Path) -> None:
     """Draw the course of a training.
 
-    Panels: routing entropies and stacked hard loads, for a model with a router; and validation Recall@20.
+    Panels: routing entropies and stacked hard loads, for a model with a router; and what validation chooses by.
     """
     training = explained.training
     routed = training.routed
@@ -54,7 +55,7 @@ def plot_training(explained: ModelExplanation, path: str | Path) -> None:
         _entropies(axes[0], explained, routed)
         _loads(axes[1], routed, explained.experts)
     _validation(axes[-1], explained, shown, left_out)
-    # Above the axes stands the trigger.
+    # The title stands to the left, because the label of the trigger stands above the axes.
     figure.suptitle(f"{explained.model}: training", x=0.01, ha="left", fontsize=12, fontweight="bold")
     axes[-1].set_xlabel("epoch")
     axes[-1].set_xlim(shown[0]["epoch"] - 0.5, shown[-1]["epoch"] + 0.5)
@@ -68,7 +69,7 @@ def _shown(
     """The epochs to draw, and how many are left out before them."""
     before = len(events) - len(routed)
     keep = round(_BEFORE * len(routed))
-    # A few epochs less would gain nothing.
+    # Leaving out only a few epochs would gain nothing.
     if not routed or before <= 2 * keep:
         return events, 0
     return events[before - keep :], before - keep
@@ -80,18 +81,18 @@ def _stages(axis: Axes, explained: ModelExplanation, shown: Sequence[dict[str, A
         if stage.last >= first:
             shade = _SHADES.get(stage.name, _PLAIN)
             axis.axvspan(max(stage.first, first) - 0.5, stage.last + 0.5, color=shade, zorder=0)
-    if explained.training.fired_after is not None:
+    if explained.training.fired_at is not None:
         axis.axvline(
-            explained.training.fired_after + 0.5, color=INK, linewidth=1.4, linestyle=(0, (4, 2)), zorder=5
+            explained.training.fired_at + 0.5, color=INK, linewidth=1.4, linestyle=(0, (4, 2)), zorder=5
         )
     axis.spines[["top", "right"]].set_visible(False)
 
 
 def _entropies(axis: Axes, explained: ModelExplanation, routed: Sequence[dict[str, Any]]) -> None:
-    fired = explained.training.fired_after
+    fired = explained.training.fired_at
     drawn: list[float] = []
     for key, label, colour, style in _CURVES:
-        # After the trigger its smoothed view stands still.
+        # The controller does not update the smoothed entropy after the trigger.
         points = [
             (record["epoch"], record[key])
             for record in routed
@@ -121,13 +122,13 @@ def _entropies(axis: Axes, explained: ModelExplanation, routed: Sequence[dict[st
         )
 
 
-def _loads(axis: Axes, routed: Sequence[dict[str, Any]], experts: Sequence[Template]) -> None:
+def _loads(axis: Axes, routed: Sequence[dict[str, Any]], experts: Sequence[ExpertInfo]) -> None:
     loads = np.array([record["loads"] for record in routed], dtype=np.float64)  # (T, E)
     edges = np.append([record["epoch"] - 0.5 for record in routed], routed[-1]["epoch"] + 0.5)
     tops = np.vstack([np.zeros(len(routed)), loads.T.cumsum(0)])  # (E + 1, T)
     tops = np.hstack([tops, tops[:, -1:]])  # a last column closes the last step
     names = [expert.name for expert in experts] or [f"expert {e + 1}" for e in range(loads.shape[1])]
-    colours = expert_colours(experts or [Template(name, "", {}) for name in names])
+    colours = expert_colours(experts or [ExpertInfo(name, "", {}) for name in names])
     for number, (name, colour) in enumerate(zip(names, colours, strict=True)):
         axis.fill_between(
             edges, tops[number], tops[number + 1], step="post", color=colour, label=name, linewidth=0
@@ -137,7 +138,7 @@ def _loads(axis: Axes, routed: Sequence[dict[str, Any]], experts: Sequence[Templ
     axis.set_ylim(0, 1)
     axis.set_ylabel("hard load (share)")
     handles, labels = axis.get_legend_handles_labels()
-    # Top to bottom, as the areas lie.
+    # The legend has the order of the areas, from top to bottom.
     axis.legend(
         handles[::-1],
         labels[::-1],
@@ -167,7 +168,7 @@ def _validation(
     if stage is not None and stage.best is not None and (stage.best_epoch or 0) >= shown[0]["epoch"]:
         (star,) = axis.plot([stage.best_epoch or 0], [stage.best], "*", label="delivered", zorder=6)
         star.set(color="#D55E00", markersize=13, markeredgecolor="white")
-    axis.set_ylabel("Recall@20")
+    axis.set_ylabel(metric_title(TARGET))
     axis.margins(y=0.15)
     if left_out:
         axis.text(

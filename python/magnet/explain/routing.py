@@ -8,16 +8,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from magnet.errors import DataError
+from magnet.nn.router import LOAD_TOP
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from magnet.states import MixtureState
 
-__all__ = ["LOAD_TOP", "RoutedPairs", "RoutingStatistics", "route_pairs", "statistics"]
-
-# An expert's hard load counts the pairs that have it among this many.
-LOAD_TOP = 3
+__all__ = ["RoutedPairs", "RoutingStatistics", "route_pairs", "routing_statistics"]
 
 
 class RoutedPairs(NamedTuple):
@@ -105,7 +103,7 @@ def _route(logits: NDArray[np.float64], top_k: int) -> RoutedPairs:
     highest = np.where(on.any(1), logits.max(1, initial=-np.inf), 0.0)[:, None]
     exps = np.exp(logits - highest)  # 0 where off
     dense = exps / np.maximum(exps.sum(1, keepdims=True), 1.0)  # the highest alone adds 1
-    # By logit, not by weight: weights of far worse experts round to 0 alike. Equal ones stand by expert.
+    # Sorted by logit, because the weights of very bad experts all round to 0; ties are in the order of the experts.
     order = np.argsort(-logits, axis=1, kind="stable")
     kept = np.zeros_like(dense)
     np.put_along_axis(kept, order[:, :top_k], 1.0, axis=1)
@@ -120,7 +118,7 @@ def _route(logits: NDArray[np.float64], top_k: int) -> RoutedPairs:
     return RoutedPairs(dense, weights, loads, _entropy(dense))
 
 
-def statistics(routed: RoutedPairs, chosen: NDArray[np.bool_] | None = None) -> RoutingStatistics:
+def routing_statistics(routed: RoutedPairs, chosen: NDArray[np.bool_] | None = None) -> RoutingStatistics:
     """Summarise routing over pairs, in float64.
 
     Args:

@@ -76,7 +76,7 @@ def approximate_knn_graph(
         )
     values: NDArray[Any] = np.ascontiguousarray(features)
     if values.dtype == np.float16:
-        # Halves cross as their bits, since the kernels' own language has no type for them.
+        # float16 is passed as its bits, because Rust has no type for it.
         values = values.view(np.uint16)
     triple, recall = _core.knn_approximate(
         values, checked_present(present, n_rows), k, clusters, overlap, rounds, sample, seed

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 import warnings
 import zipfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from scipy.sparse import csr_array
 
 from magnet.errors import DataError, MagnetWarning
+from magnet.files import as_path, replacing
 from magnet.graph.approximate import approximate_knn_graph
 from magnet.graph.arrays import checked_features, checked_present
 from magnet.graph.knn import knn_graph
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
 __all__ = ["cache_folder", "cached_knn", "content_name"]
@@ -26,7 +27,7 @@ __all__ = ["cache_folder", "cached_knn", "content_name"]
 # Part of the name: raise it when the definition of the graph or the layout of the file changes.
 _VERSION = 2
 _METRIC = "cosine"
-# Products of two features that all pairs may take: some two minutes on two threads.
+# Exact search is used up to this many products of two features: about two minutes on two threads.
 _AFFORDABLE = 2e13
 
 
@@ -70,7 +71,7 @@ def cached_knn(
         search == "auto" and float(features.shape[0]) * features.size <= _AFFORDABLE
     )
     name = content_name(features, k, present, exact=exact)
-    path = (cache_folder() if folder is None else Path(folder)) / name
+    path = (cache_folder() if folder is None else as_path(folder)) / name
     kept = _read(path, features.shape[0])
     if kept is None:
         if exact:
@@ -100,9 +101,8 @@ def cached_knn(
 def cache_folder() -> Path:
     """Where graphs are kept: ``$MAGNET_CACHE``, else ``magnet`` in ``$XDG_CACHE_HOME`` or ``~/.cache``."""
     if chosen := os.environ.get("MAGNET_CACHE"):
-        return Path(chosen)
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "magnet"
+        return as_path(chosen)
+    return as_path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "magnet"
 
 
 def content_name(
@@ -119,9 +119,9 @@ def content_name(
 
 
 def _read(path: Path, n_rows: int) -> tuple[csr_array, float] | None:
-    """The graph of a file and its recall; nothing without a file or if it is damaged (the archive has checksums)."""
+    """The graph of a file and its recall; None if the file is missing or damaged (the archive has checksums)."""
     try:
-        # Opened here, since NumPy leaves the file of a broken archive open.
+        # NumPy would leave the file of a broken archive open, so it is opened here.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             matrix = csr_array(
                 (arrays["values"], arrays["indices"], arrays["indptr"]), shape=(n_rows, n_rows), copy=False
@@ -135,13 +135,5 @@ def _read(path: Path, n_rows: int) -> tuple[csr_array, float] | None:
 
 def _write(path: Path, graph: csr_array, recall: float) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".knn-", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez(file, indptr=graph.indptr, indices=graph.indices, values=graph.data, recall=recall)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with replacing(path) as temporary:
+        np.savez(temporary, indptr=graph.indptr, indices=graph.indices, values=graph.data, recall=recall)

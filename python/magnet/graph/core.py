@@ -21,8 +21,8 @@ def k_core(
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Find the largest part in which all users and all items have enough interactions with one another.
 
-    Whoever has too few is left out, then whoever has too few because of that, and so on; the order does not matter.
-    ``taken[users][:, items]`` with the two results is the filtered matrix.
+    Users and items with too few interactions are left out, then those that have too few because of that, and so on. The
+    order does not matter. ``taken[users][:, items]`` with the two results is the filtered matrix.
 
     Args:
         taken: Interactions, ``(U, I)``; only which entries there are counts.
@@ -30,7 +30,7 @@ def k_core(
         per_item: Users that an item must have, at least 0.
 
     Returns:
-        Which users and which items remain, bool, ``(U,)`` and ``(I,)``; nobody, where there is no such part.
+        Which users and which items remain, bool, ``(U,)`` and ``(I,)``; none, where there is no such part.
 
     Raises:
         DataError: If a number is negative, or ``taken`` is no CSR matrix.

@@ -26,7 +26,7 @@ def knn_graph(
 ) -> csr_array:
     """Connect each row to the ``k`` rows of largest cosine, exactly.
 
-    A row is never its own neighbour; rows that are absent or all zero have no neighbours and are nobody's.
+    A row is never its own neighbour; rows that are absent or all zero have no neighbours and are neighbours of no row.
     Cosines are computed in float64, rounded to float32 and ranked as such: the higher first, then the lower
     row. The graph is the same, bit for bit, on every machine. Negative cosines are kept.
 

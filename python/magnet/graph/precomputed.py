@@ -61,7 +61,7 @@ def neighbours_to_graph(
     kept = (indices >= 0) & (indices != rows)
     cosines = np.zeros(scores.shape, np.float32)
     cosines[kept] = scores[kept] if kind == "cosine" else 1 - scores[kept].astype(np.float64)
-    # A little beyond 1 is the rounding of the library.
+    # The library's rounding may give a little more than 1.
     wrong = ~(np.abs(cosines) <= 1 + 1e-3)
     _refuse(
         wrong,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["knn_graph_of_tensor"]
 
-# Numbers of a block that are on the device at a time.
+# A block of products on the device has at most this many numbers.
 _BLOCK = 1 << 27
 
 
@@ -78,7 +78,7 @@ def _nearest(features: Tensor, lengths: Tensor, rows: Tensor, k: int) -> tuple[T
     if k == 0:
         return scores, found
     unit = (features[rows].double() / lengths[rows, None]).float()  # (A, d)
-    # Twice what rounding to float32 and a sum of d rounded products can be off, for each of the two compared.
+    # The error of one product: rounding to float32, and a sum of d rounded products. Comparing two doubles it.
     slack = 4 * (unit.shape[1] + 8) * torch.finfo(torch.float32).eps
     block = max(1, _BLOCK // n)
     for start in range(0, n, block):
@@ -86,7 +86,7 @@ def _nearest(features: Tensor, lengths: Tensor, rows: Tensor, k: int) -> tuple[T
         products = unit[mine] @ unit.T  # (B, A)
         products[mine - start, mine] = -torch.inf
         limits = products.topk(k, dim=1).values[:, -1:] - slack
-        # As many as the row with the most candidates has; the row itself is at -inf, and there are n - 1 others.
+        # Every row takes as many candidates as the row that has most; the row itself is at -inf, which leaves n - 1.
         depth = int((products >= limits).sum(1).max())
         near = rows[products.topk(depth, dim=1).indices.sort(dim=1).values]  # (B, depth), ascending
         piece = max(1, _BLOCK // (depth * max(unit.shape[1], 1)))

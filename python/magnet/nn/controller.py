@@ -139,7 +139,7 @@ class Controller:
     top_k: int
     stage: Stage = "coverage"
     fired_by: Literal["criterion", "cap", "fixed"] | None = None
-    fired_at: int | None = None  # epochs of coverage before the switch
+    coverage_epochs: int | None = None  # epochs of coverage before the switch; None before it
     epochs: int = 0  # epochs seen
     streak: int = 0
     mass: float = 0.0  # of the moving average, for its bias correction
@@ -154,7 +154,7 @@ class Controller:
     @property
     def since(self) -> int:
         """Epochs of specialisation that are over."""
-        return 0 if self.fired_at is None else self.epochs - self.fired_at
+        return 0 if self.coverage_epochs is None else self.epochs - self.coverage_epochs
 
     @property
     def settled(self) -> bool:
@@ -220,7 +220,7 @@ class Controller:
             self._fire("cap")
 
     def _fire(self, reason: Literal["criterion", "cap", "fixed"]) -> None:
-        self.stage, self.fired_by, self.fired_at = "specialisation", reason, self.epochs
+        self.stage, self.fired_by, self.coverage_epochs = "specialisation", reason, self.epochs
         self.starving = [0] * self.n_experts
 
     def state_dict(self) -> dict[str, Any]:
@@ -231,6 +231,6 @@ class Controller:
         return state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a saved state."""
+        """Go on from a saved state; older checkpoints call ``coverage_epochs`` ``fired_at``."""
         for key, value in state.items():
-            setattr(self, key, value)
+            setattr(self, "coverage_epochs" if key == "fired_at" else key, value)

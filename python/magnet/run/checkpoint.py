@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from magnet.errors import RunError
-from magnet.files import check_version, read_tensors, write_tensors
+from magnet.files import as_path, check_version, read_tensors, write_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,7 +36,7 @@ class Checkpoints:
     """
 
     def __init__(self, folder: str | Path) -> None:
-        self.folder = Path(folder)
+        self.folder = as_path(folder)
 
     def path(self, name: str) -> Path:
         """The file of a checkpoint, whether it exists or not."""

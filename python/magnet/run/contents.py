@@ -87,7 +87,7 @@ class RunContents:
         metrics: JSON-ready results by name, such as ``"valid/strict"``.
         valid_users: Whose validation values these are, ``(n,)`` int32.
         valid_per_user: Their values, ``(n,)`` float64, by metric.
-        facts: What there is to tell about the trained model, JSON-compatible.
+        facts: Facts about the trained model for explanations, JSON-compatible.
         content: Unit rows of each modality, ``(I, d)`` float16, zero where missing; for explanations.
         events: One mapping for each epoch of training.
     """

@@ -1,26 +1,23 @@
-"""The diary of a training run: one JSON object per line, one line per epoch."""
+"""The log of a training run: one JSON object per line, one line per epoch."""
 
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
-
 from magnet.errors import RunError
-from magnet.files import replacing
+from magnet.files import as_json, replacing
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from types import TracebackType
 
-__all__ = ["EventLog", "read_events", "write_events"]
+__all__ = ["EventLog", "read_events", "trigger_of", "write_events"]
 
 
 class EventLog:
-    """Appends whole lines to a file of events, each on its way to the disk before the next epoch begins.
+    """Appends whole lines to a file of events, each passed to the operating system before the next epoch begins.
 
     A line that an interrupted writer left unfinished is cut off when the file is opened again.
 
@@ -44,7 +41,7 @@ class EventLog:
         self.path = Path(path)
         if self.path.exists():
             _mend(self.path, keep_below)
-        # Unbuffered: a line is one write, there whole or cut short, and never mixed with another.
+        # Without a buffer each line is one write: whole or cut short, and never mixed with another.
         self._file = self.path.open("ab", buffering=0)
 
     def write(self, event: Mapping[str, Any]) -> None:
@@ -87,7 +84,7 @@ def read_events(path: str | Path) -> list[dict[str, Any]]:
     except OSError as error:
         raise RunError(f"{path}: events cannot be read ({error.strerror})") from None
     events = []
-    # What follows the last line break is nothing, or a line that was cut short.
+    # After the last line break comes either nothing or a line that was cut short.
     for number, line in enumerate(lines[:-1], start=1):
         try:
             event = json.loads(line)
@@ -101,6 +98,24 @@ def read_events(path: str | Path) -> list[dict[str, Any]]:
     return events
 
 
+def trigger_of(events: Iterable[Mapping[str, Any]]) -> tuple[str | None, int | None]:
+    """What ended the first stage of a mixture (``fired_by``), and the epoch after which it did (``fired_at``).
+
+    Args:
+        events: The record of each epoch, in order.
+
+    Returns:
+        ``criterion``, ``cap`` or ``fixed``, and the number of that epoch, counted from 0 over the whole training;
+        None twice if nothing fired.
+
+    Example:
+        >>> trigger_of([{"epoch": 7, "fired_by": None}, {"epoch": 8, "fired_by": "cap"}])
+        ('cap', 8)
+    """
+    fired = next((event for event in events if event.get("fired_by")), {})
+    return fired.get("fired_by"), fired.get("epoch")
+
+
 def _mend(path: Path, keep_below: int | None) -> None:
     events = read_events(path)
     kept = [event for event in events if keep_below is None or event.get("epoch", -1) < keep_below]
@@ -109,17 +124,4 @@ def _mend(path: Path, keep_below: int | None) -> None:
 
 
 def _line(event: Mapping[str, Any]) -> bytes:
-    return json.dumps(_plain(event), allow_nan=False, separators=(",", ":")).encode() + b"\n"
-
-
-def _plain(value: Any) -> Any:
-    """The same data in JSON's own types."""
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(key): _plain(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
-    return value
+    return json.dumps(as_json(event), allow_nan=False, separators=(",", ":")).encode() + b"\n"

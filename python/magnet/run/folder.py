@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from magnet.errors import RunError
-from magnet.files import check_version, file_digest, read_json, sync_folder, write_json
+from magnet.files import as_path, check_version, file_digest, read_json, replacing_folder, write_json
 from magnet.run.checkpoint import Checkpoints
 from magnet.run.contents import RunContents, RunDescription, read_contents, write_contents
 
@@ -33,7 +31,7 @@ class RunFolder:
     :meth:`create` makes the folder before training, with ``config.json`` alone, so that events and
     checkpoints have a place and an interrupted run can be told from a finished one. :meth:`finish` adds the
     rest, and last of all ``manifest.json`` with the SHA-256 of every file, which :meth:`open` compares. Files
-    that are added later, such as plots, are nobody's business.
+    that are added later, such as plots, are not checked.
 
     Attributes:
         path: The folder.
@@ -64,19 +62,15 @@ class RunFolder:
         Raises:
             RunError: If something is there that may not be replaced, or the folder cannot be made.
         """
-        # A link keeps its place: what it points to is the folder.
-        path = Path(os.path.realpath(path))
+        # A symbolic link stays: the folder that it points to is replaced.
+        path = Path(os.path.realpath(as_path(path)))
         _check_free(path, overwrite)
-        prepared = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
+        head = {"kind": _KIND, "format_version": _FORMAT}
         try:
-            prepared.mkdir(parents=True)
-            head = {"kind": _KIND, "format_version": _FORMAT}
-            write_json(prepared / _CONFIG, head | description.to_json())
-            _put_in_place(prepared, path)
+            with replacing_folder(path) as prepared:
+                write_json(prepared / _CONFIG, head | description.to_json())
         except OSError as error:
             raise RunError(f"{path}: the run folder cannot be made ({error.strerror})") from error
-        finally:
-            shutil.rmtree(prepared, ignore_errors=True)
         return cls(path, description)
 
     @classmethod
@@ -91,7 +85,7 @@ class RunFolder:
             RunError: If there is none, it is unfinished, a file is missing or damaged (named), or it was
                 written by a newer version.
         """
-        path = Path(path)
+        path = as_path(path)
         if not path.is_dir():
             raise RunError(f"{path}: no such run folder")
         if not (path / _CONFIG).is_file():
@@ -175,22 +169,6 @@ def _check_free(path: Path, overwrite: bool) -> None:
             f"{path}: not overwritten, because it is not a run folder (no {_CONFIG} of Magnet in it); "
             "choose another folder, or empty this one yourself"
         )
-
-
-def _put_in_place(prepared: Path, path: Path) -> None:
-    """Rename ``prepared`` to ``path``; what was there is moved aside first and deleted after."""
-    if not path.exists():
-        prepared.rename(path)
-    else:
-        aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.old")
-        path.rename(aside)
-        try:
-            prepared.rename(path)
-        except OSError:
-            aside.rename(path)
-            raise
-        shutil.rmtree(aside)
-    sync_folder(path.parent)
 
 
 def _check_files(path: Path) -> None:

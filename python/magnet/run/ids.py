@@ -55,7 +55,7 @@ def _encode(key: Hashable) -> Any:
         key = key.item()
     if type(key) is tuple:
         return [_encode(part) for part in key]
-    # Subclasses, such as enumerations, would come back as something else.
+    # Subclasses, such as enumerations, would be read back as their base type.
     if type(key) in (str, int, bool) or (type(key) is float and math.isfinite(key)):
         return key
     raise TypeError

@@ -1,84 +1,28 @@
-"""How well generated data could be done: the best possible, chance, and cheap rivals that need no model."""
+"""How well generated data could be done by a model that knows how they were made."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+import torch
 
 from magnet.errors import DataError
+from magnet.states import DotState
 from magnet.synthetic.evidence import hidden_taste_evidence, known_taste_evidence
-from magnet.synthetic.generator import CUES, GROUPS
+from magnet.synthetic.generator import CUES, GROUPS, driver_weights
+from magnet.synthetic.recovery import recovery
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
 
+    from magnet.choices import HeldOut, Protocol
     from magnet.synthetic.generator import Synthetic, Truth
+    from magnet.synthetic.recovery import Recovery
 
-__all__ = [
-    "Recovery",
-    "best_cue",
-    "ceiling_recall",
-    "ceiling_recovery",
-    "chance",
-    "planted",
-    "recovery",
-]
+__all__ = ["best_cue", "ceiling_recall", "ceiling_recovery", "ceiling_state"]
 
 _USERS_PER_BLOCK = 512
-
-
-@dataclass(frozen=True)
-class Recovery:
-    """How often the cue that drives a user was named.
-
-    Attributes:
-        overall: Share of all users.
-        by_group: Share of the users of each group.
-    """
-
-    overall: float
-    by_group: dict[str, float]
-
-
-def planted(truth: Truth) -> NDArray[np.bool_]:
-    """Which cues drive each user, ``(U, 3)``: one, or image and text."""
-    table = np.array([[cue in cues for cue in range(len(CUES))] for cues in GROUPS.values()])
-    return table[truth.groups]
-
-
-def recovery(truth: Truth, cues: ArrayLike) -> Recovery:
-    """Compare named cues with the planted ones.
-
-    Of a user who is driven by image and text alike, either is right.
-
-    Args:
-        truth: What the generator planted.
-        cues: Position in :data:`magnet.synthetic.generator.CUES` for each user, ``(U,)``; -1 where nothing was
-            named, which is wrong.
-
-    Raises:
-        DataError: If there is not one cue for each user, or one is unknown.
-    """
-    named = np.asarray(cues)
-    if named.shape != truth.groups.shape or named.min() < -1 or named.max() >= len(CUES):
-        raise DataError(
-            f"expected a cue in [-1, {len(CUES)}) for each of {truth.groups.size} users, "
-            f"got shape {named.shape} with values from {named.min()} to {named.max()}"
-        )
-    right = np.take_along_axis(planted(truth), np.maximum(named, 0)[:, None], axis=1)[:, 0] & (named >= 0)
-    by_group = {name: float(right[truth.groups == group].mean()) for group, name in enumerate(GROUPS)}
-    return Recovery(float(right.mean()), by_group)
-
-
-def chance(truth: Truth) -> float:
-    """Recovery of the best answer that does not look at the user: the same cue for everyone.
-
-    With four groups of one size it is 1/2 (image or text are right for two groups each); drawing cues at
-    random gives 5/12.
-    """
-    return float(planted(truth).mean(axis=0).max())
 
 
 def best_cue(log_evidence: NDArray[np.float64]) -> NDArray[np.intp]:
@@ -114,15 +58,15 @@ def ceiling_recovery(synthetic: Synthetic, *, tastes: Literal["hidden", "known"]
         tastes: What is known of the users.
     """
     evidence = hidden_taste_evidence if tastes == "hidden" else known_taste_evidence
-    return recovery(synthetic.truth, best_cue(evidence(synthetic.truth, synthetic.dataset.train)))
+    return recovery(synthetic.truth.groups, best_cue(evidence(synthetic.truth, synthetic.dataset.train)))
 
 
 def ceiling_recall(
     synthetic: Synthetic,
-    part: Literal["valid", "test"] = "test",
+    part: HeldOut = "test",
     *,
     k: int = 20,
-    protocol: Literal["strict", "mmrec"] = "strict",
+    protocol: Protocol = "strict",
 ) -> float:
     """Recall@k of ranking by true utility, without the noise: what a perfect model reaches on average.
 
@@ -154,3 +98,14 @@ def ceiling_recall(
         wanted = relevant[block].toarray() > 0
         recalls.append(np.take_along_axis(wanted, best, axis=1).sum(axis=1) / wanted.sum(axis=1))
     return float(np.concatenate(recalls).mean())
+
+
+def ceiling_state(truth: Truth) -> DotState:
+    """A state that ranks by true utility, a product of tastes and latents: the best that can be known."""
+    weights = truth.kappa * driver_weights()[truth.groups]  # (U, C)
+    n_users, n_items = len(truth.groups), len(truth.popularity)
+    users = (weights[:, :, None] * truth.tastes).reshape(n_users, -1)
+    items = truth.latents.transpose(1, 0, 2).reshape(n_items, -1)
+    users = np.hstack([users, np.ones((n_users, 1))])
+    items = np.hstack([items, truth.popularity[:, None]])
+    return DotState(*(torch.from_numpy(side.astype(np.float32)) for side in (users, items)))

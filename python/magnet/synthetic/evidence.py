@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["choice_log_likelihood", "hidden_taste_evidence", "known_taste_evidence"]
 
 _USERS_PER_BLOCK = 128
-_NEWTON_STEPS = 50  # a handful suffice
-_TOLERANCE = 1e-4  # of a taste's coordinates; the evidence is flat there
+_NEWTON_STEPS = 50  # a few are enough
+_TOLERANCE = 1e-4  # of a taste's coordinates; smaller steps hardly change the evidence
 
 
 def choice_log_likelihood(utilities: NDArray[np.float64], chosen: NDArray[np.integer]) -> float:
@@ -85,7 +85,7 @@ def hidden_taste_evidence(truth: Truth, train: csr_array) -> NDArray[np.float64]
     n_users = truth.groups.size
     evidence = np.zeros((n_users, len(GROUPS)))
     for group, cues in enumerate(GROUPS.values()):
-        # The tastes of several cues stand side by side.
+        # The tastes of several cues are concatenated to one vector.
         latents = np.concatenate([truth.latents[cue] for cue in cues], axis=1)
         choice = _Choice.of(truth.kappa / np.sqrt(len(cues)) * latents, truth.popularity)
         for first in range(0, n_users, _USERS_PER_BLOCK):
@@ -148,7 +148,7 @@ def _laplace(choice: _Choice, train: csr_array) -> NDArray[np.float64]:
         change = np.linalg.solve(curvature, slope[:, :, None])[:, :, 0]
         reached = tastes[active] + change
         risen = choice.log_joint(reached, counts[active], chosen[active])
-        # A full step may overshoot far beyond the top: halve it for each user until it climbs.
+        # A full step may go far beyond the maximum: halve it for each user until the value rises.
         falls = np.flatnonzero(risen < value[active] - _TOLERANCE)
         while falls.size:
             change[falls] /= 2

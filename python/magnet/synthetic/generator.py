@@ -12,7 +12,7 @@ the user takes the highest n_u, which is sampling without replacement from a sof
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,17 +23,31 @@ from magnet.errors import DataError, nearest
 from magnet.seeds import numpy_generator
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import ArrayLike, NDArray
 
+    from magnet.choices import Difficulty, Size
     from magnet.data.records import Modality
 
-__all__ = ["CUES", "DIFFICULTIES", "GROUPS", "SIZES", "Difficulty", "Size", "Synthetic", "Truth", "generate"]
+__all__ = [
+    "CUES",
+    "DIFFICULTIES",
+    "GROUPS",
+    "SIZES",
+    "Synthetic",
+    "Truth",
+    "driver_table",
+    "driver_weights",
+    "generate",
+]
 
-Size: TypeAlias = Literal["tiny", "demo"]
-Difficulty: TypeAlias = Literal["easy", "standard", "hard"]
-
-SIZES: dict[str, tuple[int, int]] = {"tiny": (240, 160), "demo": (3000, 1500)}  # users, items
-DIFFICULTIES: dict[str, float] = {"easy": 4.0, "standard": 1.0, "hard": 0.25}  # variance of signal over noise
+SIZES: dict[Size, tuple[int, int]] = {"tiny": (240, 160), "demo": (3000, 1500)}  # users, items
+DIFFICULTIES: dict[Difficulty, float] = {
+    "easy": 4.0,
+    "standard": 1.0,
+    "hard": 0.25,
+}  # variance of signal over noise
 
 CUES = ("behaviour", "image", "text")
 GROUPS: dict[str, tuple[int, ...]] = {  # the cues that drive each group of users
@@ -92,10 +106,7 @@ class Truth:
             vary as much.
         """
         chosen = np.asarray(users, dtype=np.int64)
-        drivers = np.array(
-            [[cue in cues for cue in range(len(CUES))] for cues in GROUPS.values()], dtype=np.float64
-        )
-        drivers /= np.sqrt(drivers.sum(axis=1, keepdims=True))
+        drivers = driver_weights()  # (G, C)
         groups = self.groups[chosen] if group is None else np.full(chosen.size, group)
         utilities = np.tile(self.popularity, (chosen.size, 1))  # (B, I)
         for cue in range(len(CUES)):
@@ -103,6 +114,25 @@ class Truth:
             on = np.flatnonzero(weight)
             utilities[on] += (weight[on, None] * self.tastes[chosen[on], cue]) @ self.latents[cue].T
         return utilities
+
+
+def driver_table(
+    groups: Mapping[str, tuple[int, ...]] = GROUPS, n_cues: int = len(CUES)
+) -> NDArray[np.bool_]:
+    """Which cues drive each group of users, ``(G, C)``.
+
+    Args:
+        groups: The positions of the cues that drive each group.
+        n_cues: How many cues there are, C.
+    """
+    return np.array([[cue in drivers for cue in range(n_cues)] for drivers in groups.values()])
+
+
+def driver_weights() -> NDArray[np.float64]:
+    """How much each cue counts in the utility of each group, ``(G, C)``: every row has length 1."""
+    drivers = driver_table().astype(np.float64)
+    drivers /= np.sqrt(drivers.sum(axis=1, keepdims=True))
+    return drivers
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,7 +182,7 @@ def generate(size: Size = "tiny", *, seed: int = 0, difficulty: Difficulty = "st
     return Synthetic(dataset, truth)
 
 
-def _plant(n_users: int, n_items: int, seed: int, difficulty: str) -> Truth:
+def _plant(n_users: int, n_items: int, seed: int, difficulty: Difficulty) -> Truth:
     random = numpy_generator(seed, "synthetic", "truth")
     shape = (len(CUES), n_items, LATENT_WIDTH)
     centres = random.standard_normal((len(CUES), N_CLUSTERS, LATENT_WIDTH))
@@ -185,7 +215,7 @@ def _choose(truth: Truth, seed: int) -> tuple[NDArray[np.int32], NDArray[np.int3
     return np.repeat(np.arange(n_users), counts).astype(np.int32), np.concatenate(items).astype(np.int32)
 
 
-def _observe(truth: Truth, seed: int, difficulty: str) -> tuple[dict[str, Modality], list[str]]:
+def _observe(truth: Truth, seed: int, difficulty: Difficulty) -> tuple[dict[str, Modality], list[str]]:
     """Features: a random linear image of the latents with variance 1, and noise."""
     modalities, messages = {}, []
     n_items = truth.popularity.size

@@ -10,16 +10,16 @@ from scipy.sparse.linalg import svds
 
 from magnet.errors import DataError
 from magnet.seeds import numpy_generator
-from magnet.synthetic.ceilings import planted, recovery
-from magnet.synthetic.generator import CUES
+from magnet.synthetic.generator import CUES, driver_table
+from magnet.synthetic.recovery import recovery
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy.sparse import csr_array
 
     from magnet.data.dataset import Dataset
-    from magnet.synthetic.ceilings import Recovery
     from magnet.synthetic.generator import Synthetic
+    from magnet.synthetic.recovery import Recovery
 
 __all__ = ["coherence", "linear_probe_recovery"]
 
@@ -68,11 +68,12 @@ def linear_probe_recovery(synthetic: Synthetic, *, folds: int = 5) -> Recovery:
         raise DataError(f"folds must lie between 2 and the number of users, {n_users}, got {folds}")
     alike = coherence(synthetic.dataset)  # (U, 3)
     counts = np.diff(train.indptr)[:, None]
-    # A mean over many pairs is surer than one over few: the probe gets both it and its rough significance.
+    # A mean over many pairs is more certain than one over few: the probe gets it with and without its rough
+    # significance.
     inputs = np.concatenate([alike, alike * np.sqrt(counts * (counts - 1.0)), np.log(1.0 + counts)], axis=1)
     inputs = (inputs - inputs.mean(axis=0)) / np.maximum(inputs.std(axis=0), 1e-12)
     inputs = np.concatenate([inputs, np.ones((n_users, 1))], axis=1)
-    targets = planted(truth).astype(np.float64)  # (U, 3)
+    targets = driver_table()[truth.groups].astype(np.float64)  # (U, 3)
     fold = numpy_generator(truth.seed, "probe").permutation(np.arange(n_users) % folds)
     scores = np.zeros((n_users, len(CUES)))
     for held_out in range(folds):
@@ -80,14 +81,14 @@ def linear_probe_recovery(synthetic: Synthetic, *, folds: int = 5) -> Recovery:
         gram = seen.T @ seen + _RIDGE * np.eye(seen.shape[1])
         weights = np.linalg.solve(gram, seen.T @ targets[fold != held_out])
         scores[fold == held_out] = inputs[fold == held_out] @ weights
-    return recovery(truth, scores.argmax(axis=1))
+    return recovery(truth.groups, scores.argmax(axis=1))
 
 
 def _embed(train: csr_array) -> NDArray[np.float64]:
     degrees = [np.maximum(train.sum(axis=axis), 1.0).astype(np.float64) for axis in (1, 0)]
     normalised = diags_array(degrees[0] ** -0.5) @ train.astype(np.float64) @ diags_array(degrees[1] ** -0.5)
     width = min(_BEHAVIOUR_WIDTH, min(train.shape) - 1)
-    start = np.ones(min(train.shape))  # else the solver would draw it
+    start = np.ones(min(train.shape))  # otherwise the solver draws a start at random
     _, values, vectors = svds(normalised, k=width, v0=start)
     embedding: NDArray[np.float64] = vectors.T * values
     return embedding

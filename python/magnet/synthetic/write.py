@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
 from magnet.data.dataset import PARTS
 from magnet.errors import DataError
+from magnet.files import as_path, replacing_folder
 from magnet.synthetic.generator import Synthetic, Truth
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["TRUTH_FILE", "read_truth", "write_folder"]
 
@@ -36,24 +37,15 @@ def write_folder(synthetic: Synthetic, path: str | Path, *, overwrite: bool = Fa
     Raises:
         DataError: If the folder exists and may not be replaced.
     """
-    folder = Path(path).expanduser()
+    folder = as_path(path)
     if folder.exists():
         ours = folder.is_dir() and ((folder / TRUTH_FILE).is_file() or not any(folder.iterdir()))
         if not overwrite:
             raise DataError(f"{folder}: exists already; choose another folder or allow it to be overwritten")
         if not ours:
             raise DataError(f"{folder}: is not a folder of generated data and is left alone; choose another")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        new = work / "new"
-        new.mkdir()
-        _write(synthetic, new)
-        if folder.exists():
-            os.replace(folder, work / "old")
-        os.replace(new, folder)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+    with replacing_folder(folder) as prepared:
+        _write(synthetic, prepared)
     return folder
 
 
@@ -89,7 +81,7 @@ def read_truth(path: str | Path) -> Truth:
     Raises:
         DataError: If the folder has none, or it is damaged.
     """
-    file = Path(path).expanduser() / TRUTH_FILE
+    file = as_path(path) / TRUTH_FILE
     if not file.is_file():
         raise DataError(f"{file}: no such file; only generated data have a truth to compare with")
     try:
@@ -104,5 +96,5 @@ def read_truth(path: str | Path) -> Truth:
                 seed=int(stored["seed"]),
                 difficulty=str(stored["difficulty"]),
             )
-    except Exception as error:  # zip, zlib and header damage each raise their own kind
+    except Exception as error:  # a damaged zip, zlib stream or header each raises its own type
         raise DataError(f"{file}: not a readable truth file: {error}") from None

@@ -6,6 +6,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from magnet.evaluate.metrics import TARGET
+from magnet.run.events import trigger_of
 from magnet.seeds import derive, seeded
 from magnet.train.batches import Batches
 from magnet.train.descent import Descent
@@ -26,9 +28,7 @@ if TYPE_CHECKING:
     Watcher = Callable[[dict[str, Any]], None]
     Keeper = Callable[[str, Snapshot], None]
 
-__all__ = ["TARGET", "History", "train"]
-
-TARGET = "recall@20"
+__all__ = ["History", "train"]
 
 
 @dataclass
@@ -46,12 +46,11 @@ class History:
     delivered: str = ""
 
     def facts(self) -> dict[str, Any]:
-        """What to remember of it: best of each stage, what was delivered, and the trigger if there was one."""
-        fired = next((r for r in self.records if r.get("fired_by")), None)
+        """What a run keeps of it: the best of each stage, the delivered stage, and the trigger if one fired."""
+        fired_by, fired_at = trigger_of(self.records)
         facts: dict[str, Any] = {"best": self.best, "delivered": self.delivered}
-        if fired is not None:
-            coverage = sum(r["stage"] == "coverage" for r in self.records)
-            facts |= {"fired_by": fired["fired_by"], "fired_at": coverage}
+        if fired_by is not None:
+            facts |= {"fired_by": fired_by, "fired_at": fired_at}
         return facts
 
 

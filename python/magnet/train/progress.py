@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from magnet.train.loop import TARGET
+from magnet.evaluate.metrics import TARGET
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -9,9 +9,9 @@ import pytest
 
 from magnet.errors import DataError, MagnetError, MissingExtraError
 from magnet.explain import explain_model, explain_pair
+from magnet.explain.experts import experts_of
 from magnet.explain.figures import expert_colours
 from magnet.explain.groups import item_groups, user_groups
-from magnet.explain.templates import templates_of
 from magnet.states import DotState, ItemItemState
 from oracles import explain as oracle
 from support.explain_data import EXPERTS, events, facts, interactions, make_run, mixture
@@ -52,6 +52,15 @@ def test_use_by_group_equals_pair_by_pair():
     assert explained.mutual_information == explained.use[0].routing.mutual_information > 0.1
 
 
+def test_the_trigger_of_an_older_run_is_read_from_its_records():
+    """Facts of older runs have the epochs of coverage under ``fired_at``."""
+    old = make_run(facts=facts() | {"fired_at": 14})
+    assert explain_model(old, model="magnet").training.fired_at == 43
+    assert "after epoch 43" in said(old)
+    bare = explain_model(make_run(facts=facts() | {"fired_at": 14}, events=[]), model="magnet").training
+    assert (bare.fired_by, bare.fired_at) == ("criterion", None)
+
+
 def test_groups():
     groups = user_groups(np.array([0, 1, 4, 5, 8, 9, 12, 13, 500]))
     assert [np.flatnonzero(g.members).tolist() for g in groups] == [[1, 2], [3, 4], [5, 6], [7, 8]]
@@ -75,7 +84,7 @@ def test_course_of_the_training():
         ("coverage", 30, 43),
         ("specialisation", 44, 69),
     ]
-    assert (training.delivered, training.fired_by, training.fired_after) == (
+    assert (training.delivered, training.fired_by, training.fired_at) == (
         "specialisation",
         "criterion",
         43,
@@ -208,7 +217,7 @@ def test_plots_that_cannot_be_written(tmp_path, monkeypatch):
 
 
 def test_experts_the_facts_do_not_know_take_their_role_from_the_name():
-    known = templates_of({"experts": [{"name": "mine", "role": "linear"}]}, ["mine", "dominant/text", "free"])
+    known = experts_of({"experts": [{"name": "mine", "role": "linear"}]}, ["mine", "dominant/text", "free"])
     assert [(t.role, dict(t.cue_weights)) for t in known] == [("linear", {}), ("dominant", {}), ("free", {})]
     assert len(set(expert_colours(known))) == 3
-    assert len(set(expert_colours(templates_of({}, EXPERTS)))) == 9
+    assert len(set(expert_colours(experts_of({}, EXPERTS)))) == 9

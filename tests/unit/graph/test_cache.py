@@ -119,3 +119,12 @@ def test_the_folder_comes_from_the_environment(x, tmp_path, monkeypatch):
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     assert cache.cache_folder() == tmp_path / "home" / ".cache" / "magnet"
+
+
+def test_the_folder_may_be_in_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("MAGNET_CACHE", "~/graphs")
+    assert cache.cache_folder() == tmp_path / "graphs"
+    monkeypatch.delenv("MAGNET_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", "~/kept")
+    assert cache.cache_folder() == tmp_path / "kept" / "magnet"

@@ -29,7 +29,7 @@ def run(trace: list[float], **settings: float) -> Controller:
 def test_a_router_that_starts_at_the_maximum_does_not_fire_before_the_earliest_epoch() -> None:
     assert run([1.0] * 4).stage == "coverage"
     fired = run([1.0] * 5)
-    assert (fired.stage, fired.fired_by, fired.fired_at) == ("specialisation", "criterion", 5)
+    assert (fired.stage, fired.fired_by, fired.coverage_epochs) == ("specialisation", "criterion", 5)
 
 
 def test_a_dip_resets_the_window_and_is_remembered_by_the_average() -> None:
@@ -38,12 +38,12 @@ def test_a_dip_resets_the_window_and_is_remembered_by_the_average() -> None:
     assert run(trace).stage == "coverage"
     later = run(trace + [1.0] * 60, cap=200)
     assert later.fired_by == "criterion"
-    assert later.fired_at is not None
-    assert later.fired_at > 15
+    assert later.coverage_epochs is not None
+    assert later.coverage_epochs > 15
     # What the criterion asked for held in each epoch of the window.
     averages = []
     controller = Controller(ControllerConfig(cap=200), E, top_k=3)
-    for value in (trace + [1.0] * 60)[: later.fired_at]:
+    for value in (trace + [1.0] * 60)[: later.coverage_epochs]:
         controller.update(epoch(value))
         averages.append(controller.smoothed)
     steps = [abs(b - a) for a, b in pairwise(averages) if a is not None and b is not None]
@@ -52,7 +52,7 @@ def test_a_dip_resets_the_window_and_is_remembered_by_the_average() -> None:
 
 def test_oscillation_is_no_plateau_and_the_cap_says_so() -> None:
     capped = run([0.99, 0.80] * 15)
-    assert (capped.fired_by, capped.fired_at) == ("cap", 30)
+    assert (capped.fired_by, capped.coverage_epochs) == ("cap", 30)
 
 
 def test_low_entropy_never_meets_the_criterion() -> None:
@@ -75,12 +75,12 @@ def test_nan_resets_the_window_and_does_not_poison_the_average() -> None:
     for _ in range(3):
         controller.update(epoch(1.0))
     assert controller.fired_by == "criterion"
-    assert controller.fired_at == 8
+    assert controller.coverage_epochs == 8
 
 
 def test_a_fixed_epoch_fires_whatever_the_entropy() -> None:
     fired = run([0.1] * 7, switch_at=7)
-    assert (fired.fired_by, fired.fired_at) == ("fixed", 7)
+    assert (fired.fired_by, fired.coverage_epochs) == ("fixed", 7)
 
 
 def test_the_average_is_bias_corrected() -> None:
@@ -127,6 +127,17 @@ def test_going_on_from_a_saved_state_changes_nothing() -> None:
     for value in trace[4:]:
         second.update(epoch(value))
     assert second == whole
+
+
+def test_a_state_of_an_older_checkpoint_is_taken_up() -> None:
+    fired = run([1.0] * 6)
+    old = fired.state_dict()
+    old["fired_at"] = old.pop("coverage_epochs")
+    again = Controller(ControllerConfig(), E, top_k=3)
+    again.load_state_dict(old)
+    assert again == fired
+    assert (again.coverage_epochs, again.since) == (5, 1)
+    assert not hasattr(again, "fired_at")
 
 
 def test_statistics_of_sums() -> None:

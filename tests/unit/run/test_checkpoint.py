@@ -6,7 +6,6 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from magnet import files
 from magnet.errors import RunError
 from magnet.run.checkpoint import Checkpoints, load_checkpoint, save_checkpoint
 
@@ -55,7 +54,7 @@ def test_best_and_last_are_kept_apart_and_replaced(tmp_path):
     ]
 
 
-@pytest.mark.parametrize("failing", ["save_file", "os.fsync"])
+@pytest.mark.parametrize("failing", ["safetensors.torch.save_file", "magnet.files.os.fsync"])
 def test_a_failure_while_saving_leaves_the_old_checkpoint_and_no_litter(tmp_path, monkeypatch, failing):
     path = tmp_path / "c.safetensors"
     save_checkpoint(path, {"w": torch.ones(2)}, {"epoch": 1})
@@ -64,7 +63,7 @@ def test_a_failure_while_saving_leaves_the_old_checkpoint_and_no_litter(tmp_path
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(f"{files.__name__}.{failing}", fail)
+        patch.setattr(failing, fail)
         with pytest.raises(KeyboardInterrupt):
             save_checkpoint(path, {"w": torch.zeros(2)}, {"epoch": 2})
     assert load_checkpoint(path).meta == {"epoch": 1}

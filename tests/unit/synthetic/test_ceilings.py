@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 
 from magnet.errors import DataError
-from magnet.synthetic.ceilings import best_cue, ceiling_recall, ceiling_recovery, chance, recovery
+from magnet.evaluate import evaluate
+from magnet.synthetic.ceilings import best_cue, ceiling_recall, ceiling_recovery, ceiling_state
 from magnet.synthetic.evidence import choice_log_likelihood, hidden_taste_evidence
 from magnet.synthetic.generator import GROUPS, generate
 from magnet.synthetic.probe import coherence, linear_probe_recovery
+from magnet.synthetic.recovery import chance
 
 
 @pytest.mark.parametrize("scale", [0.1, 1.0, 5.0, 12.0])
@@ -28,18 +30,6 @@ def test_likelihood_is_the_sum_over_all_orders(scale):
         assert np.isclose(
             choice_log_likelihood(utilities, np.array(chosen)), np.log(total), rtol=1e-6, atol=1e-6
         )
-
-
-def test_recovery_counts_either_cue_of_a_pair(tiny):
-    groups = tiny.truth.groups
-    always_image = recovery(tiny.truth, np.ones(240, dtype=int))
-    assert always_image.by_group == {"behaviour": 0, "image": 1, "text": 0, "image+text": 1}
-    assert always_image.overall == chance(tiny.truth) == 0.5
-    assert recovery(tiny.truth, np.minimum(groups, 2)).overall == 1
-    assert recovery(tiny.truth, np.full(240, -1)).overall == 0
-    for wrong in (np.ones(239), np.full(240, 3)):
-        with pytest.raises(DataError, match="expected a cue in"):
-            recovery(tiny.truth, wrong.astype(int))
 
 
 def test_best_cue_weighs_the_pair_into_both():
@@ -65,6 +55,13 @@ def test_ceiling_of_recall_by_hand(tiny):
         assert np.isclose(ceiling_recall(tiny, part, k=10, protocol=protocol), np.mean(recalls))
 
 
+@pytest.mark.parametrize("protocol", ["strict", "mmrec"])
+def test_the_ceiling_is_that_of_ranking_by_true_utility(tiny, protocol):
+    found = evaluate(ceiling_state(tiny.truth), tiny.dataset, "test", protocol=protocol)
+    expected = ceiling_recall(tiny, "test", protocol=protocol)
+    assert found.metrics["recall@20"] == pytest.approx(expected, abs=1e-12)
+
+
 def test_ceiling_of_recall_has_room_above_popularity():
     made = generate("demo", seed=3)
     assert 0.6 < ceiling_recall(made) < 0.9
@@ -79,9 +76,9 @@ def test_k_must_fit(tiny):
 def test_ceilings_of_recovery_are_ordered(tiny):
     hidden, known = ceiling_recovery(tiny), ceiling_recovery(tiny, tastes="known")
     probe = linear_probe_recovery(tiny)
-    assert chance(tiny.truth) + 0.1 < probe.overall <= hidden.overall < known.overall
-    assert known.overall > 0.98
-    assert 0.92 < hidden.overall < 0.99
+    assert chance(tiny.truth.groups) + 0.1 < probe.share <= hidden.share < known.share
+    assert known.share > 0.98
+    assert 0.92 < hidden.share < 0.99
     assert set(hidden.by_group) == set(GROUPS)
 
 
@@ -118,9 +115,9 @@ def test_coherence_is_the_mean_over_pairs(tiny):
 
 
 def test_the_probe_is_deterministic_and_falls_to_chance_without_a_signal(tiny):
-    assert linear_probe_recovery(tiny) == linear_probe_recovery(tiny)
+    assert linear_probe_recovery(tiny).to_json() == linear_probe_recovery(tiny).to_json()
     shuffled = np.random.default_rng(0).permutation(tiny.truth.groups)
     blind = replace(tiny, truth=replace(tiny.truth, groups=shuffled))
-    assert abs(linear_probe_recovery(blind).overall - chance(tiny.truth)) < 0.1
+    assert abs(linear_probe_recovery(blind).share - chance(tiny.truth.groups)) < 0.1
     with pytest.raises(DataError, match="folds must lie between 2 and the number of users, 240, got 1"):
         linear_probe_recovery(tiny, folds=1)

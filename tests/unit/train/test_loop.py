@@ -77,7 +77,7 @@ def test_stages_follow_each_other_and_one_of_the_mixture_is_delivered(fitted) ->
     assert set(facts["best"]) == {"backbone", "coverage", "specialisation"}
     ready = {stage: facts["best"][stage]["recall@20"] for stage in ("coverage", "specialisation")}
     assert facts["delivered"] == max(ready, key=lambda s: ready[s])
-    assert facts["fired_by"] == "fixed"
+    assert (facts["fired_by"], facts["fired_at"]) == ("fixed", 4)  # the epoch, not the epochs of coverage
     assert isinstance(model.contents.state, MixtureState)
     # What was delivered is what was validated.
     assert model.metrics["valid/strict"]["metrics"]["recall@20"] == ready[facts["delivered"]]

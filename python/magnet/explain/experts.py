@@ -1,4 +1,4 @@
-"""The experts of a trained mixture as they are told: name, role, cue weights."""
+"""The experts of a trained mixture as explanations show them: name, role, cue weights."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["Template", "roles_of", "templates_of"]
+__all__ = ["ExpertInfo", "experts_of", "roles_of"]
 
 
-class Template(NamedTuple):
+class ExpertInfo(NamedTuple):
     """One expert."""
 
     name: str
@@ -18,7 +18,7 @@ class Template(NamedTuple):
     cue_weights: Mapping[str, float]
 
 
-def templates_of(facts: Mapping[str, Any], experts: Sequence[str]) -> list[Template]:
+def experts_of(facts: Mapping[str, Any], experts: Sequence[str]) -> list[ExpertInfo]:
     """Look the experts up in a run's facts.
 
     One that the facts do not know takes its role from its name, which is ``role/cues`` for generated experts.
@@ -27,9 +27,9 @@ def templates_of(facts: Mapping[str, Any], experts: Sequence[str]) -> list[Templ
         facts: Of the run; ``experts`` holds a mapping for each.
         experts: Their names, in the order of the state.
     """
-    known = {told["name"]: told for told in facts.get("experts", [])}
+    known = {expert["name"]: expert for expert in facts.get("experts", [])}
     return [
-        Template(
+        ExpertInfo(
             name,
             known.get(name, {}).get("role") or name.split("/")[0],
             known.get(name, {}).get("cue_weights", {}),
@@ -38,6 +38,6 @@ def templates_of(facts: Mapping[str, Any], experts: Sequence[str]) -> list[Templ
     ]
 
 
-def roles_of(templates: Sequence[Template]) -> list[str]:
+def roles_of(experts: Sequence[ExpertInfo]) -> list[str]:
     """The distinct roles, in the order of their first expert."""
-    return list(dict.fromkeys(template.role for template in templates))
+    return list(dict.fromkeys(expert.role for expert in experts))

@@ -1,0 +1,35 @@
+"""Settings for the generated data of size ``demo``, by model: what differs from the defaults.
+
+They are small and quick enough for two cores and two minutes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["DEMO"]
+
+DEMO: dict[str, dict[str, Any]] = {
+    "magnet": {
+        "controller": {"ramp": 4},
+        "schedule": {"epochs": 24},
+        "train": {
+            "epochs": 50,
+            "batch_size": 1024,
+            "learning_rate": 5e-3,
+            "validate_every": 2,
+            "patience": 5,
+        },
+    },
+    "lightgcn": {
+        "train": {
+            "epochs": 60,
+            "batch_size": 1024,
+            "learning_rate": 5e-3,
+            "validate_every": 2,
+            "patience": 5,
+        },
+    },
+    "ease": {"regularization": 50.0},
+    "popularity": {},
+}
