@@ -21,7 +21,7 @@
 //!
 //! The products are kept in units of q², where q is the format's scale; so are limits, and ε with them.
 //!
-//! [`Format::rounding`]: super::format::Format::rounding
+//! [`Format::rounding`]: crate::kernels::tiles::format::Format::rounding
 
 /// ε for rows of `width` values, written with an error of at most `residual`, their sums rounded by `rounding`.
 pub(super) fn filter_error(width: usize, residual: f64, rounding: f64) -> f64 {

@@ -3,11 +3,11 @@
 //! Nothing can be filtered yet, so the sums of the whole square are kept, and each row's limit is found in its own. What
 //! the other tiles then let through is little more than what belongs to the answer.
 
-use super::format::Format;
 use super::search::{Scratch, Search};
-use super::tile::{Kernel, Shape};
 use crate::kernels::cancel::Cancel;
 use crate::kernels::error::Error;
+use crate::kernels::tiles::format::Format;
+use crate::kernels::tiles::{Kernel, Shape};
 use crate::kernels::topk::Scored;
 
 /// Maxima among which the k-th is sought, for each of the k: more of them come closer to the true k-th value.

@@ -10,23 +10,11 @@ mod bound;
 mod candidates;
 mod diagonal;
 mod dispatch;
-pub(super) mod format;
-pub(super) mod memory;
 mod panels;
-pub(super) mod plain;
 mod rows;
 mod search;
-pub(super) mod tile;
-mod writing;
-
-#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-pub(super) mod amx;
-#[cfg(target_arch = "x86_64")]
-mod avx2;
-#[cfg(target_arch = "x86_64")]
-mod avx2_product;
-#[cfg(target_arch = "x86_64")]
-mod avx512;
+#[cfg(test)]
+mod tests;
 
 use rayon::prelude::*;
 
@@ -36,6 +24,7 @@ use super::cancel::Cancel;
 use super::csr::{OwnedCsr, indptr_from_counts};
 use super::error::Error;
 use super::simd::Path;
+use super::tiles::choose;
 use super::topk::Scored;
 
 /// The k rows of largest cosine for every row of `features`, which has `present.len()` rows of `width` values.
@@ -60,7 +49,7 @@ pub fn knn(
 ) -> Result<OwnedCsr, Error> {
     check_sizes(features.len(), width, present.len(), k)?;
     let k = k.min(present.len());
-    let rows = Rows::new(dispatch::dot(path.check()?), features, width, present, cancel)?;
+    let rows = Rows::new(choose::dot(path.check()?), features, width, present, cancel)?;
     let nearest = dispatch::nearest(path, &rows, k, cancel)?;
     Ok(spell_out(&rows, nearest, k))
 }
@@ -151,8 +140,3 @@ fn expand(rows: &Rows<'_>, class: usize, nearest: &[Scored<f32>], own: f32, k: u
     best.truncate(k + 1);
     best
 }
-
-#[cfg(test)]
-mod agreement;
-#[cfg(test)]
-mod tests;

@@ -7,9 +7,9 @@ use std::collections::HashMap;
 
 use rayon::prelude::*;
 
-use super::tile::Dot;
 use crate::kernels::cancel::Cancel;
 use crate::kernels::error::Error;
+use crate::kernels::tiles::dot::Dot;
 
 /// Rows handled between two looks at the cancel flag.
 const STEP: usize = 64;
@@ -198,8 +198,8 @@ fn hash(row: &[f32]) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tile::canonical_dot;
     use super::*;
+    use crate::kernels::tiles::dot::canonical_dot;
 
     #[test]
     fn identical_rows_form_one_class_and_empty_ones_none() {

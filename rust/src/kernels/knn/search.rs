@@ -6,13 +6,14 @@ use rayon::prelude::*;
 
 use super::bound::filter_error;
 use super::candidates::{Limits, List, Rule};
-use super::format::Format;
-use super::memory::Buffer;
-use super::panels::{Block, Chunks, Panels};
+use super::panels::{Block, Panels};
 use super::rows::Rows;
-use super::tile::{COLS, Filter, Kernel, Line, Operands, Shape};
 use crate::kernels::cancel::Cancel;
 use crate::kernels::error::Error;
+use crate::kernels::tiles::buffer::Buffer;
+use crate::kernels::tiles::chunks::Chunks;
+use crate::kernels::tiles::format::Format;
+use crate::kernels::tiles::{COLS, Filter, Kernel, Line, Operands, Shape};
 use crate::kernels::topk::Scored;
 
 /// Most tiles of a block row that one task handles: enough to pay for packing the rows.

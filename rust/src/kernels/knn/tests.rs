@@ -1,10 +1,12 @@
 //! Against every pair in float64: on every path of this machine, and with every format and geometry in plain Rust.
 
-use super::format::{F32, Format, I16};
-use super::plain::Plain;
-use super::tile::{Kernel, Shape, Small, Tiles, Wide, canonical_dot};
 use super::*;
 use crate::kernels::rng::Stream;
+use crate::kernels::tiles::dot::canonical_dot;
+use crate::kernels::tiles::format::{F32, Format, I16};
+use crate::kernels::tiles::plain::Plain;
+use crate::kernels::tiles::shapes::{Small, Tiles, Wide};
+use crate::kernels::tiles::{Kernel, Shape};
 
 type Neighbours = Vec<Vec<(i32, f32)>>;
 

@@ -18,8 +18,9 @@ use rayon::prelude::*;
 use super::order::Order;
 use super::pack::{row, weighted};
 use super::towers::Towers;
-use crate::kernels::knn::memory::Buffer;
-use crate::kernels::knn::tile::{COLS, Kernel, Line, Operands, Shape, Tiles};
+use crate::kernels::tiles::buffer::Buffer;
+use crate::kernels::tiles::shapes::Tiles;
+use crate::kernels::tiles::{COLS, Kernel, Line, Operands, Shape};
 
 /// Users and items of a micro-tile.
 pub(super) const SIDE: usize = Tiles::WIDE;

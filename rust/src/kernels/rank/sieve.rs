@@ -14,8 +14,9 @@ use super::towers::Towers;
 use super::walk::{Found, valid};
 use crate::kernels::cancel::Cancel;
 use crate::kernels::error::Error;
-use crate::kernels::knn::tile::{COLS, Kernel, Tiles};
 use crate::kernels::lanes::{Lanes, Work};
+use crate::kernels::tiles::shapes::Tiles;
+use crate::kernels::tiles::{COLS, Kernel};
 
 /// Squares that are multiplied one after the other.
 const TOGETHER: usize = 3;

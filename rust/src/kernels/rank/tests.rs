@@ -5,10 +5,10 @@ use super::walk::Walk;
 use super::*;
 use crate::kernels::cancel::Cancel;
 use crate::kernels::csr::Indptr;
-use crate::kernels::knn::plain::Plain;
-use crate::kernels::knn::tile::Tiles;
 use crate::kernels::rng::Stream;
 use crate::kernels::simd::Path;
+use crate::kernels::tiles::plain::Plain;
+use crate::kernels::tiles::shapes::Tiles;
 
 /// Quarters from -1 to 1: sums of their products are exact, so ties are plenty and truly ties.
 fn quarters(n: usize, seed: u64) -> Vec<f32> {

@@ -18,10 +18,11 @@ use super::{Places, check_users};
 use crate::kernels::cancel::Cancel;
 use crate::kernels::csr::Pattern;
 use crate::kernels::error::Error;
-#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-use crate::kernels::knn::amx::Amx;
-use crate::kernels::knn::tile::{Kernel, Tiles};
 use crate::kernels::simd::Path;
+use crate::kernels::tiles::Kernel;
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+use crate::kernels::tiles::amx::Amx;
+use crate::kernels::tiles::shapes::Tiles;
 
 /// The most users that walk together: their vectors stay in the second-level cache while the items pass.
 pub(super) const BLOCK: usize = 120;

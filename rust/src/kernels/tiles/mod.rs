@@ -1,6 +1,30 @@
-//! The few operations that an instruction path provides.
+//! Blocked products of rows in the narrow number formats that a machine multiplies fastest: the few operations that an
+//! instruction path provides, and one implementation of them for each path.
+//!
+//! The sums are a filter: they are close to the true products, with a known bound of the error ([`format`]). Whatever the
+//! filter leaves is decided by [`dot`] or by the caller's own arithmetic.
 
-use super::format::{Bf16, Format};
+pub(super) mod buffer;
+pub(super) mod choose;
+pub(super) mod chunks;
+pub(super) mod dot;
+pub(super) mod format;
+pub(super) mod plain;
+pub(super) mod shapes;
+mod writing;
+
+#[cfg(test)]
+mod agreement;
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+pub(super) mod amx;
+#[cfg(target_arch = "x86_64")]
+pub(super) mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx2_product;
+#[cfg(target_arch = "x86_64")]
+pub(super) mod avx512;
+
+use self::format::Format;
 
 /// Columns of a panel.
 pub(in crate::kernels) const COLS: usize = 16;
@@ -29,47 +53,6 @@ pub(in crate::kernels) trait Shape: Copy + Send + Sync + 'static {
     #[inline(always)]
     fn place(row: usize, step: usize, _steps: usize) -> usize {
         step * Self::ROWS + row
-    }
-}
-
-/// Six rows by sixteen columns: twelve accumulators of eight, as sixteen registers allow.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::kernels) struct Small<F>(std::marker::PhantomData<F>);
-
-impl<F: Format> Shape for Small<F> {
-    type Format = F;
-    const ROWS: usize = 6;
-    const PANELS: usize = 1;
-    const CHUNK: usize = 256;
-}
-
-/// Eight rows by forty-eight columns: twenty-four accumulators of sixteen, as thirty-two registers allow.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::kernels) struct Wide<F>(std::marker::PhantomData<F>);
-
-impl<F: Format> Shape for Wide<F> {
-    type Format = F;
-    const ROWS: usize = 8;
-    const PANELS: usize = 3;
-    const CHUNK: usize = 192;
-}
-
-/// Two by two tiles of sixteen rows and sixteen columns, sixteen cells deep.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::kernels) struct Tiles;
-
-impl Shape for Tiles {
-    type Format = Bf16;
-    const ROWS: usize = 32;
-    const PANELS: usize = 2;
-    const STEPS: usize = 16;
-    const SIDE: usize = 384;
-    const CHUNK: usize = 192;
-
-    /// Tile by tile, each of sixteen rows of sixteen cells.
-    #[inline(always)]
-    fn place(row: usize, step: usize, steps: usize) -> usize {
-        row / 16 * 16 * steps + step / 16 * 256 + row % 16 * 16 + step % 16
     }
 }
 
@@ -145,32 +128,4 @@ pub(in crate::kernels) fn check_sizes<S: Shape>(
             filter.rows.len() == S::ROWS && filter.columns.len() == S::WIDE && filter.found.len() == S::ROWS
         );
     }
-}
-
-/// [`canonical_dot`] or the same bits faster.
-pub(in crate::kernels) type Dot = fn(&[f32], &[f32]) -> f64;
-
-/// The dot product that decides: summed in float64 in one fixed order.
-///
-/// A product of two float32 is exact in float64, so it makes no difference whether multiplication and addition are
-/// fused: sixteen lanes, added up in halves, give the same bits on every machine.
-#[inline(always)]
-pub(in crate::kernels) fn canonical_dot(x: &[f32], y: &[f32]) -> f64 {
-    let mut lanes = [0.0f64; 16];
-    let (x_full, x_rest) = x.as_chunks::<16>();
-    let (y_full, y_rest) = y.as_chunks::<16>();
-    for (a, b) in x_full.iter().zip(y_full) {
-        for lane in 0..16 {
-            lanes[lane] += f64::from(a[lane]) * f64::from(b[lane]);
-        }
-    }
-    for (lane, (&a, &b)) in lanes.iter_mut().zip(x_rest.iter().zip(y_rest)) {
-        *lane += f64::from(a) * f64::from(b);
-    }
-    for half in [8, 4, 2, 1] {
-        for lane in 0..half {
-            lanes[lane] += lanes[lane + half];
-        }
-    }
-    lanes[0]
 }

@@ -3,7 +3,7 @@
 //! A *cell* is four bytes of a row, one float32 or two 16-bit numbers, so that one layout and one geometry of loops
 //! serve all formats. Everything here is plain Rust; an instruction path does the same faster.
 
-use super::panels::Chunks;
+use super::chunks::Chunks;
 use super::writing::{pairs, squares};
 
 /// Relative rounding of float32.

@@ -1,9 +1,10 @@
 //! What every instruction path is tested for: that its tile operations are those of plain Rust.
 
-use super::dispatch;
+use super::choose;
+use super::dot::canonical_dot;
 use super::format::Format;
 use super::plain::Plain;
-use super::tile::{COLS, Filter, Kernel, Line, Operands, Shape, canonical_dot};
+use super::{COLS, Filter, Kernel, Line, Operands, Shape};
 use crate::kernels::rng::Stream;
 use crate::kernels::simd::Path;
 
@@ -71,7 +72,7 @@ pub(super) fn check<K: Kernel>(kernel: K) {
         }
     }
     let stream = Stream::new(8, 8);
-    let dots = [dispatch::dot(Path::Avx2), dispatch::dot(Path::Avx512)];
+    let dots = [choose::dot(Path::Avx2), choose::dot(Path::Avx512)];
     for width in [0usize, 1, 2, 7, 8, 15, 16, 17, 31, 64, 257] {
         let row = |seed: u64| -> Vec<f32> {
             (0..width as u64).map(|p| (stream.open_unit(seed << 20 | p) * 2.0 - 1.0) as f32).collect()

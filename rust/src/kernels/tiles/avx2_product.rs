@@ -3,7 +3,7 @@
 use std::arch::asm;
 use std::arch::x86_64::{__m256i, _mm256_setzero_si256};
 
-use super::tile::Line;
+use super::Line;
 
 /// Rows of a micro-tile.
 pub(super) const ROWS: usize = 6;

@@ -4,7 +4,7 @@
 use std::marker::PhantomData;
 
 use super::format::Format;
-use super::tile::{COLS, Filter, Kernel, Line, Operands, Shape, check_sizes};
+use super::{COLS, Filter, Kernel, Line, Operands, Shape, check_sizes};
 
 /// Rows multiplied at a time: their sums fit the sixteen 128-bit registers that every x86-64 and AArch64 has.
 const PAIR: usize = 2;

@@ -3,7 +3,7 @@
 
 use std::ops::{Deref, DerefMut};
 
-use super::tile::{COLS, Line};
+use super::{COLS, Line};
 use crate::kernels::pages::{HUGE, advise};
 
 /// Lines of cells, all zero at first, aligned to a huge page if there are enough of them to fill one.

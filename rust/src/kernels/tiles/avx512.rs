@@ -7,8 +7,10 @@ use std::arch::x86_64::{
     _mm512_setzero_si512, _mm512_storeu_si512,
 };
 
+use super::dot::{Dot, canonical_dot};
 use super::format::{F32, Format, I16};
-use super::tile::{COLS, Dot, Filter, Kernel, Operands, Wide, canonical_dot, check_sizes};
+use super::shapes::Wide;
+use super::{COLS, Filter, Kernel, Operands, check_sizes};
 use crate::kernels::simd::has_avx512;
 
 const ROWS: usize = 8;
@@ -21,10 +23,10 @@ macro_rules! kernel {
      $add:ident, $join:ident, $value:ident $(,)?) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy)]
-        pub(super) struct $name(());
+        pub(in crate::kernels) struct $name(());
 
         impl $name {
-            pub(super) fn detect() -> Option<Self> {
+            pub(in crate::kernels) fn detect() -> Option<Self> {
                 (has_avx512() && $present).then_some(Self(()))
             }
 

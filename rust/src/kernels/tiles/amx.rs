@@ -8,7 +8,8 @@ use std::marker::PhantomData;
 
 use super::avx512;
 use super::format::Bf16;
-use super::tile::{COLS, Filter, Kernel, Operands, Shape, Tiles, check_sizes};
+use super::shapes::Tiles;
+use super::{COLS, Filter, Kernel, Operands, Shape, check_sizes};
 use crate::kernels::simd::Path;
 
 /// Bytes of a tile: sixteen rows of sixteen cells.

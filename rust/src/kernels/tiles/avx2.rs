@@ -8,16 +8,18 @@ use std::arch::x86_64::{
 use std::marker::PhantomData;
 
 use super::avx2_product::{Sums, product_f32, product_i16};
+use super::dot::{Dot, canonical_dot};
 use super::format::{F32, Format, I16};
-use super::tile::{COLS, Dot, Filter, Kernel, Line, Operands, Small, canonical_dot, check_sizes};
+use super::shapes::Small;
+use super::{COLS, Filter, Kernel, Line, Operands, check_sizes};
 use crate::kernels::simd::has_avx2;
 
 /// Proof that the machine has AVX2 and FMA: made by [`Avx2::detect`] alone.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Avx2<F>(PhantomData<F>);
+pub(in crate::kernels) struct Avx2<F>(PhantomData<F>);
 
 impl<F: Format> Avx2<F> {
-    pub(super) fn detect() -> Option<Self> {
+    pub(in crate::kernels) fn detect() -> Option<Self> {
         has_avx2().then_some(Self(PhantomData))
     }
 }
