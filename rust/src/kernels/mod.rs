@@ -12,6 +12,7 @@ pub mod experts;
 pub mod interactions;
 pub mod k_core;
 pub mod knn;
+pub mod knn_approximate;
 pub mod lanes;
 mod pages;
 pub mod pair_logits;

@@ -1,4 +1,4 @@
-//! Binds [`crate::kernels::knn`].
+//! Binds [`crate::kernels::knn`] and [`crate::kernels::knn_approximate`].
 
 use numpy::{PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
 use pyo3::prelude::*;
@@ -7,7 +7,8 @@ use pyo3::types::PyTuple;
 use super::arrays::{give_csr, slice};
 use super::gate::{run, to_python};
 use crate::kernels::error::Error;
-use crate::kernels::knn::{self, Features, Plan};
+use crate::kernels::knn::knn;
+use crate::kernels::knn_approximate::{self as approximate, Features, Plan};
 use crate::kernels::simd::Path;
 
 #[pyfunction]
@@ -25,7 +26,7 @@ fn nearest<'py>(
     let present = slice(py, &present, "present")?;
     // The environment is read while Python is held, so that no other thread can be changing it.
     let path = Path::choose().map_err(|error| to_python(py, error))?;
-    let graph = run(py, |cancel| knn::knn(values, width, present, k, path, cancel))?;
+    let graph = run(py, |cancel| knn(values, width, present, k, path, cancel))?;
     give_csr(py, graph)
 }
 
@@ -62,7 +63,8 @@ fn knn_approximate<'py>(
     let present = slice(py, &present, "present")?;
     let path = Path::choose().map_err(|error| to_python(py, error))?;
     let plan = Plan { clusters, overlap, rounds, sample, seed };
-    let found = run(py, |cancel| knn::knn_approximate(features, width, present, k, plan, path, cancel))?;
+    let found =
+        run(py, |cancel| approximate::knn_approximate(features, width, present, k, plan, path, cancel))?;
     Ok((give_csr(py, found.graph)?, found.recall))
 }
 

@@ -5,7 +5,6 @@
 //! summed in float64 in a fixed order. So the graph does not depend, in a single bit, on the machine, the instruction
 //! path, the number of threads or the order of the tiles.
 
-mod approximate;
 mod bound;
 mod candidates;
 mod diagonal;
@@ -18,7 +17,6 @@ mod tests;
 
 use rayon::prelude::*;
 
-pub use self::approximate::{Approximate, Features, Plan, knn_approximate};
 use self::rows::Rows;
 use super::cancel::Cancel;
 use super::csr::{OwnedCsr, indptr_from_counts};
@@ -55,7 +53,7 @@ pub fn knn(
 }
 
 /// What both searches expect of `n_rows` rows of `width` values.
-fn check_sizes(values: usize, width: usize, n_rows: usize, k: usize) -> Result<(), Error> {
+pub(super) fn check_sizes(values: usize, width: usize, n_rows: usize, k: usize) -> Result<(), Error> {
     if values != n_rows * width {
         return Err(Error::invalid(format!(
             "{n_rows} rows of {width} values need {} values, got {values}",

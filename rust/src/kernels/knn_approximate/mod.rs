@@ -16,10 +16,10 @@ use rayon::prelude::*;
 pub use self::source::Features;
 use self::source::Source;
 use self::table::Table;
-use super::{check_sizes, knn};
 use crate::kernels::cancel::Cancel;
 use crate::kernels::csr::OwnedCsr;
 use crate::kernels::error::Error;
+use crate::kernels::knn::{check_sizes, knn};
 use crate::kernels::simd::Path;
 use crate::kernels::topk::Scored;
 
