@@ -1,8 +1,8 @@
 //! The walk of a dot product.
 
+use super::found::{BLOCK, Found, valid};
 use super::pack::{PackedItems, UserTiles};
 use super::tile::{PANEL, USERS, dots};
-use super::walk::{BLOCK, Found, valid};
 use crate::kernels::cancel::Cancel;
 use crate::kernels::error::Error;
 use crate::kernels::lanes::{Lanes, Work};

@@ -6,10 +6,10 @@
 //! is. Both bounds allow for rounding, hence nothing is lost.
 
 use super::beside::TOGETHER;
+use super::found::{BLOCK, Found, valid};
 use super::pack::{PackedItems, UserTiles};
 use super::pairwise::{Asked, Pair, Pairwise, SLACK};
 use super::tile::{PANEL, Tile, USERS, dots};
-use super::walk::{BLOCK, Found, valid};
 use crate::kernels::cancel::Cancel;
 use crate::kernels::error::Error;
 use crate::kernels::lanes::{Lanes, WIDTH, Work};

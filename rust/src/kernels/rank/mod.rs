@@ -10,6 +10,7 @@ mod beside;
 mod best;
 mod coarse;
 mod dot;
+mod found;
 mod mixture;
 mod order;
 mod pack;

@@ -1,11 +1,11 @@
 //! Experts and router for single pairs: what is left of a mixture once bounds have spared the rest.
 
 use super::beside::{self, GROUPS, PerExpert, TOGETHER};
+use super::found::Found;
 use super::order::Order;
 use super::pack::{PackedExperts, UserExperts};
 use super::router::{MAX_EXPERTS, largest, mix};
 use super::towers::Experts;
-use super::walk::Found;
 use crate::kernels::lanes::{Lanes, WIDTH};
 
 /// The mix is a sum of at most 64 rounded products over a rounded sum: its relative error is far below.

@@ -2,12 +2,12 @@
 
 use super::beside::TOGETHER;
 use super::best::Best;
+use super::found::Found;
 use super::order::Order;
 use super::pack::row;
 use super::pairwise::{Pair, Pairwise};
 use super::shortlist::Shortlist;
 use super::towers::Towers;
-use super::walk::Found;
 use crate::kernels::lanes::Lanes;
 
 /// Pairs that are scored side by side.

@@ -6,12 +6,12 @@
 //! last bound is what a [`Shortlist`] keeps.
 
 use super::coarse::{CoarseItems, CoarseTile, CoarseUsers, SIDE};
+use super::found::{Found, valid};
 use super::order::Order;
 use super::pairwise::{Pair, Pairwise, Waiting};
 use super::settle::{Rows, settle};
 use super::shortlist::Shortlist;
 use super::towers::Towers;
-use super::walk::{Found, valid};
 use crate::kernels::cancel::Cancel;
 use crate::kernels::error::Error;
 use crate::kernels::lanes::{Lanes, Work};

@@ -2,11 +2,11 @@
 
 use rayon::prelude::*;
 
-use super::best::Best;
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 use super::coarse;
 use super::coarse::{CoarseItems, CoarseUsers, SIDE};
 use super::dot::Dot;
+use super::found::{BLOCK, Found};
 use super::mixture::Mixture;
 use super::order::Order;
 use super::pack::{PackedExperts, PackedItems, UserExperts, UserTiles};
@@ -24,9 +24,7 @@ use crate::kernels::tiles::Kernel;
 use crate::kernels::tiles::amx::Amx;
 use crate::kernels::tiles::shapes::Tiles;
 
-/// The most users that walk together: their vectors stay in the second-level cache while the items pass.
-pub(super) const BLOCK: usize = 120;
-/// The same where the vectors are coarse.
+/// [`BLOCK`] where the vectors are coarse.
 const COARSE_BLOCK: usize = 192;
 
 /// Ranks all items for each of `users`, leaving out what they have seen.
@@ -163,77 +161,4 @@ impl<'a> Walk<'a> {
         let (experts, width, order) = (*experts, self.towers.width, self.order);
         Some(Pairwise::new(Asked { experts, width, users, items, order }))
     }
-}
-
-/// What the users of a block have found so far.
-pub(super) struct Found {
-    /// The scores that new candidates must be above.
-    pub bars: Vec<f32>,
-    pub best: Vec<Best>,
-    /// Seen items in the order of the walk: the stretch, who of the block has seen it, and the place in the stretch.
-    masks: Vec<(u32, u8, u8)>,
-    masked: usize,
-    /// How many are looked for in how many places before the bars are guessed.
-    pub guess: Option<(usize, usize)>,
-    pub k: usize,
-}
-
-impl Found {
-    fn new(
-        users: &[i32],
-        seen: Option<Pattern<'_>>,
-        order: &Order,
-        stretch: usize,
-        guess: Option<usize>,
-        k: usize,
-    ) -> Self {
-        let mut masks: Vec<(u32, u8, u8)> = Vec::new();
-        for (at, &user) in users.iter().enumerate() {
-            let seen = seen.map_or(&[][..], |seen| seen.row(user as usize));
-            masks.extend(seen.iter().map(|&item| {
-                let place = order.places[item as usize] as usize;
-                ((place / stretch) as u32, at as u8, (place % stretch) as u8)
-            }));
-        }
-        masks.sort_unstable();
-        let best = users.iter().map(|_| Best::new(guess.unwrap_or(k))).collect();
-        let guess = guess.map(|guess| (guess, order.sample));
-        Self { bars: vec![f32::NEG_INFINITY; users.len()], best, masks, masked: 0, guess, k }
-    }
-
-    /// To be called at each stretch in turn, and there at groups of users in turn, which end at `end`: has the seen items
-    /// taken out, user by place in the stretch.
-    #[inline(always)]
-    pub(super) fn mask(&mut self, stretch: usize, end: usize, mut take_out: impl FnMut(usize, usize)) {
-        while let Some(&(at, user, place)) = self.masks.get(self.masked)
-            && (at as usize, usize::from(user)) < (stretch, end)
-        {
-            take_out(user.into(), place.into());
-            self.masked += 1;
-        }
-    }
-
-    /// To be called at each stretch of places in turn: guesses the bars after the sample.
-    #[inline(always)]
-    pub(super) fn after_sample(&mut self, start: usize) {
-        if self.guess.is_some_and(|(_, sample)| sample == start) {
-            for (bar, best) in self.bars.iter_mut().zip(&mut self.best) {
-                *bar = best.widen(self.k);
-            }
-        }
-    }
-
-    /// Takes a score that is above the user's bar.
-    #[inline(always)]
-    pub(super) fn offer(&mut self, user: usize, score: f32, item: i32) {
-        if score > self.bars[user] {
-            self.best[user].push(score, item, &mut self.bars[user]);
-        }
-    }
-}
-
-/// Bits of the sixteen places from `start` that hold an item.
-#[inline(always)]
-pub(super) fn valid(order: &Order, start: usize) -> u32 {
-    (1 << order.items.len().saturating_sub(start).min(PANEL)) - 1
 }
