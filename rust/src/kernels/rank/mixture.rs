@@ -5,8 +5,8 @@
 //! asked. Nor is it greater than the greatest of the experts, so `base + max_e s_e` must be above it before the router
 //! is. Both bounds allow for rounding, hence nothing is lost.
 
-use super::beside::TOGETHER;
 use super::found::{BLOCK, Found, valid};
+use super::interleaved::TOGETHER;
 use super::pack::{PackedItems, UserTiles};
 use super::pairwise::{Asked, Pair, Pairwise, SLACK};
 use super::tile::{PANEL, Tile, USERS, dots};

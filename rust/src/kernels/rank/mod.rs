@@ -6,19 +6,19 @@
 //! before anything is scored truly. Memory: O(B · k), and a packed copy of the item towers, or two where the bounds
 //! spare nothing.
 
-mod beside;
 mod best;
 mod coarse;
 mod dot;
 mod found;
+mod interleaved;
 mod mixture;
 mod order;
 mod pack;
 mod pairs;
 mod pairwise;
+mod rescore;
 mod router;
 mod scores;
-mod settle;
 mod shortlist;
 mod sieve;
 #[cfg(test)]

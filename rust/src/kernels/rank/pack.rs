@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use rayon::prelude::*;
 
-use super::beside::{self, Sixteen};
+use super::interleaved::{self, Sixteen};
 use super::order::Order;
 use super::tile::{PANEL, USERS};
 use super::towers::{Experts, Towers};
@@ -54,7 +54,7 @@ impl PackedExperts {
     pub(super) fn new(experts: &Experts<'_>, width: usize, order: &[i32]) -> Self {
         let (n, rank) = (experts.n, experts.rank);
         let n_panels = order.len().div_ceil(PANEL);
-        let (tower_size, key_size) = (beside::size(n, width), beside::size(n, rank));
+        let (tower_size, key_size) = (interleaved::size(n, width), interleaved::size(n, rank));
         let mut towers = vec![Sixteen::default(); order.len() * tower_size];
         let mut keys = vec![Sixteen::default(); order.len() * key_size];
         let mut lengths = vec![[0.0; PANEL]; n_panels];
@@ -65,8 +65,8 @@ impl PackedExperts {
             .zip(order)
             .for_each(|(((towers, keys), length), &item)| {
                 let from = row(experts.item_towers, item, n * width);
-                beside::lay_out(from, n, width, towers);
-                beside::lay_out(row(experts.item_keys, item, n * rank), n, rank, keys);
+                interleaved::lay_out(from, n, width, towers);
+                interleaved::lay_out(row(experts.item_keys, item, n * rank), n, rank, keys);
                 *length = longest(from, width);
             });
         Self { towers, keys, lengths, panels: (0..n_panels).map(|_| OnceLock::new()).collect() }
@@ -139,7 +139,7 @@ pub(super) struct UserExperts {
 impl UserExperts {
     pub(super) fn new(experts: &Experts<'_>, width: usize, users: &[i32]) -> Self {
         let (n, rank) = (experts.n, experts.rank);
-        let (tower_size, key_size) = (beside::size(n, width), beside::size(n, rank));
+        let (tower_size, key_size) = (interleaved::size(n, width), interleaved::size(n, rank));
         let mut towers = vec![Sixteen::default(); users.len() * tower_size];
         let mut keys = vec![Sixteen::default(); users.len() * key_size];
         let lengths = users
@@ -147,8 +147,8 @@ impl UserExperts {
             .zip(towers.chunks_exact_mut(tower_size).zip(keys.chunks_exact_mut(key_size)))
             .map(|(&user, (towers, keys))| {
                 let own = weighted(experts, width, user);
-                beside::lay_out(&own, n, width, towers);
-                beside::lay_out(row(experts.user_keys, user, n * rank), n, rank, keys);
+                interleaved::lay_out(&own, n, width, towers);
+                interleaved::lay_out(row(experts.user_keys, user, n * rank), n, rank, keys);
                 longest(&own, width)
             })
             .collect();

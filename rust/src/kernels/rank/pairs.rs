@@ -2,8 +2,8 @@
 
 use rayon::prelude::*;
 
-use super::beside::{self, GROUPS, Sixteen};
 use super::check_users;
+use super::interleaved::{GROUPS, Sixteen, lay_out, products, size};
 use super::router::{MAX_EXPERTS, mix};
 use super::towers::{Experts, Towers};
 use crate::kernels::cancel::Cancel;
@@ -82,7 +82,7 @@ impl Work for Pairs<'_> {
             return;
         };
         let Experts { n, rank, weight, top, .. } = experts;
-        let empty = vec![Sixteen::default(); beside::size(n, rank)];
+        let empty = vec![Sixteen::default(); size(n, rank)];
         let mut keys = [empty.clone(), empty];
         let mut wishes = [[[0.0; WIDTH]; GROUPS]];
         // (experts, pairs), sixteen pairs at a time
@@ -91,9 +91,9 @@ impl Work for Pairs<'_> {
         for (block, ((users, items), out)) in pairs.zip(self.out.chunks_mut(WIDTH)).enumerate() {
             for (lane, (&user, &item)) in users.iter().zip(items).enumerate() {
                 let (user, item) = (user as usize, item as usize);
-                beside::lay_out(&experts.user_keys[user * n * rank..][..n * rank], n, rank, &mut keys[0]);
-                beside::lay_out(&experts.item_keys[item * n * rank..][..n * rank], n, rank, &mut keys[1]);
-                beside::products(lanes, [&keys[0]], [&keys[1]], n, &mut wishes);
+                lay_out(&experts.user_keys[user * n * rank..][..n * rank], n, rank, &mut keys[0]);
+                lay_out(&experts.item_keys[item * n * rank..][..n * rank], n, rank, &mut keys[1]);
+                products(lanes, [&keys[0]], [&keys[1]], n, &mut wishes);
                 let wishes = &wishes.as_flattened().as_flattened()[..n];
                 if let Some(wanted) = self.wanted.chunks_exact_mut(n).nth(block * WIDTH + lane) {
                     wanted.copy_from_slice(wishes);

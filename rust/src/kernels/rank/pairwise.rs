@@ -1,7 +1,7 @@
 //! Experts and router for single pairs: what is left of a mixture once bounds have spared the rest.
 
-use super::beside::{self, GROUPS, PerExpert, TOGETHER};
 use super::found::Found;
+use super::interleaved::{self, GROUPS, PerExpert, TOGETHER};
 use super::order::Order;
 use super::pack::{PackedExperts, UserExperts};
 use super::router::{MAX_EXPERTS, largest, mix};
@@ -56,7 +56,7 @@ impl<'a> Pairwise<'a> {
     pub(super) fn ask<L: Lanes, const M: usize>(&mut self, lanes: L, found: &mut Found, pairs: &[Pair]) {
         let Asked { experts, width, users: all, items: places, .. } = self.asked;
         let n = experts.n;
-        let size = beside::size(n, width);
+        let size = interleaved::size(n, width);
         let groups = n.div_ceil(WIDTH);
         let (mut users, mut items) = ([&[][..]; TOGETHER], [&[][..]; M]);
         for (at, user) in users.iter_mut().enumerate() {
@@ -66,7 +66,7 @@ impl<'a> Pairwise<'a> {
             *item = &places.towers[pairs[at.min(pairs.len() - 1)].place * size..][..size];
         }
         let mut values: [PerExpert; TOGETHER] = [[[0.0; WIDTH]; GROUPS]; TOGETHER];
-        beside::products(lanes, users, items, n, &mut values);
+        interleaved::products(lanes, users, items, n, &mut values);
         for (&pair, values) in pairs.iter().zip(&values) {
             let mut high = lanes.splat(0.0);
             let mut far = lanes.splat(0.0);
@@ -134,7 +134,7 @@ impl Waiting {
         asked: &Asked<'_>,
     ) -> impl Iterator<Item = (Pair, f32)> {
         let Experts { n, rank, top, .. } = asked.experts;
-        let size = beside::size(n, rank);
+        let size = interleaved::size(n, rank);
         let mut own: [PerExpert; TOGETHER] = [[[0.0; WIDTH]; GROUPS]; TOGETHER];
         for (quarter, pairs) in self.pairs.as_chunks::<TOGETHER>().0.iter().enumerate() {
             let (mut users, mut items) = ([&[][..]; TOGETHER], [&[][..]; TOGETHER]);
@@ -142,7 +142,7 @@ impl Waiting {
                 *user = &asked.users.keys[pair.user * size..][..size];
                 *item = &asked.items.keys[pair.place * size..][..size];
             }
-            beside::products(lanes, users, items, n, &mut own);
+            interleaved::products(lanes, users, items, n, &mut own);
             for (at, own) in own.iter().enumerate() {
                 for (wishes, &wish) in self.wishes.iter_mut().zip(&own.as_flattened()[..n]) {
                     wishes[quarter * TOGETHER + at] = wish;

@@ -1,6 +1,6 @@
 //! Which experts a pair gets, and what they make of it together.
 
-use super::beside::GROUPS;
+use super::interleaved::GROUPS;
 use crate::kernels::lanes::{Lanes, WIDTH};
 
 /// The most experts that a mixture can have.

@@ -9,7 +9,7 @@ use super::coarse::{CoarseItems, CoarseTile, CoarseUsers, SIDE};
 use super::found::{Found, valid};
 use super::order::Order;
 use super::pairwise::{Pair, Pairwise, Waiting};
-use super::settle::{Rows, settle};
+use super::rescore::{Rows, rescore};
 use super::shortlist::Shortlist;
 use super::towers::Towers;
 use crate::kernels::cancel::Cancel;
@@ -99,7 +99,7 @@ impl<K: Kernel<Shape = Tiles>> Work for Sieve<'_, K> {
         self.weigh(lanes, &mut waiting, &mut lists);
         drop(session);
         let Self { towers, order, rows, .. } = self;
-        settle(lanes, Rows { towers, order, rows }, self.pairwise, lists, floors, &mut self.found);
+        rescore(lanes, Rows { towers, order, rows }, self.pairwise, lists, floors, &mut self.found);
         Ok(self.found)
     }
 }

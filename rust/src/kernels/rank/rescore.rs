@@ -1,8 +1,8 @@
 //! The true scores of what a sieve has left.
 
-use super::beside::TOGETHER;
 use super::best::Best;
 use super::found::Found;
+use super::interleaved::TOGETHER;
 use super::order::Order;
 use super::pack::row;
 use super::pairwise::{Pair, Pairwise};
@@ -25,7 +25,7 @@ pub(super) struct Rows<'a> {
 
 /// Scores what is listed, the most hopeful first; only scores above the floors count.
 #[inline(always)]
-pub(super) fn settle<L: Lanes>(
+pub(super) fn rescore<L: Lanes>(
     lanes: L,
     Rows { towers, order, rows }: Rows<'_>,
     mut pairwise: Option<Pairwise<'_>>,
