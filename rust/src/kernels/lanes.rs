@@ -31,10 +31,10 @@ pub trait Lanes: Copy {
     /// Sixteen numbers to memory.
     fn store(self, v: Self::V, to: &mut [f32; WIDTH]);
     /// Sixteen numbers to memory that nobody reads soon, past the caches where it starts a cache line. Other threads
-    /// are sure to see them after [`Self::settle`].
+    /// are sure to see them after [`Self::fence`].
     fn stream(self, v: Self::V, to: &mut [f32; WIDTH]);
     /// Waits until all that this thread streamed has arrived.
-    fn settle(self);
+    fn fence(self);
     /// a · b + c, rounded once.
     fn fma(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// a · b.

@@ -65,7 +65,7 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
-    fn settle(self) {
+    fn fence(self) {
         // SAFETY: all these machines have it.
         unsafe { _mm_sfence() }
     }

@@ -52,7 +52,7 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
-    fn settle(self) {
+    fn fence(self) {
         // SAFETY: all these machines have it.
         unsafe { _mm_sfence() }
     }

@@ -62,7 +62,7 @@ impl<From: Stored, To: Stored> Work for Rows<'_, '_, From, To> {
             }
         }
         if far {
-            lanes.settle();
+            lanes.fence();
         }
     }
 }
