@@ -111,8 +111,8 @@ fn score_towers(
     let towers = towers(py, &users, &items, mixture.as_ref())?;
     let user_rows = slice(py, &user_rows, "user_rows")?;
     let item_rows = slice(py, &item_rows, "item_rows")?;
-    let (out, wishes) = (slice_mut(py, &mut out, "out")?, slice_mut(py, &mut wishes, "wishes")?);
-    run(py, |cancel| rank::score_pairs(&towers, user_rows, item_rows, out, wishes, Path::choose()?, cancel))
+    let (out, logits) = (slice_mut(py, &mut out, "out")?, slice_mut(py, &mut wishes, "wishes")?);
+    run(py, |cancel| rank::score_pairs(&towers, user_rows, item_rows, out, logits, Path::choose()?, cancel))
 }
 
 pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -8,7 +8,7 @@
 use super::found::{BLOCK, Found, valid};
 use super::interleaved::TOGETHER;
 use super::pack::{PackedItems, UserTiles};
-use super::pairwise::{Asked, Pair, Pairwise, SLACK};
+use super::pairwise::{Packed, Pair, Pairwise, SLACK};
 use super::tile::{PANEL, Tile, USERS, dots};
 use crate::kernels::cancel::Cancel;
 use crate::kernels::error::Error;
@@ -50,7 +50,7 @@ impl<'a> Work for Mixture<'a> {
 
     #[inline(always)]
     fn run<L: Lanes>(mut self, lanes: L) -> Self::Output {
-        let (width, n) = (self.pairwise.asked.width, self.pairwise.asked.experts.n);
+        let (width, n) = (self.pairwise.packed.width, self.pairwise.packed.experts.n);
         let n_users = self.found.best.len();
         let n_tiles = n_users.div_ceil(USERS);
         let mut base = [[[0.0; PANEL]; USERS]; BLOCK / USERS];
@@ -66,12 +66,12 @@ impl<'a> Work for Mixture<'a> {
             });
             self.found.after_sample(index * PANEL);
             let valid = valid(self.items.order, index * PANEL);
-            let lengths = lanes.load(&self.pairwise.asked.items.lengths[index]);
+            let lengths = lanes.load(&self.pairwise.packed.items.lengths[index]);
             let mut count = 0;
             for (user, left) in left[..n_users].iter_mut().enumerate() {
                 // What the scores cannot exceed, by the lengths of towers.
                 let base = lanes.load(&base[user / USERS][user % USERS]);
-                let bound = lanes.fma(lanes.splat(self.pairwise.asked.users.lengths[user]), lengths, base);
+                let bound = lanes.fma(lanes.splat(self.pairwise.packed.users.lengths[user]), lengths, base);
                 *left = valid & lanes.above(bound, lanes.splat(self.found.bars[user]));
                 count += left.count_ones();
             }
@@ -82,7 +82,7 @@ impl<'a> Work for Mixture<'a> {
                 self.some(lanes, &panel);
             }
         }
-        self.pairwise.settle(lanes, &mut self.found);
+        self.pairwise.flush(lanes, &mut self.found);
         Ok(self.found)
     }
 }
@@ -91,7 +91,7 @@ impl Mixture<'_> {
     /// Settles a panel most of whose pairs are left.
     #[inline(always)]
     fn all<L: Lanes>(&mut self, lanes: L, panel: &Panel<'_>, values: &mut [Tile]) {
-        let Asked { width, experts, items, .. } = self.pairwise.asked;
+        let Packed { width, experts, items, .. } = self.pairwise.packed;
         let rows = items.panel(&experts, width, &self.items.order.items, panel.index);
         let n_tiles = panel.base.len();
         for (expert, rows) in rows.chunks_exact(width).enumerate() {
@@ -115,24 +115,24 @@ impl Mixture<'_> {
     /// Settles a panel few of whose pairs are left: item by item, a few users at a time.
     #[inline(always)]
     fn some<L: Lanes>(&mut self, lanes: L, panel: &Panel<'_>) {
-        let mut asking = [[0u8; BLOCK]; PANEL];
+        let mut users_of = [[0u8; BLOCK]; PANEL];
         let mut counts = [0usize; PANEL];
         for (user, &left) in panel.left.iter().enumerate() {
             let mut bits = left;
             while bits != 0 {
                 let lane = bits.trailing_zeros() as usize;
                 bits &= bits - 1;
-                asking[lane][counts[lane]] = user as u8;
+                users_of[lane][counts[lane]] = user as u8;
                 counts[lane] += 1;
             }
         }
         for lane in 0..PANEL {
-            for users in asking[lane][..counts[lane]].chunks(TOGETHER) {
+            for users in users_of[lane][..counts[lane]].chunks(TOGETHER) {
                 let mut pairs = [Pair::default(); TOGETHER];
                 for (pair, &user) in pairs.iter_mut().zip(users) {
                     *pair = panel.pair(user.into(), lane);
                 }
-                self.pairwise.ask::<L, 1>(lanes, &mut self.found, &pairs[..users.len()]);
+                self.pairwise.evaluate::<L, 1>(lanes, &mut self.found, &pairs[..users.len()]);
             }
         }
     }

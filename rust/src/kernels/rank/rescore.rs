@@ -55,7 +55,7 @@ pub(super) fn rescore<L: Lanes>(
             }
             for pairs in pairs[..numbers.len()].chunks(TOGETHER) {
                 match &mut pairwise {
-                    Some(pairwise) => pairwise.ask::<L, TOGETHER>(lanes, found, pairs),
+                    Some(pairwise) => pairwise.evaluate::<L, TOGETHER>(lanes, found, pairs),
                     None => {
                         pairs.iter().for_each(|pair| found.offer(user, pair.base, order.items[pair.place]))
                     }
@@ -64,7 +64,7 @@ pub(super) fn rescore<L: Lanes>(
         }
     }
     if let Some(pairwise) = &mut pairwise {
-        pairwise.settle(lanes, found);
+        pairwise.flush(lanes, found);
     }
 }
 

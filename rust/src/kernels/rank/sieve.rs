@@ -50,7 +50,7 @@ impl<K: Kernel<Shape = Tiles>> Work for Sieve<'_, K> {
     #[inline(always)]
     fn run<L: Lanes>(mut self, lanes: L) -> Self::Output {
         let mut session = self.kernel.session();
-        let n = self.pairwise.as_ref().map_or(0, |pairwise| pairwise.asked.experts.n);
+        let n = self.pairwise.as_ref().map_or(0, |pairwise| pairwise.packed.experts.n);
         let mut bases = [CoarseTile::EMPTY; TOGETHER];
         let n_groups = self.rows.len().div_ceil(SIDE);
         let mut values = vec![CoarseTile::EMPTY; n];
@@ -80,7 +80,7 @@ impl<K: Kernel<Shape = Tiles>> Work for Sieve<'_, K> {
                     base.rows[2 * (user % SIDE) + place / COLS][place % COLS] = f32::NEG_INFINITY;
                 });
                 let mut left = [0; SIDE];
-                let any = self.first(lanes, square, base, &mut left);
+                let any = self.by_length(lanes, square, base, &mut left);
                 if !any {
                     continue;
                 }
@@ -92,11 +92,11 @@ impl<K: Kernel<Shape = Tiles>> Work for Sieve<'_, K> {
                     let place = (self.items, stretch);
                     self.users.multiply(self.kernel, &mut session, group, place, 1 + expert, values);
                 }
-                self.second(lanes, square, (base, &values), &mut left);
-                self.third(lanes, square, (base, &values), &left, &mut waiting, &mut lists);
+                self.by_maximum(lanes, square, (base, &values), &mut left);
+                self.by_mix(lanes, square, (base, &values), &left, &mut waiting, &mut lists);
             }
         }
-        self.weigh(lanes, &mut waiting, &mut lists);
+        self.flush(lanes, &mut waiting, &mut lists);
         drop(session);
         let Self { towers, order, rows, .. } = self;
         rescore(lanes, Rows { towers, order, rows }, self.pairwise, lists, floors, &mut self.found);
@@ -123,12 +123,18 @@ impl<K: Kernel<Shape = Tiles>> Sieve<'_, K> {
 
     /// By the coarse dot products and lengths: what is left, user by user, and whether anything is.
     #[inline(always)]
-    fn first<L: Lanes>(&self, lanes: L, square: Square, base: &CoarseTile, left: &mut [u32; SIDE]) -> bool {
+    fn by_length<L: Lanes>(
+        &self,
+        lanes: L,
+        square: Square,
+        base: &CoarseTile,
+        left: &mut [u32; SIDE],
+    ) -> bool {
         let valid = [0, COLS].map(|panel| valid(self.order, square.stretch * SIDE + panel));
         let error = self.items.errors[square.stretch][0];
         let mut lengths = [lanes.splat(0.0); 2];
         if let Some(pairwise) = &self.pairwise {
-            let all = &pairwise.asked.items.lengths;
+            let all = &pairwise.packed.items.lengths;
             for (panel, lengths) in lengths.iter_mut().enumerate() {
                 // The last stretch may have one panel only.
                 *lengths = lanes.load(&all[(2 * square.stretch + panel).min(all.len() - 1)]);
@@ -137,7 +143,7 @@ impl<K: Kernel<Shape = Tiles>> Sieve<'_, K> {
         let mut any = 0;
         for ((at, left), base) in self.users_of(square.group).zip(left).zip(base.rows.as_chunks::<2>().0) {
             let error = lanes.splat(self.users.errors[at][0].bound(error));
-            let length = self.pairwise.as_ref().map_or(0.0, |pairwise| pairwise.asked.users.lengths[at]);
+            let length = self.pairwise.as_ref().map_or(0.0, |pairwise| pairwise.packed.users.lengths[at]);
             let bar = lanes.splat(self.found.bars[at]);
             for panel in 0..2 {
                 let bound = lanes.add(lanes.load(&base[panel]), error);
@@ -166,7 +172,7 @@ impl<K: Kernel<Shape = Tiles>> Sieve<'_, K> {
 
     /// By the greatest of the experts' coarse values.
     #[inline(always)]
-    fn second<L: Lanes>(
+    fn by_maximum<L: Lanes>(
         &self,
         lanes: L,
         square: Square,
@@ -199,7 +205,7 @@ impl<K: Kernel<Shape = Tiles>> Sieve<'_, K> {
 
     /// By the mix of the experts' coarse values: sends what is left to the router.
     #[inline(always)]
-    fn third<L: Lanes>(
+    fn by_mix<L: Lanes>(
         &mut self,
         lanes: L,
         square: Square,
@@ -217,7 +223,7 @@ impl<K: Kernel<Shape = Tiles>> Sieve<'_, K> {
                 let pair =
                     Pair { user, place: square.stretch * SIDE + place, base: base.rows[panel][lane] + error };
                 if waiting.add(pair, values.iter().map(|values| values.rows[panel][lane])) {
-                    self.weigh(lanes, waiting, lists);
+                    self.flush(lanes, waiting, lists);
                 }
             }
         }
@@ -225,9 +231,9 @@ impl<K: Kernel<Shape = Tiles>> Sieve<'_, K> {
 
     /// Lists those that wait for the router.
     #[inline(always)]
-    fn weigh<L: Lanes>(&mut self, lanes: L, waiting: &mut Waiting, lists: &mut [Shortlist]) {
+    fn flush<L: Lanes>(&mut self, lanes: L, waiting: &mut Waiting, lists: &mut [Shortlist]) {
         let Some(pairwise) = &self.pairwise else { return };
-        for (pair, mixed) in waiting.weigh(lanes, &pairwise.asked) {
+        for (pair, mixed) in waiting.route(lanes, &pairwise.packed) {
             let bar = &mut self.found.bars[pair.user];
             let number = pair.base + mixed;
             if number > *bar {

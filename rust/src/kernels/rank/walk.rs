@@ -10,7 +10,7 @@ use super::found::{BLOCK, Found};
 use super::mixture::Mixture;
 use super::order::Order;
 use super::pack::{PackedExperts, PackedItems, UserExperts, UserTiles};
-use super::pairwise::{Asked, Pairwise};
+use super::pairwise::{Packed, Pairwise};
 use super::sieve::Sieve;
 use super::tile::{PANEL, USERS};
 use super::towers::{Experts, Towers};
@@ -159,6 +159,6 @@ impl<'a> Walk<'a> {
     fn pairwise<'b>(&'b self, users: Option<&'b UserExperts>) -> Option<Pairwise<'b>> {
         let ((experts, items), users) = self.experts.as_ref().zip(users)?;
         let (experts, width, order) = (*experts, self.towers.width, self.order);
-        Some(Pairwise::new(Asked { experts, width, users, items, order }))
+        Some(Pairwise::new(Packed { experts, width, users, items, order }))
     }
 }
