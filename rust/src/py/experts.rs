@@ -15,9 +15,9 @@ use crate::kernels::simd::Path;
 type Array3<'py> = PyReadonlyArray3<'py, f32>;
 type Out3<'py> = PyReadwriteArray3<'py, f32>;
 
-fn shape(parts: &Array3<'_>, experts: usize) -> Shape {
-    let [n_parts, rows, width] = [0, 1, 2].map(|axis| parts.shape()[axis]);
-    Shape { rows, parts: n_parts, width, experts }
+fn shape(components: &Array3<'_>, experts: usize) -> Shape {
+    let [n_components, rows, width] = [0, 1, 2].map(|axis| components.shape()[axis]);
+    Shape { rows, components: n_components, width, experts }
 }
 
 #[pyfunction]
@@ -49,11 +49,19 @@ fn unit_shares_gradient(
 ) -> PyResult<()> {
     let mixing = mixing(py, &parts, &coefficients, &which, shortest)?;
     let (grams, gradient) = (slice(py, &grams, "grams")?, slice(py, &gradient, "gradient")?);
-    let of_parts = slice_mut(py, &mut of_parts, "of_parts")?;
-    let of_coefficients = slice_mut(py, &mut of_coefficients, "of_coefficients")?;
+    let grad_components = slice_mut(py, &mut of_parts, "of_parts")?;
+    let grad_coefficients = slice_mut(py, &mut of_coefficients, "of_coefficients")?;
     run(py, |cancel| {
         let path = Path::choose()?;
-        experts::unit_shares_gradient(mixing, grams, gradient, of_parts, of_coefficients, path, cancel)
+        experts::unit_shares_gradient(
+            mixing,
+            grams,
+            gradient,
+            grad_components,
+            grad_coefficients,
+            path,
+            cancel,
+        )
     })
 }
 
@@ -84,10 +92,18 @@ fn expert_products_gradient(
 ) -> PyResult<()> {
     let pairs = pairs(py, &parts, &shares, &items, gradient.shape()[1])?;
     let (grams, gradient) = (slice(py, &grams, "grams")?, slice(py, &gradient, "gradient")?);
-    let of_parts = slice_mut(py, &mut of_parts, "of_parts")?;
-    let of_shares = slice_mut(py, &mut of_shares, "of_shares")?;
+    let grad_components = slice_mut(py, &mut of_parts, "of_parts")?;
+    let grad_shares = slice_mut(py, &mut of_shares, "of_shares")?;
     run(py, |cancel| {
-        experts::products_gradient(pairs, grams, gradient, of_parts, of_shares, Path::choose()?, cancel)
+        experts::products_gradient(
+            pairs,
+            grams,
+            gradient,
+            grad_components,
+            grad_shares,
+            Path::choose()?,
+            cancel,
+        )
     })
 }
 
@@ -116,10 +132,10 @@ fn pair_logits_gradient(
 ) -> PyResult<()> {
     let sides = sides(py, &users, &items, &pairs, gradient.shape()[1])?;
     let gradient = slice(py, &gradient, "gradient")?;
-    let of_users = slice_mut(py, &mut of_users, "of_users")?;
-    let of_items = slice_mut(py, &mut of_items, "of_items")?;
+    let grad_users = slice_mut(py, &mut of_users, "of_users")?;
+    let grad_items = slice_mut(py, &mut of_items, "of_items")?;
     run(py, |cancel| {
-        logits::pair_logits_gradient(sides, gradient, of_users, of_items, Path::choose()?, cancel)
+        logits::pair_logits_gradient(sides, gradient, grad_users, grad_items, Path::choose()?, cancel)
     })
 }
 
@@ -142,30 +158,30 @@ fn sides<'a>(
 
 fn mixing<'a>(
     py: Python<'_>,
-    parts: &'a Array3<'_>,
+    components: &'a Array3<'_>,
     coefficients: &'a Array3<'_>,
-    which: &'a PyReadonlyArray1<'_, i64>,
+    pattern: &'a PyReadonlyArray1<'_, i64>,
     shortest: f32,
 ) -> PyResult<Mixing<'a>> {
     Ok(Mixing {
-        shape: shape(parts, coefficients.shape()[2]),
-        parts: slice(py, parts, "parts")?,
+        shape: shape(components, coefficients.shape()[2]),
+        components: slice(py, components, "parts")?,
         coefficients: slice(py, coefficients, "coefficients")?,
-        which: slice(py, which, "which")?,
+        pattern: slice(py, pattern, "which")?,
         shortest,
     })
 }
 
 fn pairs<'a>(
     py: Python<'_>,
-    parts: &'a Array3<'_>,
+    components: &'a Array3<'_>,
     shares: &'a Array3<'_>,
     items: &'a PyReadonlyArray2<'_, i64>,
     experts: usize,
 ) -> PyResult<Pairs<'a>> {
     Ok(Pairs {
-        shape: shape(parts, experts),
-        parts: slice(py, parts, "parts")?,
+        shape: shape(components, experts),
+        components: slice(py, components, "parts")?,
         shares: slice(py, shares, "shares")?,
         items: slice(py, items, "items")?,
         per_user: items.shape()[1],
