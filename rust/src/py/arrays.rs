@@ -14,7 +14,7 @@ use crate::kernels::error::Error;
 
 /// Row pointers as Python hands them in: int32 or int64.
 #[derive(FromPyObject)]
-pub(super) enum IndptrArray<'py> {
+pub(crate) enum IndptrArray<'py> {
     Narrow(PyReadonlyArray1<'py, i32>),
     Wide(PyReadonlyArray1<'py, i64>),
 }

@@ -21,7 +21,7 @@ fn shape(components: &Array3<'_>, experts: usize) -> Shape {
 }
 
 #[pyfunction]
-fn unit_shares(
+pub(crate) fn unit_shares(
     py: Python<'_>,
     parts: Array3<'_>,
     coefficients: Array3<'_>,
@@ -36,7 +36,7 @@ fn unit_shares(
 }
 
 #[pyfunction]
-fn unit_shares_gradient(
+pub(crate) fn unit_shares_gradient(
     py: Python<'_>,
     parts: Array3<'_>,
     coefficients: Array3<'_>,
@@ -66,7 +66,7 @@ fn unit_shares_gradient(
 }
 
 #[pyfunction]
-fn expert_products(
+pub(crate) fn expert_products(
     py: Python<'_>,
     parts: Array3<'_>,
     shares: Array3<'_>,
@@ -80,7 +80,7 @@ fn expert_products(
 }
 
 #[pyfunction]
-fn expert_products_gradient(
+pub(crate) fn expert_products_gradient(
     py: Python<'_>,
     parts: Array3<'_>,
     shares: Array3<'_>,
@@ -108,7 +108,7 @@ fn expert_products_gradient(
 }
 
 #[pyfunction]
-fn pair_logits(
+pub(crate) fn pair_logits(
     py: Python<'_>,
     users: PyReadonlyArray2<'_, f32>,
     items: PyReadonlyArray2<'_, f32>,
@@ -121,7 +121,7 @@ fn pair_logits(
 }
 
 #[pyfunction]
-fn pair_logits_gradient(
+pub(crate) fn pair_logits_gradient(
     py: Python<'_>,
     users: PyReadonlyArray2<'_, f32>,
     items: PyReadonlyArray2<'_, f32>,
@@ -186,13 +186,4 @@ fn pairs<'a>(
         items: slice(py, items, "items")?,
         per_user: items.shape()[1],
     })
-}
-
-pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add_function(wrap_pyfunction!(unit_shares, module)?)?;
-    module.add_function(wrap_pyfunction!(unit_shares_gradient, module)?)?;
-    module.add_function(wrap_pyfunction!(pair_logits, module)?)?;
-    module.add_function(wrap_pyfunction!(pair_logits_gradient, module)?)?;
-    module.add_function(wrap_pyfunction!(expert_products, module)?)?;
-    module.add_function(wrap_pyfunction!(expert_products_gradient, module)?)
 }

@@ -13,7 +13,7 @@ use crate::kernels::simd::Path;
 
 #[pyfunction]
 #[pyo3(name = "knn")]
-fn nearest<'py>(
+pub(crate) fn nearest<'py>(
     py: Python<'py>,
     features: PyReadonlyArray2<'py, f32>,
     present: PyReadonlyArray1<'py, bool>,
@@ -32,7 +32,7 @@ fn nearest<'py>(
 
 /// A matrix of float32, or of float16 seen as its bits: NumPy's halves have no type in the stable interface.
 #[derive(FromPyObject)]
-enum FeatureArray<'py> {
+pub(crate) enum FeatureArray<'py> {
     Single(PyReadonlyArray2<'py, f32>),
     Half(PyReadonlyArray2<'py, u16>),
 }
@@ -48,7 +48,7 @@ impl FeatureArray<'_> {
 
 #[pyfunction]
 #[allow(clippy::too_many_arguments)]
-fn knn_approximate<'py>(
+pub(crate) fn knn_approximate<'py>(
     py: Python<'py>,
     features: FeatureArray<'py>,
     present: PyReadonlyArray1<'py, bool>,
@@ -66,9 +66,4 @@ fn knn_approximate<'py>(
     let found =
         run(py, |cancel| approximate::knn_approximate(features, width, present, k, plan, path, cancel))?;
     Ok((give_csr(py, found.graph)?, found.recall))
-}
-
-pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add_function(wrap_pyfunction!(nearest, module)?)?;
-    module.add_function(wrap_pyfunction!(knn_approximate, module)?)
 }
