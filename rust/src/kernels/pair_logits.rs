@@ -14,7 +14,7 @@ const STEP: usize = 64;
 
 /// Pairs of users and items: user u is paired with `per_user` items, one after the other.
 ///
-/// A row holds a vector of `rank` numbers for each of `experts`, and after them a number for each: its bias.
+/// A row holds a vector of `rank` numbers for each of `experts`, then a bias for each.
 #[derive(Debug, Clone, Copy)]
 pub struct Sides<'a> {
     /// `(users, E · R + E)`.

@@ -1,4 +1,4 @@
-//! Binds what a training step does to whole arrays; it reads and writes the caller's memory.
+//! Binds the operations of a training step on whole arrays; they read and write the caller's memory.
 
 use numpy::{
     PyReadonlyArray1, PyReadonlyArray2, PyReadwriteArray1, PyReadwriteArray2, PyUntypedArrayMethods,

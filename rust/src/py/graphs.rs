@@ -21,7 +21,7 @@ type Values<'py> = PyReadonlyArray1<'py, f32>;
 /// Keeps the draws of edge dropout apart from all others of the same seed.
 const EDGE_DROPOUT: u64 = 0x6564_6765;
 
-/// A sparse matrix as Python hands it in: `(indptr, indices, values, n_cols)`.
+/// A sparse matrix as Python passes it: `(indptr, indices, values, n_cols)`.
 #[derive(FromPyObject)]
 pub(crate) struct Matrix<'py>(IndptrArray<'py>, Indices<'py>, Values<'py>, usize);
 

@@ -24,13 +24,13 @@ pub(crate) fn nearest<'py>(
         to_python(py, Error::invalid(format!("features must be C-contiguous; shape {:?}", features.shape())))
     })?;
     let present = slice(py, &present, "present")?;
-    // The environment is read while Python is held, so that no other thread can be changing it.
+    // The environment is read while this thread holds the interpreter, so that no other Python thread changes it.
     let path = Path::choose().map_err(|error| to_python(py, error))?;
     let graph = run(py, |cancel| knn(values, width, present, k, path, cancel))?;
     give_csr(py, graph)
 }
 
-/// A matrix of float32, or of float16 seen as its bits: NumPy's halves have no type in the stable interface.
+/// A matrix of float32, or of float16 as its bits: the stable interface has no type for NumPy's float16.
 #[derive(FromPyObject)]
 pub(crate) enum FeatureArray<'py> {
     Single(PyReadonlyArray2<'py, f32>),

@@ -1,5 +1,5 @@
-//! The bindings: besides the list of the extension module in `lib.rs`, the only place that names Python. They convert and
-//! call; they hold no algorithm.
+//! The bindings: besides the list of the extension module in `lib.rs`, the only place that names Python. They convert
+//! and call; they hold no algorithm.
 
 mod arrays;
 pub(crate) mod dense;

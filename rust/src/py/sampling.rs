@@ -9,7 +9,7 @@ use crate::kernels::rng::Stream;
 use crate::kernels::sampling::{self, Source};
 use crate::kernels::simd::Path;
 
-/// Keeps negatives, shared draws and everything else apart that is drawn from one seed.
+/// These keep the streams of negatives and of shared draws apart from all others of the same seed.
 const NEGATIVES: u64 = 0x6e65;
 const SHARED: u64 = 0x7368;
 

@@ -20,7 +20,7 @@ pub(super) struct Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
-    /// What experts take of each component, as rows of the experts' numbers.
+    /// The experts' shares of each component, as rows.
     #[inline(always)]
     pub(super) fn of_chunks(chunks: &'a [Chunk], n: usize, blocks: usize) -> Self {
         let width = blocks * WIDTH;
@@ -32,7 +32,7 @@ impl<'a> Rows<'a> {
         &self.numbers[at * self.stride..][..self.width]
     }
 
-    /// Asks for all of them.
+    /// Prefetches all of them.
     #[inline(always)]
     pub(super) fn prefetch<L: Lanes>(self, lanes: L) {
         for at in 0..self.n {
@@ -43,8 +43,8 @@ impl<'a> Rows<'a> {
 
 /// Writes `⟨left_i, right_j⟩` of all rows, `(K, K)`, into `out`.
 ///
-/// Each is a sum of sixteen chains of fused multiply-adds, as [`Lanes::sums`] adds them, and one more chain over what is
-/// left.
+/// Each is a sum of sixteen chains of fused multiply-adds, in the order of [`Lanes::sums`], and one more chain over the
+/// rest.
 #[inline(always)]
 pub(super) fn products_of<L: Lanes>(lanes: L, left: Rows<'_>, right: Rows<'_>, out: &mut [f32]) {
     for first in (0..right.n).step_by(TOGETHER) {
@@ -147,7 +147,7 @@ fn add_columns<L: Lanes, const N: usize>(
     }
 }
 
-/// What a matrix makes of what experts take: `Σ_l matrix_kl · taken_l`, written for each of `components` components.
+/// The product of a matrix and the shares `taken`: writes `Σ_l matrix_kl · taken_l` for each of `components` components.
 #[inline(always)]
 pub(super) fn mix<L: Lanes>(
     lanes: L,

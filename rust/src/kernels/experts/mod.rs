@@ -1,9 +1,9 @@
 //! The vectors of experts that have no network of their own: weighted sums of a few components. Training needs their
 //! lengths and products only, so that the vectors themselves are never written out.
 //!
-//! A user or item has K components, rows of D numbers, and expert e is `Σ_k share_ke · component_k`. Lengths and products
-//! of such sums follow from the K × K products of the components, whatever the number of experts. The shares of a
-//! component stand side by side, one for each expert, and zeros fill the last vector of sixteen: S numbers in all.
+//! A user or item has K components, rows of D numbers, and expert e is `Σ_k share_ke · component_k`. Lengths and
+//! products of such sums follow from the K × K products of the components, whatever the number of experts. The shares
+//! of a component stand side by side, one for each expert, and zeros fill the last vector of sixteen: S numbers in all.
 
 mod gram;
 mod products;

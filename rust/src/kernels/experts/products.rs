@@ -65,7 +65,8 @@ impl<'a> Pairs<'a> {
         self.row(self.n_users() + self.items[pair] as usize, components, blocks)
     }
 
-    /// Prefetches the item of a pair, if there is such a pair: items come in no order, which the processor cannot foresee.
+    /// Prefetches the item of a pair, if there is such a pair: items come in no order, which the processor cannot
+    /// foresee.
     #[inline(always)]
     fn prefetch_item<L: Lanes>(&self, lanes: L, pair: usize, components: usize, blocks: usize) {
         if pair < self.items.len() {
@@ -76,8 +77,8 @@ impl<'a> Pairs<'a> {
     }
 }
 
-/// Writes `Σ_kl share_uke · share_ile · ⟨component_uk, component_il⟩` of every pair and expert, `(pairs, E)`, into `out`,
-/// and the products of the components, `(pairs, K, K)`, into `grams`, for the gradient.
+/// Writes `Σ_kl share_uke · share_ile · ⟨component_uk, component_il⟩` of every pair and expert, `(pairs, E)`, into
+/// `out`, and the products of the components, `(pairs, K, K)`, into `grams`, for the gradient.
 ///
 /// # Errors
 /// [`Error::Invalid`] if a shape or index does not fit; [`Error::Cancelled`].
@@ -162,7 +163,7 @@ pub fn products_gradient(
     })
 }
 
-/// The pairs of each item, ascending, and where those of each item begin.
+/// Where the pairs of each item begin, and all pairs, item after item and ascending.
 pub fn by_item(items: &[i64], n_items: usize) -> (Vec<usize>, Vec<u32>) {
     let mut starts = vec![0; n_items + 1];
     items.iter().for_each(|&item| starts[item as usize + 1] += 1);
@@ -292,7 +293,7 @@ impl Mixed for ItemGradients<'_, '_> {
                 let (user_components, user) = self.pairs.row(pair / self.pairs.per_user, k, blocks);
                 factors.as_flattened_mut()[..experts]
                     .copy_from_slice(&self.gradient[pair * experts..][..experts]);
-                // The same numbers as the users' pass has, seen from the other side.
+                // The matrices of the users' pass, transposed.
                 let own = pair * k * k..(pair + 1) * k * k;
                 let gram = Matrix { numbers: &self.grams[own.clone()], mirrored: true };
                 let kept = Matrix { numbers: &self.kept[own], mirrored: true };

@@ -1,4 +1,4 @@
-//! Shares that make every expert's sum one of unit length.
+//! Shares: coefficients scaled so that every expert's sum has unit length.
 
 use rayon::prelude::*;
 
@@ -74,8 +74,8 @@ pub fn unit_shares(
     })
 }
 
-/// Gradients of [`unit_shares`] from that of the shares: of the components, `(K, rows, D)`, added to what is there, and of
-/// the coefficients, `(patterns, K, S)`; `grams` are those of [`unit_shares`].
+/// Gradients of [`unit_shares`] from that of the shares: of the components, `(K, rows, D)`, added to what is there, and
+/// of the coefficients, `(patterns, K, S)`; `grams` are those of [`unit_shares`].
 ///
 /// # Errors
 /// [`Error::Invalid`] if a shape or pattern does not fit; [`Error::Cancelled`].
@@ -173,7 +173,7 @@ impl Mixed for Backward<'_, '_> {
             let squares = scales.as_flattened_mut().iter_mut();
             for (square, along) in squares.zip(slopes.as_flattened_mut()) {
                 let scale = 1.0 / square.max(shortest).sqrt();
-                // Twice the slope of the squared length; one that counts as another has none.
+                // Twice the slope by the squared length; a length that is clamped has none.
                 *along = if *square > shortest { -scale * scale * scale * *along } else { 0.0 };
                 *square = scale;
             }

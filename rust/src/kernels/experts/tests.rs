@@ -10,7 +10,7 @@ fn random(n: usize, seed: u64) -> Vec<f32> {
     (0..n as u64).map(|i| stream.open_unit(i) as f32 - 0.5).collect()
 }
 
-/// Some numbers for each expert, filled up by zeros.
+/// Some numbers for each expert, padded with zeros.
 fn coefficients(rows: usize, experts: usize) -> Vec<f32> {
     let mut padded = vec![0.0; rows * experts.next_multiple_of(WIDTH)];
     let drawn = random(rows * experts, 2);

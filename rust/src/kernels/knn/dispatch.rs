@@ -22,8 +22,9 @@ use crate::kernels::topk::Scored;
 /// For each row its nearest rows, best first.
 type Nearest = Vec<Vec<Scored<f32>>>;
 
-/// The k nearest distinct rows of each distinct row, by the first filter of the path that is fine enough for these rows:
-/// from the fastest to float32, which may be slow on rows that it cannot tell apart either, but then always is.
+/// The k nearest distinct rows of each distinct row, by the first filter of the path that is fine enough for these rows.
+///
+/// Filters are tried from the fastest to float32. Where float32 cannot tell the rows apart either, the search is slow.
 pub(super) fn nearest(path: Path, rows: &Rows<'_>, k: usize, cancel: &Cancel) -> Result<Nearest, Error> {
     let task = Task { rows, k, cancel };
     #[cfg(target_arch = "x86_64")]

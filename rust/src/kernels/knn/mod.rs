@@ -1,8 +1,8 @@
 //! The exact cosine k-nearest-neighbour graph.
 //!
-//! A blocked product over the upper triangle, in the narrowest numbers that the machine multiplies fastest, is only a
-//! filter: whatever lies within its error ([`bound`]) of a row's k best is kept and decided by one canonical dot product,
-//! summed in float64 in a fixed order. So the graph does not depend, in a single bit, on the machine, the instruction
+//! A blocked product over the upper triangle, in the narrow numbers that the machine multiplies fastest, is only a
+//! filter: every candidate within the filter's error ([`bound`]) of a row's k best is kept. A canonical dot product,
+//! summed in float64 in a fixed order, then decides. So no bit of the graph depends on the machine, the instruction
 //! path, the number of threads or the order of the tiles.
 
 mod bound;
@@ -27,16 +27,17 @@ use super::topk::Scored;
 
 /// The k rows of largest cosine for every row of `features`, which has `present.len()` rows of `width` values.
 ///
-/// A row is never its own neighbour. Rows that are absent or all zero have no neighbours and are nobody's. Where fewer
-/// than k others exist, all of them are neighbours. Cosines are rounded to float32 and ranked as such: the higher first,
-/// then the lower row. Columns ascend within a row of the result.
+/// A row is never its own neighbour. Rows that are absent or all zero have no neighbours and are neighbours of no row.
+/// Where fewer than k others exist, all of them are neighbours. Cosines are rounded to float32 and ranked as such: the
+/// higher first, then the lower row. Columns ascend within a row of the result.
 ///
-/// Cost: N² width / 2 multiplications and additions in the filter's numbers (half of the products), memory one packed copy
-/// of the features in them and `O(N k)`. Rows that no filter can tell apart cost one float64 dot product for each pair.
+/// Cost: N² width / 2 multiplications and additions in the filter's numbers (half of the products), memory one packed
+/// copy of the features in them and `O(N k)`. Rows that no filter can tell apart cost one float64 dot product for each
+/// pair.
 ///
 /// # Errors
 /// [`Error::Invalid`] if the sizes disagree, `k` is zero, there are 2^31 rows or more, or a present row is not finite;
-/// [`Error::Cancelled`] when asked to stop.
+/// [`Error::Cancelled`] if the caller stops it.
 pub fn knn(
     features: &[f32],
     width: usize,
@@ -69,7 +70,7 @@ pub(super) fn check_sizes(values: usize, width: usize, n_rows: usize, k: usize) 
     Ok(())
 }
 
-/// Classes that are spelt out together.
+/// Classes of identical rows that are expanded to rows at a time.
 const SPELT: usize = 64;
 
 /// The neighbours of the members of some classes.

@@ -8,7 +8,7 @@ use crate::kernels::lanes::{Lanes, Work};
 use crate::kernels::simd::Path;
 use crate::kernels::tiles::dot::canonical_dot;
 
-/// Rows handled between two looks at the cancel flag.
+/// Rows handled between two checks of the cancel flag.
 const STEP: usize = 64;
 /// Rows named in an error.
 const NAMED: usize = 10;

@@ -27,7 +27,7 @@ impl Work for Everything<'_> {
             ] {
                 let mut out = [0.0; WIDTH];
                 lanes.store(v, &mut out);
-                // Which NaN an operation gives is nobody's business.
+                // The bits of a NaN may differ.
                 bits.extend(out.map(|x| if x.is_nan() { u32::MAX } else { x.to_bits() }));
             }
             let own = [a, b, c, one, whole, a, b, c];

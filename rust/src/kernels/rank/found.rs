@@ -13,10 +13,11 @@ pub(super) struct Found {
     /// The scores that new candidates must be above.
     pub bars: Vec<f32>,
     pub best: Vec<Best>,
-    /// Seen items in the order of the walk: the stretch, who of the block has seen it, and the place in the stretch.
+    /// Seen items in the order of the walk: the stretch, the user of the block who has seen the item, and the item's
+    /// place in the stretch.
     masks: Vec<(u32, u8, u8)>,
     masked: usize,
-    /// How many are looked for in how many places before the bars are guessed.
+    /// How many items are sought in the sample, and how many places the sample has; the bars are guessed after it.
     pub guess: Option<(usize, usize)>,
     pub k: usize,
 }
@@ -44,8 +45,8 @@ impl Found {
         Self { bars: vec![f32::NEG_INFINITY; users.len()], best, masks, masked: 0, guess, k }
     }
 
-    /// To be called at each stretch in turn, and there at groups of users in turn, which end at `end`: has the seen items
-    /// taken out, user by place in the stretch.
+    /// Passes the seen items to `take_out`, as users and places in the stretch. To be called at each stretch in turn,
+    /// and there for each group of users in turn; `end` is the end of the group.
     #[inline(always)]
     pub(super) fn mask(&mut self, stretch: usize, end: usize, mut take_out: impl FnMut(usize, usize)) {
         while let Some(&(at, user, place)) = self.masks.get(self.masked)
@@ -56,7 +57,7 @@ impl Found {
         }
     }
 
-    /// To be called at each stretch of places in turn: guesses the bars after the sample.
+    /// Guesses the bars once the sample is over. To be called at each stretch of places in turn.
     #[inline(always)]
     pub(super) fn after_sample(&mut self, start: usize) {
         if self.guess.is_some_and(|(_, sample)| sample == start) {

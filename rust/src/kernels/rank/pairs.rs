@@ -1,4 +1,4 @@
-//! Scores of given pairs, the very numbers that the ranking sorts.
+//! Scores of given pairs: exactly the numbers that the ranking sorts.
 
 use rayon::prelude::*;
 

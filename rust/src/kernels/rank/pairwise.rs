@@ -1,4 +1,4 @@
-//! Experts and router for single pairs: what is left of a mixture once bounds have spared the rest.
+//! Experts and router for single pairs: those that the bounds of a mixture do not rule out.
 
 use super::found::Found;
 use super::interleaved::{self, GROUPS, PerExpert, TOGETHER};
@@ -8,7 +8,7 @@ use super::router::{MAX_EXPERTS, largest, mix};
 use super::towers::Experts;
 use crate::kernels::lanes::{Lanes, WIDTH};
 
-/// The mix is a sum of at most 64 rounded products over a rounded sum: its relative error is far below.
+/// More than the relative error of a mix, which is a sum of at most 64 rounded products over a rounded sum.
 pub(super) const SLACK: f32 = 3e-5;
 
 /// Evaluates pairs of a walk one by one.
@@ -51,8 +51,8 @@ impl<'a> Pairwise<'a> {
         Self { packed, waiting: Waiting::new() }
     }
 
-    /// Evaluates the experts of up to four pairs, all of one item if `M` is 1. Pairs that may still enter then wait for the
-    /// router.
+    /// Evaluates the experts of up to four pairs, all of one item if `M` is 1. Pairs that may still enter then wait for
+    /// the router.
     #[inline(always)]
     pub(super) fn evaluate<L: Lanes, const M: usize>(&mut self, lanes: L, found: &mut Found, pairs: &[Pair]) {
         let Packed { experts, width, users: all, items: places, .. } = self.packed;

@@ -1,4 +1,4 @@
-//! The true scores of what a sieve has left.
+//! The true scores of the pairs that a sieve has left.
 
 use super::best::Best;
 use super::found::Found;
@@ -12,10 +12,10 @@ use crate::kernels::lanes::Lanes;
 
 /// Pairs that are scored side by side.
 const CHAINS: usize = 8;
-/// Numbers of a row between two looks at its bounds.
+/// Numbers of a row between two bounds checks.
 const STEP: usize = 16;
 
-/// Where the vectors of a block of users and of all places are.
+/// Where to find the vectors of a block of users and of all places.
 pub(super) struct Rows<'a> {
     pub towers: &'a Towers<'a>,
     pub order: &'a Order,
@@ -23,7 +23,7 @@ pub(super) struct Rows<'a> {
     pub rows: &'a [i32],
 }
 
-/// Scores what is listed, the most hopeful first; only scores above the floors count.
+/// Scores the listed pairs, those of the highest bounds first; only scores above the floors count.
 #[inline(always)]
 pub(super) fn rescore<L: Lanes>(
     lanes: L,
@@ -68,7 +68,8 @@ pub(super) fn rescore<L: Lanes>(
     }
 }
 
-/// Dot products of a user with items, each in the order of the ranking; side by side, for each waits for its last sum.
+/// Dot products of a user with items, each in the order of the ranking. Several are computed side by side, since each
+/// sum waits for its last step.
 #[inline(always)]
 fn dots(user: &[f32], items: [&[f32]; CHAINS]) -> [f32; CHAINS] {
     let mut sums = [0.0; CHAINS];

@@ -1,4 +1,4 @@
-//! Which experts a pair gets, and what they make of it together.
+//! The router: which experts take part in a pair, and the mix of their values.
 
 use super::interleaved::GROUPS;
 use crate::kernels::lanes::{Lanes, WIDTH};
@@ -9,8 +9,8 @@ pub const MAX_EXPERTS: usize = GROUPS * WIDTH;
 /// Σ p_e s_e / Σ p_e over the `top` experts of the highest logit, lower experts first among equals, for sixteen pairs
 /// at once; p is the softmax of the logits. Logits and values hold a vector of pairs for each expert.
 ///
-/// An expert with a logit of -∞ (or NaN) is off; if all are, the result is 0. Whatever an expert without weight says,
-/// number or not, does not matter.
+/// An expert with a logit of -∞ (or NaN) is off; if all are, the result is 0. The value of an expert without weight does
+/// not matter, even if it is NaN.
 #[inline(always)]
 pub(super) fn mix<L: Lanes>(
     lanes: L,
@@ -19,7 +19,7 @@ pub(super) fn mix<L: Lanes>(
     top: usize,
 ) -> [f32; WIDTH] {
     let (off, none) = (lanes.splat(f32::NEG_INFINITY), lanes.splat(0.0));
-    // The highest logit of all is always among the chosen.
+    // The expert of the highest logit always takes part.
     let mut highest = off;
     for logit in logits {
         highest = lanes.max(lanes.load(logit), highest);
@@ -49,7 +49,8 @@ pub(super) fn mix<L: Lanes>(
     out
 }
 
-/// How many experts stand before each one. Counting instead of sorting: no branch depends on the logits.
+/// The number of experts that come before each one in the order of logits. It counts instead of sorting, so that no
+/// branch depends on the logits.
 #[inline(always)]
 fn count_before<L: Lanes>(lanes: L, logits: &[[f32; WIDTH]], before: &mut [[f32; WIDTH]]) {
     let (off, one) = (lanes.splat(f32::NEG_INFINITY), lanes.splat(1.0));
@@ -57,7 +58,7 @@ fn count_before<L: Lanes>(lanes: L, logits: &[[f32; WIDTH]], before: &mut [[f32;
         let logit = lanes.max(lanes.load(logit), off);
         let mut count = lanes.splat(expert as f32);
         for (other, earlier) in logits[..expert].iter().enumerate() {
-            // The later one stands before the earlier one only with the higher logit.
+            // Of equal logits the earlier expert comes first.
             let won = lanes.keep(one, logit, lanes.max(lanes.load(earlier), off));
             count = lanes.fma(won, lanes.splat(-1.0), count);
             let lost = lanes.add(lanes.load(&before[other]), won);
@@ -81,8 +82,8 @@ pub(super) fn largest<L: Lanes>(lanes: L, v: L::V) -> f32 {
     out[0]
 }
 
-/// e^x for x ≤ 0, to about one unit in the last place; 0 below -87 and for NaN. The same bits everywhere, unlike
-/// libm's.
+/// e^x for x ≤ 0, to about one unit in the last place; 0 below -87 and for NaN. Unlike libm's it gives the same bits on
+/// every machine.
 #[inline(always)]
 pub(super) fn exp<L: Lanes>(lanes: L, x: L::V) -> L::V {
     const LOWEST: f32 = -87.0;
@@ -126,7 +127,7 @@ mod tests {
     fn the_mix_takes_the_wanted_experts() {
         let off = f32::NEG_INFINITY;
         let mix = |logits: &[f32], top: usize| {
-            // Other pairs beside it must not matter.
+            // Pairs in the other lanes must not matter.
             let logits: Vec<[f32; WIDTH]> = logits
                 .iter()
                 .enumerate()

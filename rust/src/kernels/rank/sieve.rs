@@ -1,9 +1,10 @@
-//! The walk by coarse scores: whatever may be among a user's best, by them and their error, is scored truly at the end.
+//! The sieve: coarse scores and their error rule most pairs out; what may be among a user's best is scored truly at the
+//! end.
 //!
-//! With experts there are three meshes, each a bound from above on the scores of what the one before has left: by the
-//! coarse dot product and the longest that a mix can be; by the greatest of the experts' coarse values; and by the true
-//! mix of those, which is no farther from the mix that counts than they are from the true values, for it is convex. The
-//! last bound is what a [`Shortlist`] keeps.
+//! With experts there are three meshes. Each is an upper bound of the scores, for the pairs that the one before has
+//! left: by the coarse dot product and the longest possible mix; by the greatest of the experts' coarse values; and by
+//! the mix of the coarse values. A mix is convex, so it is no farther from the true mix than the coarse values are from
+//! the true ones. A [`Shortlist`] keeps the last bound.
 
 use super::coarse::{CoarseItems, CoarseTile, CoarseUsers, SIDE};
 use super::found::{Found, valid};
@@ -18,9 +19,9 @@ use crate::kernels::lanes::{Lanes, Work};
 use crate::kernels::tiles::shapes::Tiles;
 use crate::kernels::tiles::{COLS, Kernel};
 
-/// Squares that are multiplied one after the other.
+/// Squares that are multiplied together.
 const TOGETHER: usize = 3;
-/// Stretches between two looks at the flag that stops the walk.
+/// Stretches between two checks of the cancel flag.
 const LOOK_EVERY: usize = 16;
 
 /// Some users against all items.
@@ -68,7 +69,7 @@ impl<K: Kernel<Shape = Tiles>> Work for Sieve<'_, K> {
                 }
             }
             for group in 0..n_groups {
-                // Several squares at once, since each waits for its last products.
+                // Several squares together: one does not wait for the last products of another.
                 let ready = group % TOGETHER;
                 if ready == 0 {
                     for (group, base) in (group..n_groups).zip(&mut bases) {
@@ -109,7 +110,7 @@ impl<K: Kernel<Shape = Tiles>> Sieve<'_, K> {
         let k = self.found.guess.map_or(self.found.k, |(guess, _)| guess);
         let margins = self.users.errors.iter().map(|errors| {
             let errors = errors.iter().zip(self.items.largest).map(|(user, items)| user.bound(items));
-            // A little more for the rounding of the sum.
+            // Slightly more, for the rounding of the sum.
             2.0 * errors.sum::<f32>() * 1.000_01
         });
         margins.map(|margin| Shortlist::new(k, margin)).collect()
@@ -121,7 +122,8 @@ impl<K: Kernel<Shape = Tiles>> Sieve<'_, K> {
         group * SIDE..self.rows.len().min((group + 1) * SIDE)
     }
 
-    /// By the coarse dot products and lengths: what is left, user by user, and whether anything is.
+    /// The first mesh, by the coarse dot products and lengths: sets the pairs that are left, user by user, and returns
+    /// whether there are any.
     #[inline(always)]
     fn by_length<L: Lanes>(
         &self,
@@ -155,7 +157,7 @@ impl<K: Kernel<Shape = Tiles>> Sieve<'_, K> {
         any != 0
     }
 
-    /// Without experts: lists what is left.
+    /// Without experts: lists the pairs that are left.
     #[inline(always)]
     fn list(&mut self, square: Square, base: &CoarseTile, left: &[u32; SIDE], lists: &mut [Shortlist]) {
         for ((at, &left), base) in self.users_of(square.group).zip(left).zip(base.rows.as_chunks::<2>().0) {
@@ -170,7 +172,7 @@ impl<K: Kernel<Shape = Tiles>> Sieve<'_, K> {
         }
     }
 
-    /// By the greatest of the experts' coarse values.
+    /// The second mesh, by the greatest of the experts' coarse values.
     #[inline(always)]
     fn by_maximum<L: Lanes>(
         &self,
@@ -194,7 +196,7 @@ impl<K: Kernel<Shape = Tiles>> Sieve<'_, K> {
                 for values in values {
                     high = lanes.max(lanes.load(&values.rows[at]), high);
                 }
-                // No expert at all leaves 0.
+                // Where all experts are off, the mix is 0.
                 let high = lanes.max(lanes.add(high, experts), lanes.splat(0.0));
                 let bound = lanes.add(lanes.add(lanes.load(&base.rows[at]), own), high);
                 above |= lanes.above(bound, bar) << (panel * COLS);
@@ -203,7 +205,7 @@ impl<K: Kernel<Shape = Tiles>> Sieve<'_, K> {
         }
     }
 
-    /// By the mix of the experts' coarse values: sends what is left to the router.
+    /// The third mesh, by the mix of the experts' coarse values: lets the pairs that are left wait for the router.
     #[inline(always)]
     fn by_mix<L: Lanes>(
         &mut self,
@@ -229,7 +231,7 @@ impl<K: Kernel<Shape = Tiles>> Sieve<'_, K> {
         }
     }
 
-    /// Lists those that wait for the router.
+    /// Routes the pairs that wait, and lists those that may be among the best.
     #[inline(always)]
     fn flush<L: Lanes>(&mut self, lanes: L, waiting: &mut Waiting, lists: &mut [Shortlist]) {
         let Some(pairwise) = &self.pairwise else { return };

@@ -30,8 +30,8 @@ const COARSE_BLOCK: usize = 192;
 /// Ranks all items for each of `users`, leaving out what they have seen.
 ///
 /// Score: `⟨user, item⟩`, and with experts `+ weight · Σ p_e s_e / Σ p_e` over the `top` experts of the pair.
-/// Cost: `2 · width` operations a pair; with experts, as many more for each of them, and the router, where the bounds
-/// do not spare it.
+/// Cost: `2 · width` operations a pair. With experts, a pair that the bounds do not rule out costs the same again for
+/// each expert, and the router.
 ///
 /// # Errors
 /// [`Error::Invalid`] if a shape does not fit or an index is out of range; [`Error::Cancelled`].
@@ -87,7 +87,7 @@ impl<'a> Walk<'a> {
         Ok(Self { towers, order, experts, seen, k, path, cancel })
     }
 
-    /// Scores all pairs, or all whose bounds do not spare it.
+    /// Scores all pairs, or with experts all that the bounds do not rule out.
     fn by_tiles(&self, users: &[i32], places: Places<'_>) -> Result<(), Error> {
         let Self { towers, path, cancel, .. } = *self;
         let items = &PackedItems::new(towers, self.order);
@@ -101,7 +101,7 @@ impl<'a> Walk<'a> {
         })
     }
 
-    /// Scores the pairs that coarse scores leave.
+    /// Scores the pairs that coarse scores do not rule out.
     pub(super) fn by_sieve<K: Kernel<Shape = Tiles>>(
         &self,
         kernel: K,
@@ -118,11 +118,12 @@ impl<'a> Walk<'a> {
         })
     }
 
-    /// Leads all users past all items, `stretch` by stretch, in blocks that are multiples of `unit` and no larger than
-    /// `most`.
+    /// Walks all users past all items, `stretch` by `stretch`, in blocks that are multiples of `unit` and no larger than
+    /// `most`; `past` walks one block.
     ///
-    /// With a guess they look for so many in the sample; after it for the `k` best, but only above the last of those:
-    /// whoever ends up with fewer than `k` guessed too high, or has no more, and goes again.
+    /// With a guess a user first looks for the `guess` best of the sample; after it for the `k` best of all, but only
+    /// above the last of those. A user who ends with fewer than `k` items guessed too high, or has no more items; that
+    /// user walks again without a guess.
     fn blocks(
         &self,
         users: &[i32],
@@ -131,7 +132,7 @@ impl<'a> Walk<'a> {
         past: impl Fn(&[i32], Found) -> Result<Found, Error> + Sync,
     ) -> Result<(), Error> {
         let Places { items, scores, k } = places;
-        // Few users are shared out among the threads; how many walk together changes no bit.
+        // Few users are divided among the threads; the size of a block changes no bit of the result.
         let block =
             users.len().div_ceil(rayon::current_num_threads()).next_multiple_of(unit).clamp(unit, most);
         let found = |users: &[i32], guess| Found::new(users, self.seen, self.order, stretch, guess, self.k);

@@ -1,4 +1,4 @@
-//! What every instruction path is tested for: that its tile operations are those of plain Rust.
+//! The test of every instruction path: its tile operations must equal those of plain Rust.
 
 use super::choose;
 use super::dot::canonical_dot;
@@ -54,7 +54,7 @@ fn run<K: Kernel>(kernel: K, steps: usize, stride: usize, limit: f32) -> (Vec<u3
             (chunk == 2).then_some(filter),
         );
     }
-    // What the last chunk leaves where nothing is found is open.
+    // Where nothing is found, the content after the last chunk is undefined.
     (if any { tile } else { Vec::new() }, if any { found } else { Vec::new() }, any)
 }
 
@@ -89,7 +89,7 @@ pub(super) fn check<K: Kernel>(kernel: K) {
     }
 }
 
-/// Tells on standard error that a path could not be tested here.
+/// Says on standard error that a path could not be tested here.
 pub(super) fn skipped(path: &str) {
     eprintln!("skipped: this machine has no {path}");
 }

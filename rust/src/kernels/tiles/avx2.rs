@@ -14,7 +14,7 @@ use super::shapes::Small;
 use super::{COLS, Filter, Kernel, Line, Operands, check_sizes};
 use crate::kernels::simd::has_avx2;
 
-/// Proof that the machine has AVX2 and FMA: made by [`Avx2::detect`] alone.
+/// Proof that the machine has AVX2 and FMA: only [`Avx2::detect`] makes one.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::kernels) struct Avx2<F>(PhantomData<F>);
 
@@ -79,7 +79,7 @@ pub(super) fn dot() -> Option<Dot> {
     fn wider(x: &[f32], y: &[f32]) -> f64 {
         canonical_dot(x, y)
     }
-    // SAFETY: the function is handed out only where the instructions are.
+    // SAFETY: the function is returned only if the machine has the instructions.
     has_avx2().then_some(|x, y| unsafe { wider(x, y) })
 }
 
@@ -108,7 +108,7 @@ unsafe fn multiply<F: Instructions>(
             store(&sums, lines);
             return false;
         };
-        // Loops rather than closures: a closure would not be compiled for these instructions.
+        // Loops instead of closures: a closure would not be compiled for these instructions.
         let at = filter.columns.as_ptr();
         let columns = [_mm256_loadu_ps(at), _mm256_loadu_ps(at.add(COLS / 2))];
         let mut any = _mm256_setzero_ps();

@@ -70,8 +70,8 @@ macro_rules! step {
     };
 }
 
-/// The loop over steps, four at a time. In assembly, because LLVM hoists the loads of unrolled steps and then keeps two
-/// of the twelve accumulators in memory, which costs a third of the speed.
+/// The loop over steps, four at a time. It is assembly because LLVM hoists the loads of unrolled steps and then keeps
+/// two of the twelve accumulators in memory, which costs a third of the speed.
 macro_rules! product {
     ($name:ident, $row:ident) => {
         /// # Safety

@@ -16,8 +16,8 @@ use crate::kernels::simd::has_avx512;
 const ROWS: usize = 8;
 const PANELS: usize = 3;
 
-/// A kernel, compiled for `$features`, from the format's three operations: `sum + a · b` for the cells of sixteen columns,
-/// the sum of two sums, and the value of a sum.
+/// A kernel, compiled for `$features`, made of the format's three operations: `sum + a · b` for the cells of sixteen
+/// columns, the sum of two sums, and the value of a sum.
 macro_rules! kernel {
     ($(#[$doc:meta])* $name:ident, $format:ty, $features:literal, $present:expr,
      $add:ident, $join:ident, $value:ident $(,)?) => {
@@ -136,7 +136,7 @@ pub(super) fn dot() -> Option<Dot> {
     fn wider(x: &[f32], y: &[f32]) -> f64 {
         canonical_dot(x, y)
     }
-    // SAFETY: the function is handed out only where the instructions are.
+    // SAFETY: the function is returned only if the machine has the instructions.
     has_avx512().then_some(|x, y| unsafe { wider(x, y) })
 }
 
@@ -151,7 +151,7 @@ unsafe fn store(sums: &[[__m512i; PANELS]; ROWS], tile: &mut [u32]) {
     }
 }
 
-/// Macros rather than functions or closures, which would not be compiled for the kernel's instructions.
+/// Macros instead of functions or closures, which would not be compiled for the kernel's instructions.
 macro_rules! add_f32 {
     ($sum:expr, $a:expr, $b:expr) => {
         _mm512_castps_si512(_mm512_fmadd_ps(

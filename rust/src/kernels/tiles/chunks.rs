@@ -1,4 +1,4 @@
-//! How rows that are too long for the first cache are cut.
+//! How rows that are too long for the first-level cache are cut.
 
 use super::Shape;
 use super::format::Format;

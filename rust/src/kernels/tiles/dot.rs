@@ -1,12 +1,12 @@
-//! The dot product that decides between rows which a filter cannot tell apart.
+//! The dot product that decides between rows that a filter cannot tell apart.
 
-/// [`canonical_dot`] or the same bits faster.
+/// [`canonical_dot`], or a faster function that gives the same bits.
 pub(in crate::kernels) type Dot = fn(&[f32], &[f32]) -> f64;
 
 /// The dot product that decides: summed in float64 in one fixed order.
 ///
-/// A product of two float32 is exact in float64, so it makes no difference whether multiplication and addition are
-/// fused: sixteen lanes, added up in halves, give the same bits on every machine.
+/// A product of two float32 is exact in float64, so fused and separate multiply-adds give the same bits. The sum runs in
+/// sixteen lanes, which are added in a fixed order: every machine gives the same bits.
 #[inline(always)]
 pub(in crate::kernels) fn canonical_dot(x: &[f32], y: &[f32]) -> f64 {
     let mut lanes = [0.0f64; 16];

@@ -1,8 +1,8 @@
 //! Blocked products of rows in the narrow number formats that a machine multiplies fastest: the few operations that an
 //! instruction path provides, and one implementation of them for each path.
 //!
-//! The sums are a filter: they are close to the true products, with a known bound of the error ([`format`]). Whatever the
-//! filter leaves is decided by [`dot`] or by the caller's own arithmetic.
+//! The sums are a filter: they are close to the true products, with a known bound of the error ([`format`]). Whatever
+//! the filter leaves is decided by [`dot`] or by the caller's own arithmetic.
 
 pub(super) mod buffer;
 pub(super) mod choose;
@@ -44,9 +44,9 @@ pub(in crate::kernels) trait Shape: Copy + Send + Sync + 'static {
     /// Cells of a row come in multiples of this.
     const STEPS: usize = 1;
     /// Rows and columns of a block, a multiple of both sides of a micro-tile: a block's rows of one chunk stay in the
-    /// second cache.
+    /// second-level cache.
     const SIDE: usize = 192;
-    /// Most cells of a row that are summed at a time: the columns of a micro-tile stay in the first cache.
+    /// The most cells of a row that are summed at a time: the columns of a micro-tile stay in the first-level cache.
     const CHUNK: usize;
 
     /// Where a cell lies among the left-hand cells of a micro-tile that has `steps` of them in a row.
@@ -70,7 +70,7 @@ pub(in crate::kernels) struct Operands<'a> {
 }
 
 impl Operands<'_> {
-    /// No steps: what `multiply` adds to a tile that is finished but for its filter.
+    /// No steps: for a tile that is finished and only has to be filtered.
     pub(in crate::kernels) const NOTHING: Self =
         Self { left: &[], right: &[], stride: 0, steps: 0, ahead: &[] };
 }
@@ -81,24 +81,25 @@ pub(in crate::kernels) struct Filter<'a> {
     /// A limit for every row and one for every column; an entry is found if it reaches the smaller of its two.
     pub(in crate::kernels) rows: &'a [f32],
     pub(in crate::kernels) columns: &'a [f32],
-    /// For every row, bit j tells whether column j was found.
+    /// For every row, bit j says whether the entry in column j was found.
     pub(in crate::kernels) found: &'a mut [u64],
 }
 
-/// What the search needs from an instruction path. A further path implements these and nothing else.
+/// The operations that an instruction path provides. A new path implements this trait and nothing else.
 pub(in crate::kernels) trait Kernel: Copy + Send + Sync {
     type Shape: Shape;
-    /// What a thread must hold while it multiplies.
+    /// The state of the processor that a thread must hold while it multiplies.
     type Session;
-    /// Whether a column of micro-tiles is better multiplied whole and then filtered. What a filter finds cannot be
-    /// foreseen, and every wrong guess of the processor's empties the pipeline of long multiplications.
+    /// Whether a column of micro-tiles is first multiplied as a whole and then filtered. The processor cannot predict
+    /// what a filter finds, and every misprediction empties the pipeline of long multiplications.
     const APART: bool = false;
 
     fn session(self) -> Self::Session;
 
-    /// Computes the products of a micro-tile's rows and columns over one chunk, and adds `tile` to them unless this is the
-    /// `first` chunk. Without a filter the sums replace `tile`. With a filter `tile` holds anything afterwards unless an
-    /// entry is found; then the *values* of the sums replace it (as bits), `found` is set, and the answer is true.
+    /// Computes the products of a micro-tile's rows and columns over one chunk, and adds `tile` to them unless this is
+    /// the `first` chunk. Without a filter the sums replace `tile`. With a filter that finds an entry, the *values* of
+    /// the sums replace `tile` (as bits), `found` is set and the result is true; with a filter that finds none, the
+    /// content of `tile` is undefined.
     fn multiply(
         self,
         session: &mut Self::Session,
@@ -112,7 +113,7 @@ pub(in crate::kernels) trait Kernel: Copy + Send + Sync {
     fn encode(self, row: &[f32], scale: f64, cells: &mut [u32]) -> f64;
 }
 
-/// Panics if a micro-tile's slices do not have the sizes of `S`: what instruction paths rely on.
+/// Panics if a micro-tile's slices do not have the sizes of `S`: the unsafe code of instruction paths relies on them.
 #[inline(always)]
 pub(in crate::kernels) fn check_sizes<S: Shape>(
     operands: Operands<'_>,

@@ -1,5 +1,5 @@
 //! The tile operations in plain Rust, for every format and shape: the path of machines without a better one, and the
-//! model that the instruction paths are tested against.
+//! reference that the instruction paths are tested against.
 
 use std::marker::PhantomData;
 
