@@ -1,8 +1,8 @@
 //! Blocked products of rows in the narrow number formats that a machine multiplies fastest: the few operations that an
 //! instruction path provides, and one implementation of them for each path.
 //!
-//! The sums are a filter: they are close to the true products, with a known bound of the error ([`format`]). Whatever
-//! the filter leaves is decided by [`dot`] or by the caller's own arithmetic.
+//! The sums are a filter: they are close to the true products, with a known bound of the error ([`Format::rounding`]).
+//! What the filter leaves is decided by [`dot`] or by the caller's own arithmetic.
 
 pub(super) mod buffer;
 pub(super) mod choose;
