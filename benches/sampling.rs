@@ -13,7 +13,7 @@ fn main() {
         let mut group = criterion.benchmark_group("sampling");
         let matrix = taken(n_users, n_items, n_pairs);
         let seen = matrix.view(n_items).pattern;
-        // One draw for each pair, in an order that has nothing to do with the users'.
+        // One draw for each pair; the users come in random order.
         let stream = Stream::new(4, 0);
         let users: Vec<i32> =
             (0..n_pairs).map(|pair| (stream.open_unit(pair as u64) * n_users as f64) as i32).collect();

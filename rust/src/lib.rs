@@ -1,14 +1,41 @@
 //! Magnet's Rust core: the sparse and the brute-force parts of the recommender.
 //!
-//! `kernels` knows nothing of Python; `py` binds each kernel to the extension module `magnet._core`.
+//! `kernels` knows nothing of Python; `py` binds each kernel, and the extension module `magnet._core` below lists the
+//! bindings.
 
 pub mod kernels;
 pub mod pool;
 mod py;
 
-use pyo3::prelude::*;
+// The extension module `magnet._core`: all that Python sees of this crate.
+#[pyo3::pymodule]
+mod _core {
+    #[pymodule_export]
+    #[allow(non_upper_case_globals)]
+    const __version__: &str = env!("CARGO_PKG_VERSION");
 
-#[pymodule]
-fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    py::register(module)
+    #[pymodule_export]
+    use crate::py::dense::{dropout, unit_rows, unit_rows_gradient};
+    #[pymodule_export]
+    use crate::py::experts::{
+        expert_products, expert_products_gradient, pair_logits, pair_logits_gradient, unit_shares,
+        unit_shares_gradient,
+    };
+    #[pymodule_export]
+    use crate::py::graphs::{
+        bipartite, drop_edges, interactions, k_core, pseudo_edges, shared_users, similarity, take_rows,
+        union_max,
+    };
+    #[pymodule_export]
+    use crate::py::knn::{knn_approximate, nearest};
+    #[pymodule_export]
+    use crate::py::propagate::{propagate_mean, spmm};
+    #[pymodule_export]
+    use crate::py::rank::{rank_scores, rank_towers, score_towers};
+    #[pymodule_export]
+    use crate::py::sampling::{membership, sample_negatives, sample_shared};
+    #[pymodule_export]
+    use crate::py::simd::simd_paths;
+    #[pymodule_export]
+    use crate::py::threads::{num_threads, set_num_threads};
 }

@@ -1,7 +1,7 @@
 //! The process's own threads.
 //!
-//! A Rayon pool does not survive a fork: its threads exist in the parent only, and the child would wait for them for
-//! ever. The pool is therefore remembered together with the process id and built anew where that differs.
+//! A Rayon pool does not survive a fork: its threads exist in the parent only, and the child would wait for them
+//! forever. So the pool is kept together with the process id, and built anew where the id differs.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -56,7 +56,7 @@ pub fn current() -> Result<Arc<ThreadPool>, Error> {
             state.current = Some(current);
             return Ok(pool);
         }
-        // Dropping a pool joins its threads, and in a forked child there are none to join.
+        // Dropping a pool joins its threads, and a forked child has none of them.
         std::mem::forget(current);
     }
     let threads = if state.requested > 0 { state.requested } else { default_threads() };

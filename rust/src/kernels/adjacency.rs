@@ -10,9 +10,9 @@ use super::pages::Blank;
 use super::sparse::{by_rows, merge_max};
 use super::transpose::{is_all_ones, row_chunks, transpose, transpose_into};
 
-/// Rows handled between two looks at the cancel flag.
+/// Rows handled between two checks of the cancel flag.
 const ROWS: usize = 1024;
-/// Entries handled between two looks.
+/// Entries handled between two checks.
 const STEP: usize = 1 << 15;
 
 /// `D^-1/2 A D^-1/2` of the graph whose edges are the entries of `weights` `(U, I)`: users are nodes `0..U`, items
@@ -32,7 +32,8 @@ pub fn bipartite(weights: Csr<'_>, cancel: &Cancel) -> Result<OwnedCsr, Error> {
     }
     let degree = |user| weights.pattern.range(user).len();
     if is_all_ones(weights.values) {
-        // The sum of ones is exact. There are few degrees: their scales stay in the caches, those of all users do not.
+        // A sum of ones is exact. There are few different degrees: their scales stay in the caches, those of all users
+        // do not.
         let most = (0..n_users).map(degree).max().unwrap_or_default();
         let by_degree: Vec<f64> = (0..=most).map(|degree| scale(degree as f64)).collect();
         return joined(weights, |user| by_degree[degree(user)], cancel);
@@ -85,7 +86,7 @@ fn joined(
     Ok(OwnedCsr { indptr: indptr_from_counts(counts.chain(by_item.counts)), indices, values })
 }
 
-/// The similarity that is propagated over: negatives dropped, `max(S, Sᵀ)`, then `D^-1/2 S D^-1/2`.
+/// The similarity matrix for propagation: negative values dropped, `max(S, Sᵀ)`, then `D^-1/2 S D^-1/2`.
 ///
 /// `neighbours` `(I, I)` holds cosines. Symmetric in every bit; items without positive neighbours have empty rows.
 ///
@@ -121,7 +122,7 @@ pub fn similarity(neighbours: Csr<'_>, cancel: &Cancel) -> Result<OwnedCsr, Erro
 
 fn check_weights(weights: Csr<'_>) -> Result<(), Error> {
     let bad = |weight: &f32| !(0.0..f32::INFINITY).contains(weight);
-    // Without a way out the loop is done in vectors.
+    // Without an early exit the loop is vectorised.
     let any =
         weights.values.par_chunks(STEP).any(|part| part.iter().fold(false, |any, weight| any | bad(weight)));
     match any.then(|| weights.values.iter().position(bad)).flatten() {
@@ -172,7 +173,7 @@ mod tests {
 
     #[test]
     fn a_weighted_bipartite_graph_is_normalised() {
-        // User 0 takes items 0 and 1 with weights 1 and 3, user 1 takes nothing, item 2 is taken by nobody.
+        // User 0 takes items 0 and 1 with weights 1 and 3, user 1 takes nothing, no user takes item 2.
         let weights = OwnedCsr { indptr: vec![0, 2, 2], indices: vec![0, 1], values: vec![1.0, 3.0] };
         let found = bipartite(weights.view(3), &Cancel::new()).unwrap();
         assert_eq!(found.indptr, [0, 2, 2, 3, 4, 4]);

@@ -1,8 +1,8 @@
-//! The first half of every counting sort here: records grouped by ranges of keys, a chunk at a time.
+//! The first half of the counting sorts of these kernels: records grouped by ranges of keys, a chunk at a time.
 //!
-//! A chunk of records is grouped within its own part of the array, which fits a cache and is written by one thread; the
+//! A chunk of records is grouped within its own part of the array, which fits a cache and is written by one thread. The
 //! records of a bucket are then one segment of each chunk. So no two threads write to the same place, and the order
-//! within a bucket is the order of the input, whatever the number of threads.
+//! within a bucket is the order of the input, for any number of threads.
 
 use std::ops::Range;
 
@@ -12,14 +12,14 @@ use super::cancel::Cancel;
 use super::error::Error;
 use super::pages::{Blank, Plain};
 
-/// Records that one bucket should hold: they are sorted further within the second cache.
+/// Records that one bucket should hold: they are sorted further within the second-level cache.
 const BUCKET: usize = 1 << 14;
-/// Most buckets: one cache line of each stays in the caches while a chunk is grouped.
+/// The most buckets: one cache line of each stays in the caches while a chunk is grouped.
 const MOST: usize = 1 << 10;
 /// Records of a chunk, at most and at least.
 const CHUNK: Range<usize> = 1 << 13..1 << 18;
 
-/// Records in chunks, as something produces them.
+/// A source of records, in chunks.
 pub(super) trait Records: Sync {
     /// A record.
     type Record: Plain;
@@ -100,7 +100,7 @@ impl<T: Plain> Buckets<T> {
                 Ok(())
             },
         )?;
-        // SAFETY: every counter went from the first place of its bucket to the first of the next, by one at each write.
+        // SAFETY: every counter ran from the first place of its bucket to the first of the next, one place a write.
         let records = unsafe { records.written() };
         Ok(Self { records, bounds, cuts, n_buckets })
     }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::error::Error;
 
-/// Asked between steps of at most about 50 ms; cheap enough to ask more often.
+/// Checked between steps of at most about 50 ms; a check is cheap enough to be made more often.
 #[derive(Debug, Default)]
 pub struct Cancel(AtomicBool);
 
@@ -19,7 +19,7 @@ impl Cancel {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    /// Goes on, or stops.
+    /// Fails once the flag is raised, so that the kernel stops.
     ///
     /// # Errors
     /// [`Error::Cancelled`] once the flag is raised.

@@ -2,7 +2,7 @@
 
 use super::error::Error;
 
-/// Columns that are checked at a time: they fit the second cache, and their number the lanes of a vector.
+/// Columns that are checked at a time: they fit the second-level cache, and lanes of 32 bits can count them.
 const STEP: usize = 1 << 16;
 
 /// Row pointers of either width: SciPy and torch hand out int32 while it suffices.
@@ -73,15 +73,15 @@ impl<'a> Pattern<'a> {
         Ok(pattern)
     }
 
-    /// Whether pointers and columns keep the rules, in loops without a way out, which are done in vectors: where a
+    /// Whether pointers and columns keep the rules. The loops have no early exit, so that they are vectorised. Where a
     /// column does not exceed the one before it, a row must begin.
     fn is_sound(&self) -> bool {
         let indices = self.indices;
-        // A negative column is a large one.
+        // As an unsigned number a negative column is a large one.
         let n_cols = self.n_cols.min(1 << 31) as u32;
         let descends = |pair: &[i32]| pair[1] <= pair[0];
         let (mut outside, mut descents) = (false, 0);
-        // Both of one part: the second loop finds it in the caches.
+        // Both loops over one part: the second one finds it in the caches.
         for part in indices.chunks(STEP) {
             outside |= part.iter().fold(false, |any, &col| any | (col as u32 >= n_cols));
             descents += part.windows(2).map(|pair| u32::from(descends(pair))).sum::<u32>() as usize;

@@ -1,4 +1,4 @@
-//! Dropout by counter: whether a number stays is a function of the seed and its place alone.
+//! Dropout by counter: whether a number is kept depends on the seed and its place alone.
 
 use rayon::prelude::*;
 
@@ -8,17 +8,17 @@ use super::lanes::{Lanes, Work};
 use super::rng::Stream;
 use super::simd::Path;
 
-/// Numbers that one draw serves, 16 bits each.
+/// Numbers that share one draw, 16 bits each.
 const SERVED: usize = 4;
-/// Draws made at once.
+/// Draws made at a time.
 const AT_ONCE: usize = 8;
 /// Numbers of one parallel step.
 const STEP: usize = SERVED << 13;
 
 /// Writes `x / keep` where the draw of `stream` keeps a number, and 0 elsewhere.
 ///
-/// 16 bits of draw n belong to each of the numbers 4n to 4n + 3, so that `keep` is held to within 2^-17. The gradient is
-/// the same function of the gradient: no mask has to be stored.
+/// 16 bits of draw n belong to each of the numbers 4n to 4n + 3, so that `keep` is exact to within 2^-17. The backward
+/// pass applies the same function to the gradient: no mask has to be stored.
 ///
 /// # Errors
 /// [`Error::Invalid`] if the lengths differ or `keep` is not in (0, 1]; [`Error::Cancelled`].
@@ -60,11 +60,11 @@ struct Step<'a> {
 impl Work for Step<'_> {
     type Output = ();
 
-    // Whole numbers alone decide, so that all paths agree; they differ in how many draws they make at a time.
+    // Only integers decide, so that all paths agree; they differ in how many draws they make at a time.
     #[inline(always)]
     fn run<L: Lanes>(self, _: L) {
         let Self { x, out, first, limit, scale, stream } = self;
-        // By a mask: a branch would be mispredicted as often as a number is dropped.
+        // A mask, since a branch would be mispredicted whenever a number is dropped.
         let kept = |x: f32, bits: u64| {
             f32::from_bits((x * scale).to_bits() & u32::from(bits & 0xFFFF < limit).wrapping_neg())
         };
@@ -110,7 +110,7 @@ mod tests {
             let of = (n / SERVED) as f64;
             assert!((kept - 0.8 * of).abs() < 5.0 * (of * 0.16).sqrt(), "{kept} of {of}");
         }
-        // Each place for itself: two of a draw stay together as often as any two do.
+        // The numbers of one draw are independent: two of them are kept together as often as any two.
         for (a, b) in (0..SERVED).flat_map(|b| (0..b).map(move |a| (a, b))) {
             let (fours, _) = found.as_chunks::<SERVED>();
             let both = fours.iter().filter(|four| four[a] != 0.0 && four[b] != 0.0).count() as f64;

@@ -1,4 +1,4 @@
-//! Dropping edges at random, the same ones for the same key.
+//! Dropping edges at random, the same ones for the same seed.
 
 use std::ops::Range;
 
@@ -13,17 +13,17 @@ use super::rng::Stream;
 use super::sparse::{Block, column_counts, side_by_side};
 use super::transpose::row_chunks;
 
-/// Edges handled between two looks at the cancel flag.
+/// Edges handled between two checks of the cancel flag.
 const STEP: usize = 1 << 14;
 /// Keys that are counted into one table.
 const COUNTED: usize = 1 << 18;
 
-/// With what probability an edge is kept, relative to the others.
+/// The weight of an edge in the draw: how likely it is kept, relative to the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Weighting {
-    /// All alike.
+    /// The same for all.
     Uniform,
-    /// `1 / sqrt(deg_u deg_i)`, degrees counted in the matrix itself: edges of hubs go first.
+    /// `1 / sqrt(deg_u deg_i)`, degrees counted in the matrix itself: edges of hubs are dropped first.
     Degree,
 }
 
@@ -34,7 +34,7 @@ pub enum Weighting {
 /// logarithm. Draw e of `stream` belongs to edge e, so the result does not depend on threads. Cost linear in edges.
 ///
 /// # Errors
-/// [`Error::Invalid`] if more edges are asked for than there are.
+/// [`Error::Invalid`] if `n_kept` exceeds the number of edges.
 pub fn drop_edges(
     edges: Csr<'_>,
     n_kept: usize,
@@ -75,7 +75,7 @@ pub fn drop_edges(
     side_by_side(&blocks.collect::<Result<Vec<_>, Error>>()?, cancel)
 }
 
-/// The admitted entries of some rows. Whether one is admitted cannot be foreseen, so that there is no branch on it.
+/// The admitted entries of some rows. Admission is unpredictable, so that there is no branch on it.
 fn kept(
     edges: Csr<'_>,
     rows: Range<usize>,
@@ -88,7 +88,7 @@ fn kept(
     let lens = rows.map(|row| {
         let before = n;
         for entry in pattern.range(row) {
-            // Written in any case: the next one takes the same place if this one goes.
+            // Every entry is written; the next one overwrites it if it is not admitted.
             entries[n] = entry;
             n += usize::from(admits(entry));
         }
@@ -103,7 +103,7 @@ fn kept(
     }
 }
 
-/// What divides the smallest keys from the others; of equal keys the first are smaller.
+/// The limit between the smallest keys and the others; of equal keys the first count as smaller.
 #[derive(Debug)]
 struct Limit {
     key: f64,
@@ -113,8 +113,8 @@ struct Limit {
 impl Limit {
     /// The limit of the `n` smallest of keys that are not negative.
     ///
-    /// Such numbers are ordered as their bits are: their highest bits are counted, and only what falls together with the
-    /// limit is looked at further.
+    /// Non-negative floats have the order of their bits. The highest bits are counted first; only keys that share them
+    /// with the limit are examined further.
     fn of_smallest(keys: &[f64], n: usize, cancel: &Cancel) -> Result<Self, Error> {
         if n == 0 {
             return Ok(Self { key: -1.0, last: 0 });

@@ -11,16 +11,16 @@ use super::csr::{OwnedCsr, indptr_from_counts};
 use super::error::Error;
 use super::pages::{Blank, Plain};
 
-/// Bits that one counting pass sorts by: the counters stay in the first cache.
+/// Bits that one counting pass sorts by: the counters stay in the first-level cache.
 const DIGIT: u32 = 10;
-/// Records handled between two looks at the cancel flag.
+/// Records handled between two checks of the cancel flag.
 const STEP: usize = 1 << 20;
 
-/// An index as callers have it.
+/// An index type of the caller.
 pub trait Index: Copy + Sync {
-    /// Its value, if an index can have it at all.
+    /// Its value, which may be outside the range of indices.
     fn value(self) -> i64;
-    /// Whether it is outside `0..n`, compared in its own width: wider numbers would not be compared in vectors.
+    /// Whether it is outside `0..n`, compared in its own width: with wider numbers the loop is not vectorised.
     fn is_outside(self, n: usize) -> bool;
 }
 
@@ -29,7 +29,7 @@ impl Index for i32 {
         self.into()
     }
     fn is_outside(self, n: usize) -> bool {
-        // A negative index is a large one.
+        // As an unsigned number a negative index is a large one.
         self as u32 >= n.min(1 << 31) as u32
     }
 }
@@ -45,8 +45,8 @@ impl Index for i64 {
 
 /// The matrix with a one for every pair; repeated pairs count once.
 ///
-/// Pairs are grouped by ranges of users and every group is sorted, within the second cache, by counting: the item's
-/// digits first, the user's last. Nothing is compared; cost and memory are linear in pairs, users and items.
+/// Pairs are grouped by ranges of users, and every group is sorted within the second-level cache by counting: first by
+/// the item's digits, then by the user's. No keys are compared; cost and memory are linear in pairs, users and items.
 ///
 /// # Errors
 /// [`Error::Invalid`] if the two lengths differ or an index is out of range (the first such pair is named).
@@ -77,7 +77,7 @@ pub fn interactions<I: Index>(
 
 fn check<I: Index>(indices: &[I], n: usize, name: &str, cancel: &Cancel) -> Result<(), Error> {
     let bad = |index: &I| index.is_outside(n);
-    // Without a way out the loop is done in vectors.
+    // Without an early exit the loop is vectorised.
     let any = indices.par_chunks(STEP / 16).map(|part| {
         cancel.check()?;
         Ok(part.iter().fold(false, |any, index| any | bad(index)))
@@ -182,7 +182,7 @@ fn sorted<I: Index, K: Key>(
         (from, end) = (from + len, end + kept);
     }
     indices.truncate(end);
-    // SAFETY: each bucket wrote as many as it kept, and they have been put side by side.
+    // SAFETY: the parts of the buckets lie side by side, and each bucket has written all entries that it counted.
     let indices = unsafe { indices.written() };
     let mut values = Blank::<f32>::new(end);
     values.par_chunks_mut(STEP / 16).for_each(|part| part.fill(MaybeUninit::new(1.0)));
@@ -249,7 +249,7 @@ impl<K: Key> Sorter<K> {
     }
 }
 
-/// Writes the items of ascending keys without repeats, counts them for each user, and says how many there are.
+/// Writes the items of ascending keys without repeats, counts them for each user, and returns their number.
 fn unique<K: Key>(
     keys: &[K],
     item_bits: u32,
@@ -261,7 +261,7 @@ fn unique<K: Key>(
     let mut before = u64::MAX;
     for key in keys {
         let key = key.bits();
-        // Written in any case: the next one takes the same place after a repeat.
+        // Every item is written; the next one overwrites a repeat.
         indices[kept].write((key & mask) as i32);
         let fresh = usize::from(key != before);
         counts[(key >> item_bits) as usize] += fresh;

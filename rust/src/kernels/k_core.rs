@@ -1,11 +1,11 @@
-//! The k-core: what is left when everybody with too few interactions has gone, and those who then have too few.
+//! The k-core: what is left after users and items with too few interactions are removed, again and again.
 
 use super::cancel::Cancel;
 use super::csr::{Csr, Pattern};
 use super::error::Error;
 use super::transpose::transpose;
 
-/// Nodes handled between two looks at the cancel flag.
+/// Nodes handled between two checks of the cancel flag.
 const STEP: usize = 1024;
 
 /// Which users and items form the largest part of `taken` `(U, I)` in which every user has at least `per_user` items and
@@ -14,7 +14,7 @@ const STEP: usize = 1024;
 /// The result does not depend on the order in which nodes are removed. Cost linear in users, items and entries.
 ///
 /// # Errors
-/// [`Error::Cancelled`] when asked to stop.
+/// [`Error::Cancelled`] if the caller stops it.
 pub fn k_core(
     taken: Csr<'_>,
     per_user: usize,
@@ -38,9 +38,9 @@ pub fn k_core(
 struct Side<'a> {
     rows: Pattern<'a>,
     least: usize,
-    /// Neighbours that are still there.
+    /// For each node, the neighbours that are not removed yet.
     degrees: Vec<usize>,
-    /// Nodes under `least` whose neighbours have not been told yet; every node comes here at most once.
+    /// Removed nodes whose neighbours still count them; every node comes here at most once.
     leaving: Vec<usize>,
 }
 
@@ -51,7 +51,7 @@ impl<'a> Side<'a> {
         Self { rows, least, degrees, leaving }
     }
 
-    /// Tells the neighbours of those who leave.
+    /// Lowers the counts of the neighbours of removed nodes.
     fn leave(&mut self, others: &mut Side<'_>, cancel: &Cancel) -> Result<(), Error> {
         for (step, node) in self.leaving.drain(..).enumerate() {
             if step % STEP == 0 {
@@ -68,7 +68,7 @@ impl<'a> Side<'a> {
         Ok(())
     }
 
-    /// Those with enough neighbours left.
+    /// Which nodes have enough neighbours left.
     fn kept(&self) -> Vec<bool> {
         self.degrees.iter().map(|&degree| degree >= self.least).collect()
     }
@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn one_who_leaves_takes_others_along() {
-        // Users 0 and 1 share items 0 and 1; user 2 holds on to items 1 and 2, which has nobody else.
+        // Users 0 and 1 share items 0 and 1; user 2 has items 1 and 2, and no other user has item 2.
         let taken =
             OwnedCsr { indptr: vec![0, 2, 4, 6, 6], indices: vec![0, 1, 0, 1, 1, 2], values: vec![1.0; 6] };
         let core = |per_user, per_item| k_core(taken.view(4), per_user, per_item, &Cancel::new()).unwrap();

@@ -1,6 +1,6 @@
 //! Sixteen numbers at once: the few operations that the dense kernels are made of.
 //!
-//! A kernel is written once, over [`Lanes`], and compiled three times: plainly, for AVX2 and for AVX-512. Every
+//! A kernel is written once, over [`Lanes`], and compiled three times: for any machine, for AVX2 and for AVX-512. Every
 //! operation is defined to the bit (multiply-add rounds once on all paths), so the paths agree to the bit.
 
 #[cfg(target_arch = "x86_64")]
@@ -30,11 +30,11 @@ pub trait Lanes: Copy {
     fn load(self, from: &[f32; WIDTH]) -> Self::V;
     /// Sixteen numbers to memory.
     fn store(self, v: Self::V, to: &mut [f32; WIDTH]);
-    /// Sixteen numbers to memory that nobody reads soon, past the caches where it starts a cache line. Other threads
-    /// are sure to see them after [`Self::settle`].
+    /// Sixteen numbers to memory that is not read soon; they bypass the caches where `to` starts a cache line. Other
+    /// threads are sure to see them only after [`Self::fence`].
     fn stream(self, v: Self::V, to: &mut [f32; WIDTH]);
-    /// Waits until all that this thread streamed has arrived.
-    fn settle(self);
+    /// A store fence: waits until all that this thread streamed is in memory.
+    fn fence(self);
     /// a · b + c, rounded once.
     fn fma(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// a · b.
@@ -43,7 +43,7 @@ pub trait Lanes: Copy {
     fn div(self, a: Self::V, b: Self::V) -> Self::V;
     /// a + b.
     fn add(self, a: Self::V, b: Self::V) -> Self::V;
-    /// The greater one, `b` where neither is.
+    /// The greater one; `b` where they are equal or one is NaN.
     fn max(self, a: Self::V, b: Self::V) -> Self::V;
     /// |a|.
     fn abs(self, a: Self::V) -> Self::V;
@@ -53,7 +53,7 @@ pub trait Lanes: Copy {
     fn keep(self, a: Self::V, x: Self::V, y: Self::V) -> Self::V;
     /// 2^a for whole numbers a from -126 to 127.
     fn pow2(self, a: Self::V) -> Self::V;
-    /// The sum of the numbers of each of eight vectors: both halves are added, then neighbours, three times.
+    /// The sum of the numbers of each of eight vectors: the two halves are added, then neighbours, three times.
     fn sums(self, vectors: [Self::V; 8]) -> [f32; 8];
     /// A hint that memory around `at` will be read.
     fn prefetch<T>(self, at: &T);
@@ -68,8 +68,8 @@ pub trait Work {
 }
 
 impl Path {
-    /// Does `work` on this path, or on the next plainer one that the machine has. Tiles are of no use here, so that
-    /// AMX does it as AVX-512 does.
+    /// Does `work` on this path, or on the next simpler one that the machine has. Tiles are of no use here: the path AMX
+    /// runs the code for AVX-512.
     #[inline]
     pub fn run<W: Work>(self, work: W) -> W::Output {
         #[cfg(target_arch = "x86_64")]
@@ -85,7 +85,7 @@ impl Path {
     }
 }
 
-/// Whether the machine counts and scans bits in one instruction; all machines with AVX2 that we know do.
+/// Whether the machine has instructions that count and scan bits; all machines with AVX2 that we know have them.
 #[cfg(target_arch = "x86_64")]
 fn has_bit_counts() -> bool {
     is_x86_feature_detected!("popcnt") && is_x86_feature_detected!("bmi1") && is_x86_feature_detected!("bmi2")

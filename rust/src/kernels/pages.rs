@@ -1,4 +1,4 @@
-//! Large arrays on huge pages: what is written all over costs its page faults and address translations otherwise.
+//! Large arrays on huge pages: with small pages, writing all over an array costs page faults and address translations.
 
 use std::mem::MaybeUninit;
 use std::ops::{Deref, DerefMut};
@@ -6,7 +6,7 @@ use std::ops::{Deref, DerefMut};
 /// Size and alignment of a huge page.
 pub const HUGE: usize = 2 << 20;
 
-/// Plain numbers, for which all bits zero is a value.
+/// Plain numbers: all bits zero is a valid value.
 pub trait Plain: Copy + Default + Send + Sync {}
 impl Plain for i32 {}
 impl Plain for u32 {}
@@ -15,7 +15,8 @@ impl Plain for f32 {}
 impl Plain for f64 {}
 impl Plain for [u32; 3] {}
 
-/// `len` zeros, fresh from the system if there are many: untouched until written, on huge pages where there are some.
+/// `len` zeros. Many are fresh from the system: no page is touched before it is written, and huge pages are used where
+/// the system has them.
 pub fn zeroed<T: Plain>(len: usize) -> Vec<T> {
     let mut array = vec![T::default(); len];
     if size_of_val(array.as_slice()) >= 2 * HUGE {
@@ -24,10 +25,10 @@ pub fn zeroed<T: Plain>(len: usize) -> Vec<T> {
     array
 }
 
-/// An array whose places are written one by one, by many threads, before anybody reads it.
+/// An array whose places are written one by one, by many threads, before any of them is read.
 ///
-/// Zeros would be written by one thread, and the pages of memory that was used before touched by it, before the others
-/// could begin: that costs as much as a whole pass over the array.
+/// It is not filled with zeros first: one thread would write them, and touch all pages, before the others could begin.
+/// That costs as much as a whole pass over the array.
 #[derive(Debug)]
 pub struct Blank<T>(Vec<MaybeUninit<T>>);
 
@@ -35,7 +36,7 @@ impl<T: Plain> Blank<T> {
     /// `len` places.
     pub fn new(len: usize) -> Self {
         let mut places = Vec::with_capacity(len);
-        // SAFETY: so many are there, and what may be unwritten need not be written.
+        // SAFETY: the capacity is `len`, and `MaybeUninit` need not be initialised.
         unsafe { places.set_len(len) };
         if size_of_val(places.as_slice()) >= 2 * HUGE {
             advise(&mut places);
@@ -55,8 +56,8 @@ impl<T: Plain> Blank<T> {
     pub unsafe fn written(self) -> Vec<T> {
         let mut places = std::mem::ManuallyDrop::new(self.0);
         let (start, len, capacity) = (places.as_mut_ptr().cast::<T>(), places.len(), places.capacity());
-        // SAFETY: the parts of a vector that is not used any more; `MaybeUninit<T>` is laid out as `T`, which the
-        // places hold as the caller says.
+        // SAFETY: pointer, length and capacity are those of a vector that is not used any more; `MaybeUninit<T>` has the
+        // layout of `T`, and the caller guarantees that every place holds one.
         unsafe { Vec::from_raw_parts(start, len, capacity) }
     }
 }
@@ -75,13 +76,13 @@ impl<T> DerefMut for Blank<T> {
     }
 }
 
-/// Asks for huge pages. Without them everything works as well, only slower, so that a refusal is no error.
+/// Asks the system for huge pages. Without them everything works, only slower, so that a refusal is not an error.
 #[cfg(all(target_os = "linux", not(miri)))]
 pub fn advise<T>(array: &mut [T]) {
     let start = array.as_mut_ptr().cast::<u8>();
     let skipped = start.align_offset(HUGE);
     let whole = size_of_val(array).saturating_sub(skipped) / HUGE * HUGE;
-    // SAFETY: the range lies within the array and starts at a page; the hint changes no content.
+    // SAFETY: the range lies within the array and starts at a page boundary; the hint does not change the content.
     unsafe { libc::madvise(start.wrapping_add(skipped).cast(), whole, libc::MADV_HUGEPAGE) };
 }
 

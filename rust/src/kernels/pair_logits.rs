@@ -14,7 +14,7 @@ const STEP: usize = 64;
 
 /// Pairs of users and items: user u is paired with `per_user` items, one after the other.
 ///
-/// A row holds a vector of `rank` numbers for each of `experts`, and after them a number for each: its bias.
+/// A row holds a vector of `rank` numbers for each of `experts`, then a bias for each.
 #[derive(Debug, Clone, Copy)]
 pub struct Sides<'a> {
     /// `(users, E · R + E)`.
@@ -95,24 +95,24 @@ pub fn pair_logits(sides: Sides<'_>, out: &mut [f32], path: Path, cancel: &Cance
 pub fn pair_logits_gradient(
     sides: Sides<'_>,
     gradient: &[f32],
-    of_users: &mut [f32],
-    of_items: &mut [f32],
+    grad_users: &mut [f32],
+    grad_items: &mut [f32],
     path: Path,
     cancel: &Cancel,
 ) -> Result<(), Error> {
     sides.check(gradient.len())?;
-    if of_users.len() != sides.users.len() || of_items.len() != sides.items.len() {
+    if grad_users.len() != sides.users.len() || grad_items.len() != sides.items.len() {
         return Err(Error::invalid("gradients must be as large as what they are of"));
     }
     let (starts, order) = by_item(sides.pairs, sides.n_items());
     let step = STEP * sides.width();
-    of_users.par_chunks_mut(step).enumerate().try_for_each(|(step, out)| {
+    grad_users.par_chunks_mut(step).enumerate().try_for_each(|(step, out)| {
         cancel.check()?;
         let pairs = |user: usize| user * sides.per_user..(user + 1) * sides.per_user;
         path.run(Sums { sides, gradient, first: step * STEP, out, pairs, other: |pair| sides.item(pair) });
         Ok(())
     })?;
-    of_items.par_chunks_mut(step).enumerate().try_for_each(|(step, out)| {
+    grad_items.par_chunks_mut(step).enumerate().try_for_each(|(step, out)| {
         cancel.check()?;
         let pairs = |item: usize| order[starts[item]..starts[item + 1]].iter().map(|&pair| pair as usize);
         let other = |pair: usize| sides.user(pair / sides.per_user);
@@ -170,7 +170,7 @@ where
         let Sides { experts, rank, .. } = self.sides;
         for (row, out) in (self.first..).zip(self.out.chunks_exact_mut(self.sides.width())) {
             out.fill(0.0);
-            let (out, of_biases) = out.split_at_mut(experts * rank);
+            let (out, grad_biases) = out.split_at_mut(experts * rank);
             for pair in (self.pairs)(row) {
                 let gradient = &self.gradient[pair * experts..][..experts];
                 let vectors = out.chunks_exact_mut(rank).zip((self.other)(pair).chunks_exact(rank));
@@ -184,7 +184,7 @@ where
                         *out = slope.mul_add(*other, *out);
                     }
                 }
-                of_biases.iter_mut().zip(gradient).for_each(|(out, slope)| *out += slope);
+                grad_biases.iter_mut().zip(gradient).for_each(|(out, slope)| *out += slope);
             }
         }
     }
@@ -218,8 +218,8 @@ mod tests {
                 })
                 .collect();
             assert!(found.iter().all(|other| *other == found[0]), "the paths differ");
-            let (out, of_users, of_items) = &found[0];
-            let (mut of_user, mut of_item) = (vec![0.0; users.len()], vec![0.0; items.len()]);
+            let (out, grad_users, grad_items) = &found[0];
+            let (mut true_users, mut true_items) = (vec![0.0; users.len()], vec![0.0; items.len()]);
             for (at, (&found, &slope)) in out.iter().zip(&gradient).enumerate() {
                 let (pair, e, slope) = (at / experts, at % experts, f64::from(slope));
                 let (u, i) = (pair / per_user * width, pairs[pair] as usize * width);
@@ -227,16 +227,18 @@ mod tests {
                 for r in e * rank..(e + 1) * rank {
                     let (q, k) = (f64::from(users[u + r]), f64::from(items[i + r]));
                     sum += q * k;
-                    of_user[u + r] += slope * k;
-                    of_item[i + r] += slope * q;
+                    true_users[u + r] += slope * k;
+                    true_items[i + r] += slope * q;
                 }
                 let bias = experts * rank + e;
                 sum += f64::from(users[u + bias]) + f64::from(items[i + bias]);
-                of_user[u + bias] += slope;
-                of_item[i + bias] += slope;
+                true_users[u + bias] += slope;
+                true_items[i + bias] += slope;
                 assert!((f64::from(found) - sum).abs() < 1e-5);
             }
-            for (found, expected) in of_users.iter().chain(of_items).zip(of_user.iter().chain(&of_item)) {
+            for (found, expected) in
+                grad_users.iter().chain(grad_items).zip(true_users.iter().chain(&true_items))
+            {
                 assert!((f64::from(*found) - expected).abs() < 1e-5);
             }
         }

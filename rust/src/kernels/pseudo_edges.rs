@@ -1,4 +1,4 @@
-//! Edges from users to items that resemble what they took.
+//! Edges from users to items that are similar to the items they took.
 
 use rayon::prelude::*;
 
@@ -12,7 +12,7 @@ use super::transpose::transpose;
 /// Rows of a product that one task handles.
 const STEP: usize = 64;
 
-/// How many pseudo edges there are, and how heavy.
+/// The number of pseudo edges, and their weight.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
     /// Items for each user.
@@ -24,11 +24,11 @@ pub struct Options {
 }
 
 /// Pseudo edges `(U, I)`: with `s(u, j) = Σ_{i taken by u} S_ij`, the `per_user` items of largest s for each user and
-/// the `per_item` users of largest s for each item under the median degree, weighing `strength · s / max_j s(u, j)`.
+/// the `per_item` users of largest s for each item under the median degree, with weight `strength · s / max_j s(u, j)`.
 ///
 /// Only positive s count, and items already taken take part. The values s are summed in float64 over ascending i,
-/// rounded to float32 and ranked as such, the higher first and then the lower index. Neither product is ever stored: a
-/// row at a time is summed, cut to its best and forgotten. Cost: two sparse products.
+/// rounded to float32 and ranked as such, the higher first and then the lower index. Neither product is stored: one row
+/// at a time is summed and cut to its best. Cost: two sparse products.
 ///
 /// # Errors
 /// [`Error::Invalid`] if `similarity` is not a square over the items of `taken`.
@@ -98,7 +98,7 @@ impl Sums {
     #[inline]
     fn add(&mut self, column: i32, value: f32) {
         let sum = &mut self.sums[column as usize];
-        // A sum that comes back to zero is noted twice, and the second time nothing is left of it.
+        // A column whose sum returns to zero may be listed twice; the second time its sum is zero already.
         if *sum == 0.0 {
             self.touched.push(column);
         }
@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn a_small_case_by_hand() {
-        // User 0 took items 0 and 1, user 1 took item 0; item 2 resembles 0 a little, and 3 nobody.
+        // User 0 took items 0 and 1, user 1 took item 0; item 2 is a little similar to item 0, item 3 to none.
         let taken = OwnedCsr { indptr: vec![0, 2, 3], indices: vec![0, 1, 0], values: vec![1.0; 3] };
         let similarity = OwnedCsr {
             indptr: vec![0, 2, 3, 4, 4],

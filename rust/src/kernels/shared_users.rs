@@ -7,12 +7,12 @@ use super::csr::{Csr, Pattern};
 use super::error::Error;
 use super::transpose::transpose;
 
-/// Items handled between two looks at the cancel flag.
+/// Items handled between two checks of the cancel flag.
 const STEP: usize = 64;
 
 /// The number of users that took both ends, summed over the edges of `edges` `(I, I)`.
 ///
-/// `taken` `(U, I)` says who took what. Cost: the two user lists of every edge are walked once.
+/// `taken` `(U, I)` holds which user took which item. Cost: one pass over the two user lists of every edge.
 ///
 /// # Errors
 /// [`Error::Invalid`] if `edges` is not a square over the items of `taken`.

@@ -32,7 +32,7 @@ impl Path {
         }
     }
 
-    /// What the machine must have.
+    /// The instructions that the machine must have.
     fn needs(self) -> &'static str {
         match self {
             Self::Portable => "nothing",
@@ -114,7 +114,7 @@ pub fn has_avx2() -> bool {
     }
 }
 
-/// Whether this machine has AVX-512 as all its processors but the very first do, and AVX2.
+/// Whether this machine has AVX2 and the parts of AVX-512 that are used (F, BW, DQ and VL).
 pub fn has_avx512() -> bool {
     #[cfg(target_arch = "x86_64")]
     {
@@ -154,7 +154,8 @@ mod amx {
     /// `ARCH_REQ_XCOMP_PERM`, and the number of tile data.
     const REQUEST: (libc::c_long, libc::c_long) = (0x1023, 18);
 
-    /// The system reserves room for tiles only for those who ask, once for all threads of the process.
+    /// Asks the system for permission to use tiles, once for all threads of the process: it reserves room for tiles only
+    /// on request.
     pub(super) fn permitted() -> bool {
         static PERMITTED: OnceLock<bool> = OnceLock::new();
         *PERMITTED.get_or_init(|| {
@@ -169,7 +170,7 @@ mod amx {
             // SAFETY: register 0 exists wherever the instruction does.
             unsafe { _xgetbv(0) }
         }
-        // OSXSAVE tells that the system lets programs ask what it saves.
+        // OSXSAVE says that programs may ask which registers the system saves.
         let asks = __cpuid(1).ecx & 1 << 27 != 0 && is_x86_feature_detected!("xsave");
         // SAFETY: just checked.
         asks && __cpuid(0).eax >= 7

@@ -8,7 +8,7 @@ use super::csr::{Csr, OwnedCsr, Pattern, indptr_from_counts};
 use super::error::Error;
 use super::pages::Blank;
 
-/// Rows handled between two looks at the cancel flag.
+/// Rows handled between two checks of the cancel flag.
 const STEP: usize = 1024;
 
 /// Consecutive rows of a matrix that is being made.
@@ -24,8 +24,8 @@ pub(super) struct Block {
 
 /// Makes a matrix of `n_rows` rows: `entries(row, push)` gives those of a row in the order of their columns.
 ///
-/// Rows are made in blocks and the blocks then copied side by side: a vector for each row would cost more to allocate
-/// and to free than the rows themselves.
+/// Rows are made in blocks, and the blocks are then copied side by side: allocating and freeing a vector for each row
+/// would cost more than making the rows.
 pub(super) fn by_rows(
     n_rows: usize,
     cancel: &Cancel,
@@ -68,7 +68,7 @@ pub(super) fn side_by_side(blocks: &[Block], cancel: &Cancel) -> Result<OwnedCsr
 /// Number of entries in each column.
 pub fn column_counts(pattern: Pattern<'_>) -> Vec<usize> {
     let n_cols = pattern.n_cols();
-    // One table for each thread, and no more than are worth their zeros.
+    // One table for each thread, but fewer where filling tables with zeros would cost more than counting.
     let part = pattern.n_entries().div_ceil(rayon::current_num_threads()).max(n_cols).max(1);
     let tables = pattern.indices().par_chunks(part).map(|columns| {
         let mut counts = vec![0usize; n_cols];
@@ -129,7 +129,7 @@ pub fn union_max(a: Csr<'_>, b: Csr<'_>, cancel: &Cancel) -> Result<OwnedCsr, Er
     by_rows(a.pattern.n_rows(), cancel, |row, push| merge_max(a.row(row), b.row(row), push))
 }
 
-/// Gives the entries of two sorted rows, of equal columns the larger value.
+/// Passes on the entries of two sorted rows; of equal columns the larger value.
 pub(super) fn merge_max(
     (a_columns, a_values): (&[i32], &[f32]),
     (b_columns, b_values): (&[i32], &[f32]),

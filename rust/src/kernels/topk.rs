@@ -4,14 +4,14 @@
 /// A candidate with its score.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Scored<S> {
-    /// What it is worth.
+    /// Its score.
     pub score: S,
     /// Which item or row it is.
     pub id: i32,
 }
 
 impl<S: PartialOrd> Scored<S> {
-    /// Whether this one stands before `other`.
+    /// Whether this one comes before `other` in the order.
     #[inline]
     pub fn before(&self, other: &Self) -> bool {
         self.score > other.score || (self.score == other.score && self.id < other.id)
@@ -31,7 +31,7 @@ impl<S: PartialOrd + Copy> TopK<S> {
         Self { k, heap: Vec::with_capacity(k) }
     }
 
-    /// The worst candidate kept, once there are k: nothing behind it can enter.
+    /// The worst candidate kept, once there are k: a worse one cannot enter.
     #[inline]
     pub fn worst(&self) -> Option<Scored<S>> {
         if self.heap.len() == self.k { self.heap.first().copied() } else { None }

@@ -12,31 +12,31 @@ use super::csr::{Csr, OwnedCsr, Pattern, indptr_from_counts};
 use super::error::Error;
 use super::pages::{Blank, Plain};
 
-/// Entries handled between two looks at the cancel flag.
+/// Entries handled between two checks of the cancel flag.
 const STEP: usize = 1 << 15;
 
 /// The transpose. Cost linear in rows, columns and entries.
 ///
 /// # Errors
-/// [`Error::Cancelled`] when asked to stop.
+/// [`Error::Cancelled`] if the caller stops it.
 pub fn transpose(matrix: Csr<'_>, cancel: &Cancel) -> Result<OwnedCsr, Error> {
     let n_entries = matrix.pattern.n_entries();
     let (mut indices, mut values) = (Blank::new(n_entries), Blank::new(n_entries));
     let columns = transpose_into(matrix, &mut indices, &mut values, |_| 0.0, |value, _, _| value, cancel)?;
-    // SAFETY: the transpose has as many entries.
+    // SAFETY: the transpose has the same number of entries, and all are written.
     let (indices, values) = unsafe { (indices.written(), values.written()) };
     Ok(OwnedCsr { indptr: indptr_from_counts(columns.counts.into_iter()), indices, values })
 }
 
-/// What is known of each column after a transposition.
+/// Numbers of each column, known after a transposition.
 pub(super) struct Columns {
-    /// Its entries.
+    /// Entries of the column.
     pub(super) counts: Vec<usize>,
     /// What `scale` gave for it.
     pub(super) scales: Vec<f64>,
 }
 
-/// Writes the transpose into arrays of as many entries, all of them.
+/// Writes all entries of the transpose into arrays of the same number of entries.
 ///
 /// Column by column, `scale` makes a number of the sum of the values (float64, in the order of the rows), and then
 /// `place(value, scale, row)` says what is written. Rows come in runs that lie close together.
@@ -63,9 +63,9 @@ pub(super) fn transpose_into(
     }
 }
 
-/// Whether there is nothing but ones, as in a matrix of who took what.
+/// Whether all values are one, as in a matrix of interactions.
 pub(super) fn is_all_ones(values: &[f32]) -> bool {
-    // Without a way out the loop is done in vectors.
+    // Without an early exit the loop is vectorised.
     values.par_chunks(STEP).all(|part| part.iter().fold(true, |all, &value| all & (value == 1.0)))
 }
 
@@ -128,8 +128,8 @@ fn sorted<E: Entry>(
     Ok(columns)
 }
 
-/// An entry on its way: `place` is the column, counted from the first of its bucket, before the row, counted from the
-/// first of its chunk.
+/// An entry while it is sorted. The high bits of `place` are the column, counted from the first of its bucket; the low
+/// bits are the row, counted from the first of its chunk.
 trait Entry: Plain {
     /// Whether every value is one.
     const ONES: bool = false;
@@ -260,7 +260,7 @@ mod tests {
             let mut matrix = interactions(&users, &items, n_users, n_items, &Cancel::new()).unwrap();
             let mut other = interactions(&items, &users, n_items, n_users, &Cancel::new()).unwrap();
             assert_eq!(transpose(matrix.view(n_items), &Cancel::new()).unwrap(), other);
-            // A value says where it stands.
+            // Each value encodes its row and column.
             let mark = |matrix: &mut OwnedCsr, wide: bool| {
                 for (row, (columns, values)) in matrix.rows_mut().into_iter().enumerate() {
                     for (&column, value) in columns.iter().zip(values) {

@@ -1,4 +1,4 @@
-//! Rows scaled to unit length, and the gradient of that: one pass over the numbers each.
+//! Rows scaled to unit length, and the gradient of that: each is one pass over the numbers.
 
 use rayon::prelude::*;
 
@@ -7,14 +7,14 @@ use super::error::Error;
 use super::lanes::{Lanes, WIDTH, Work};
 use super::simd::Path;
 
-/// Numbers of one parallel step, about.
+/// Numbers of one parallel step, approximately.
 const STEP: usize = 1 << 15;
-/// Rows whose products are summed at once.
+/// Rows whose products are summed at a time.
 pub(super) const TOGETHER: usize = 8;
 /// Rows shorter than this have no direction and become zero.
 const SHORTEST: f32 = 1e-12;
 
-/// Writes each row of `x` divided by its length into `out`, and the factor it took into `scales`.
+/// Writes each row of `x` divided by its length into `out`, and the factor into `scales`.
 ///
 /// Rows that are absent, or shorter than 1e-12, become zero and have the factor 0. The squares of a row are summed in
 /// sixteen chains, so that the result is the same on every instruction path.
@@ -157,8 +157,8 @@ impl Work for Backward<'_> {
     }
 }
 
-/// ⟨a, b⟩ of up to eight rows: sixteen chains of fused multiply-adds, as [`Lanes::sums`] adds them, and one more chain
-/// over what is left.
+/// ⟨a, b⟩ of up to eight rows: sixteen chains of fused multiply-adds, in the order of [`Lanes::sums`], and one more
+/// chain over the rest.
 #[inline(always)]
 pub(super) fn dots<L: Lanes>(lanes: L, a: &[f32], b: &[f32], width: usize) -> [f32; TOGETHER] {
     let mut sums = [lanes.splat(0.0); TOGETHER];

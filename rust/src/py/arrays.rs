@@ -1,4 +1,4 @@
-//! Arrays across the boundary: borrowed on the way in, given away on the way out, copied in neither direction.
+//! Arrays across the boundary: inputs are borrowed, outputs are handed over, and neither is copied.
 
 use numpy::ndarray::Dimension;
 use numpy::{
@@ -12,9 +12,9 @@ use super::gate::to_python;
 use crate::kernels::csr::{Csr, Indptr, OwnedCsr, Pattern};
 use crate::kernels::error::Error;
 
-/// Row pointers as Python hands them in: int32 or int64.
+/// Row pointers as Python passes them: int32 or int64.
 #[derive(FromPyObject)]
-pub(super) enum IndptrArray<'py> {
+pub(crate) enum IndptrArray<'py> {
     Narrow(PyReadonlyArray1<'py, i32>),
     Wide(PyReadonlyArray1<'py, i64>),
 }

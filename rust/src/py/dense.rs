@@ -1,4 +1,4 @@
-//! Binds what a training step does to whole arrays; it reads and writes the caller's memory.
+//! Binds the operations of a training step on whole arrays; they read and write the caller's memory.
 
 use numpy::{
     PyReadonlyArray1, PyReadonlyArray2, PyReadwriteArray1, PyReadwriteArray2, PyUntypedArrayMethods,
@@ -15,7 +15,7 @@ use crate::kernels::{dropout as drop, unit_rows as unit};
 const DROPOUT: u64 = 0x6472_6f70;
 
 #[pyfunction]
-fn dropout(
+pub(crate) fn dropout(
     py: Python<'_>,
     x: PyReadonlyArray1<'_, f32>,
     keep: f64,
@@ -27,7 +27,7 @@ fn dropout(
 }
 
 #[pyfunction]
-fn unit_rows(
+pub(crate) fn unit_rows(
     py: Python<'_>,
     x: PyReadonlyArray2<'_, f32>,
     present: Option<PyReadonlyArray1<'_, bool>>,
@@ -42,7 +42,7 @@ fn unit_rows(
 }
 
 #[pyfunction]
-fn unit_rows_gradient(
+pub(crate) fn unit_rows_gradient(
     py: Python<'_>,
     gradient: PyReadonlyArray2<'_, f32>,
     y: PyReadonlyArray2<'_, f32>,
@@ -53,10 +53,4 @@ fn unit_rows_gradient(
     let (gradient, y) = (slice(py, &gradient, "gradient")?, slice(py, &y, "y")?);
     let (scales, out) = (slice(py, &scales, "scales")?, slice_mut(py, &mut out, "out")?);
     run(py, |cancel| unit::unit_rows_gradient(gradient, y, scales, width, out, Path::choose()?, cancel))
-}
-
-pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add_function(wrap_pyfunction!(dropout, module)?)?;
-    module.add_function(wrap_pyfunction!(unit_rows, module)?)?;
-    module.add_function(wrap_pyfunction!(unit_rows_gradient, module)?)
 }

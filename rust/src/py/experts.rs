@@ -15,13 +15,13 @@ use crate::kernels::simd::Path;
 type Array3<'py> = PyReadonlyArray3<'py, f32>;
 type Out3<'py> = PyReadwriteArray3<'py, f32>;
 
-fn shape(parts: &Array3<'_>, experts: usize) -> Shape {
-    let [n_parts, rows, width] = [0, 1, 2].map(|axis| parts.shape()[axis]);
-    Shape { rows, parts: n_parts, width, experts }
+fn shape(components: &Array3<'_>, experts: usize) -> Shape {
+    let [n_components, rows, width] = [0, 1, 2].map(|axis| components.shape()[axis]);
+    Shape { rows, components: n_components, width, experts }
 }
 
 #[pyfunction]
-fn unit_shares(
+pub(crate) fn unit_shares(
     py: Python<'_>,
     parts: Array3<'_>,
     coefficients: Array3<'_>,
@@ -36,7 +36,7 @@ fn unit_shares(
 }
 
 #[pyfunction]
-fn unit_shares_gradient(
+pub(crate) fn unit_shares_gradient(
     py: Python<'_>,
     parts: Array3<'_>,
     coefficients: Array3<'_>,
@@ -49,16 +49,24 @@ fn unit_shares_gradient(
 ) -> PyResult<()> {
     let mixing = mixing(py, &parts, &coefficients, &which, shortest)?;
     let (grams, gradient) = (slice(py, &grams, "grams")?, slice(py, &gradient, "gradient")?);
-    let of_parts = slice_mut(py, &mut of_parts, "of_parts")?;
-    let of_coefficients = slice_mut(py, &mut of_coefficients, "of_coefficients")?;
+    let grad_components = slice_mut(py, &mut of_parts, "of_parts")?;
+    let grad_coefficients = slice_mut(py, &mut of_coefficients, "of_coefficients")?;
     run(py, |cancel| {
         let path = Path::choose()?;
-        experts::unit_shares_gradient(mixing, grams, gradient, of_parts, of_coefficients, path, cancel)
+        experts::unit_shares_gradient(
+            mixing,
+            grams,
+            gradient,
+            grad_components,
+            grad_coefficients,
+            path,
+            cancel,
+        )
     })
 }
 
 #[pyfunction]
-fn expert_products(
+pub(crate) fn expert_products(
     py: Python<'_>,
     parts: Array3<'_>,
     shares: Array3<'_>,
@@ -72,7 +80,7 @@ fn expert_products(
 }
 
 #[pyfunction]
-fn expert_products_gradient(
+pub(crate) fn expert_products_gradient(
     py: Python<'_>,
     parts: Array3<'_>,
     shares: Array3<'_>,
@@ -84,15 +92,23 @@ fn expert_products_gradient(
 ) -> PyResult<()> {
     let pairs = pairs(py, &parts, &shares, &items, gradient.shape()[1])?;
     let (grams, gradient) = (slice(py, &grams, "grams")?, slice(py, &gradient, "gradient")?);
-    let of_parts = slice_mut(py, &mut of_parts, "of_parts")?;
-    let of_shares = slice_mut(py, &mut of_shares, "of_shares")?;
+    let grad_components = slice_mut(py, &mut of_parts, "of_parts")?;
+    let grad_shares = slice_mut(py, &mut of_shares, "of_shares")?;
     run(py, |cancel| {
-        experts::products_gradient(pairs, grams, gradient, of_parts, of_shares, Path::choose()?, cancel)
+        experts::products_gradient(
+            pairs,
+            grams,
+            gradient,
+            grad_components,
+            grad_shares,
+            Path::choose()?,
+            cancel,
+        )
     })
 }
 
 #[pyfunction]
-fn pair_logits(
+pub(crate) fn pair_logits(
     py: Python<'_>,
     users: PyReadonlyArray2<'_, f32>,
     items: PyReadonlyArray2<'_, f32>,
@@ -105,7 +121,7 @@ fn pair_logits(
 }
 
 #[pyfunction]
-fn pair_logits_gradient(
+pub(crate) fn pair_logits_gradient(
     py: Python<'_>,
     users: PyReadonlyArray2<'_, f32>,
     items: PyReadonlyArray2<'_, f32>,
@@ -116,10 +132,10 @@ fn pair_logits_gradient(
 ) -> PyResult<()> {
     let sides = sides(py, &users, &items, &pairs, gradient.shape()[1])?;
     let gradient = slice(py, &gradient, "gradient")?;
-    let of_users = slice_mut(py, &mut of_users, "of_users")?;
-    let of_items = slice_mut(py, &mut of_items, "of_items")?;
+    let grad_users = slice_mut(py, &mut of_users, "of_users")?;
+    let grad_items = slice_mut(py, &mut of_items, "of_items")?;
     run(py, |cancel| {
-        logits::pair_logits_gradient(sides, gradient, of_users, of_items, Path::choose()?, cancel)
+        logits::pair_logits_gradient(sides, gradient, grad_users, grad_items, Path::choose()?, cancel)
     })
 }
 
@@ -142,41 +158,32 @@ fn sides<'a>(
 
 fn mixing<'a>(
     py: Python<'_>,
-    parts: &'a Array3<'_>,
+    components: &'a Array3<'_>,
     coefficients: &'a Array3<'_>,
-    which: &'a PyReadonlyArray1<'_, i64>,
+    pattern: &'a PyReadonlyArray1<'_, i64>,
     shortest: f32,
 ) -> PyResult<Mixing<'a>> {
     Ok(Mixing {
-        shape: shape(parts, coefficients.shape()[2]),
-        parts: slice(py, parts, "parts")?,
+        shape: shape(components, coefficients.shape()[2]),
+        components: slice(py, components, "parts")?,
         coefficients: slice(py, coefficients, "coefficients")?,
-        which: slice(py, which, "which")?,
+        pattern: slice(py, pattern, "which")?,
         shortest,
     })
 }
 
 fn pairs<'a>(
     py: Python<'_>,
-    parts: &'a Array3<'_>,
+    components: &'a Array3<'_>,
     shares: &'a Array3<'_>,
     items: &'a PyReadonlyArray2<'_, i64>,
     experts: usize,
 ) -> PyResult<Pairs<'a>> {
     Ok(Pairs {
-        shape: shape(parts, experts),
-        parts: slice(py, parts, "parts")?,
+        shape: shape(components, experts),
+        components: slice(py, components, "parts")?,
         shares: slice(py, shares, "shares")?,
         items: slice(py, items, "items")?,
         per_user: items.shape()[1],
     })
-}
-
-pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add_function(wrap_pyfunction!(unit_shares, module)?)?;
-    module.add_function(wrap_pyfunction!(unit_shares_gradient, module)?)?;
-    module.add_function(wrap_pyfunction!(pair_logits, module)?)?;
-    module.add_function(wrap_pyfunction!(pair_logits_gradient, module)?)?;
-    module.add_function(wrap_pyfunction!(expert_products, module)?)?;
-    module.add_function(wrap_pyfunction!(expert_products_gradient, module)?)
 }

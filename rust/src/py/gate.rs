@@ -11,12 +11,12 @@ use crate::kernels::cancel::Cancel;
 use crate::kernels::error::Error;
 use crate::pool;
 
-/// How often the waiting thread looks for Ctrl-C.
+/// How often the waiting thread checks for Ctrl-C.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Runs `work` on Magnet's threads with Python released, and stops it on Ctrl-C.
 ///
-/// The calling thread only waits, so that it can run Python's signal handlers: they run nowhere but in the main thread.
+/// The calling thread only waits, so that it can run Python's signal handlers: Python runs them in its main thread only.
 pub(super) fn run<T: Send>(
     py: Python<'_>,
     work: impl FnOnce(&Cancel) -> Result<T, Error> + Send,
@@ -28,7 +28,7 @@ pub(super) fn run<T: Send>(
         pool.in_place_scope(|scope| {
             let (sender, receiver) = sync_channel(1);
             let cancel = &cancel;
-            // A send fails only if the receiver is gone, and it lives until the scope ends.
+            // A send fails only if the receiver was dropped, and the receiver lives until the scope ends.
             scope.spawn(move |_| drop(sender.send(work(cancel))));
             loop {
                 match receiver.recv_timeout(LOOK_EVERY) {
@@ -41,7 +41,7 @@ pub(super) fn run<T: Send>(
                             raised = Some(error);
                         }
                     }
-                    // The kernel panicked: the scope passes the panic on when it ends.
+                    // The kernel panicked: the scope resumes the panic when it ends.
                     Err(RecvTimeoutError::Disconnected) => break Err(Error::Cancelled),
                 }
             }

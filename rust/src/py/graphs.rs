@@ -21,9 +21,9 @@ type Values<'py> = PyReadonlyArray1<'py, f32>;
 /// Keeps the draws of edge dropout apart from all others of the same seed.
 const EDGE_DROPOUT: u64 = 0x6564_6765;
 
-/// A sparse matrix as Python hands it in: `(indptr, indices, values, n_cols)`.
+/// A sparse matrix as Python passes it: `(indptr, indices, values, n_cols)`.
 #[derive(FromPyObject)]
-struct Matrix<'py>(IndptrArray<'py>, Indices<'py>, Values<'py>, usize);
+pub(crate) struct Matrix<'py>(IndptrArray<'py>, Indices<'py>, Values<'py>, usize);
 
 impl Matrix<'_> {
     fn view(&self, py: Python<'_>) -> PyResult<Csr<'_>> {
@@ -36,13 +36,13 @@ type Triple<'py> = PyResult<Bound<'py, PyTuple>>;
 
 /// Indices of either width.
 #[derive(FromPyObject)]
-enum Numbers<'py> {
+pub(crate) enum Numbers<'py> {
     Narrow(PyReadonlyArray1<'py, i32>),
     Wide(PyReadonlyArray1<'py, i64>),
 }
 
 #[pyfunction]
-fn interactions<'py>(
+pub(crate) fn interactions<'py>(
     py: Python<'py>,
     users: Numbers<'py>,
     items: Numbers<'py>,
@@ -64,26 +64,26 @@ fn interactions<'py>(
 }
 
 #[pyfunction]
-fn bipartite<'py>(py: Python<'py>, weights: Matrix<'py>) -> Triple<'py> {
+pub(crate) fn bipartite<'py>(py: Python<'py>, weights: Matrix<'py>) -> Triple<'py> {
     let weights = weights.view(py)?;
     give_csr(py, run(py, |cancel| adjacency::bipartite(weights, cancel))?)
 }
 
 #[pyfunction]
-fn similarity<'py>(py: Python<'py>, neighbours: Matrix<'py>) -> Triple<'py> {
+pub(crate) fn similarity<'py>(py: Python<'py>, neighbours: Matrix<'py>) -> Triple<'py> {
     let neighbours = neighbours.view(py)?;
     give_csr(py, run(py, |cancel| adjacency::similarity(neighbours, cancel))?)
 }
 
 #[pyfunction]
-fn union_max<'py>(py: Python<'py>, a: Matrix<'py>, b: Matrix<'py>) -> Triple<'py> {
+pub(crate) fn union_max<'py>(py: Python<'py>, a: Matrix<'py>, b: Matrix<'py>) -> Triple<'py> {
     let (a, b) = (a.view(py)?, b.view(py)?);
     give_csr(py, run(py, |cancel| sparse::union_max(a, b, cancel))?)
 }
 
 /// Some rows without a column of each, and the transpose of what they are.
 #[pyfunction]
-fn take_rows<'py>(
+pub(crate) fn take_rows<'py>(
     py: Python<'py>,
     matrix: Matrix<'py>,
     rows: PyReadonlyArray1<'py, i64>,
@@ -101,7 +101,7 @@ fn take_rows<'py>(
 }
 
 #[pyfunction]
-fn pseudo_edges<'py>(
+pub(crate) fn pseudo_edges<'py>(
     py: Python<'py>,
     taken: Matrix<'py>,
     similarity: Matrix<'py>,
@@ -115,7 +115,7 @@ fn pseudo_edges<'py>(
 }
 
 #[pyfunction]
-fn drop_edges<'py>(
+pub(crate) fn drop_edges<'py>(
     py: Python<'py>,
     edges: Matrix<'py>,
     n_kept: usize,
@@ -129,7 +129,7 @@ fn drop_edges<'py>(
 }
 
 #[pyfunction]
-fn k_core<'py>(
+pub(crate) fn k_core<'py>(
     py: Python<'py>,
     taken: Matrix<'py>,
     per_user: usize,
@@ -141,20 +141,8 @@ fn k_core<'py>(
 }
 
 #[pyfunction]
-fn shared_users<'py>(py: Python<'py>, taken: Matrix<'py>, edges: Matrix<'py>) -> PyResult<u64> {
+pub(crate) fn shared_users<'py>(py: Python<'py>, taken: Matrix<'py>, edges: Matrix<'py>) -> PyResult<u64> {
     let taken = taken.view(py)?;
     let edges = pattern(py, &edges.0, &edges.1, edges.3)?;
     run(py, |cancel| shared::shared_users(taken, edges, cancel))
-}
-
-pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add_function(wrap_pyfunction!(interactions, module)?)?;
-    module.add_function(wrap_pyfunction!(bipartite, module)?)?;
-    module.add_function(wrap_pyfunction!(similarity, module)?)?;
-    module.add_function(wrap_pyfunction!(union_max, module)?)?;
-    module.add_function(wrap_pyfunction!(take_rows, module)?)?;
-    module.add_function(wrap_pyfunction!(pseudo_edges, module)?)?;
-    module.add_function(wrap_pyfunction!(drop_edges, module)?)?;
-    module.add_function(wrap_pyfunction!(k_core, module)?)?;
-    module.add_function(wrap_pyfunction!(shared_users, module)?)
 }

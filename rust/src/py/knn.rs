@@ -1,4 +1,4 @@
-//! Binds [`crate::kernels::knn`].
+//! Binds [`crate::kernels::knn`] and [`crate::kernels::knn_approximate`].
 
 use numpy::{PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
 use pyo3::prelude::*;
@@ -7,12 +7,13 @@ use pyo3::types::PyTuple;
 use super::arrays::{give_csr, slice};
 use super::gate::{run, to_python};
 use crate::kernels::error::Error;
-use crate::kernels::knn::{self, Features, Plan};
+use crate::kernels::knn::knn;
+use crate::kernels::knn_approximate::{self as approximate, Features, Plan};
 use crate::kernels::simd::Path;
 
 #[pyfunction]
 #[pyo3(name = "knn")]
-fn nearest<'py>(
+pub(crate) fn nearest<'py>(
     py: Python<'py>,
     features: PyReadonlyArray2<'py, f32>,
     present: PyReadonlyArray1<'py, bool>,
@@ -23,15 +24,15 @@ fn nearest<'py>(
         to_python(py, Error::invalid(format!("features must be C-contiguous; shape {:?}", features.shape())))
     })?;
     let present = slice(py, &present, "present")?;
-    // The environment is read while Python is held, so that no other thread can be changing it.
+    // The environment is read while this thread holds the interpreter, so that no other Python thread changes it.
     let path = Path::choose().map_err(|error| to_python(py, error))?;
-    let graph = run(py, |cancel| knn::knn(values, width, present, k, path, cancel))?;
+    let graph = run(py, |cancel| knn(values, width, present, k, path, cancel))?;
     give_csr(py, graph)
 }
 
-/// A matrix of float32, or of float16 seen as its bits: NumPy's halves have no type in the stable interface.
+/// A matrix of float32, or of float16 as its bits: the stable interface has no type for NumPy's float16.
 #[derive(FromPyObject)]
-enum FeatureArray<'py> {
+pub(crate) enum FeatureArray<'py> {
     Single(PyReadonlyArray2<'py, f32>),
     Half(PyReadonlyArray2<'py, u16>),
 }
@@ -47,7 +48,7 @@ impl FeatureArray<'_> {
 
 #[pyfunction]
 #[allow(clippy::too_many_arguments)]
-fn knn_approximate<'py>(
+pub(crate) fn knn_approximate<'py>(
     py: Python<'py>,
     features: FeatureArray<'py>,
     present: PyReadonlyArray1<'py, bool>,
@@ -62,11 +63,7 @@ fn knn_approximate<'py>(
     let present = slice(py, &present, "present")?;
     let path = Path::choose().map_err(|error| to_python(py, error))?;
     let plan = Plan { clusters, overlap, rounds, sample, seed };
-    let found = run(py, |cancel| knn::knn_approximate(features, width, present, k, plan, path, cancel))?;
+    let found =
+        run(py, |cancel| approximate::knn_approximate(features, width, present, k, plan, path, cancel))?;
     Ok((give_csr(py, found.graph)?, found.recall))
-}
-
-pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add_function(wrap_pyfunction!(nearest, module)?)?;
-    module.add_function(wrap_pyfunction!(knn_approximate, module)?)
 }

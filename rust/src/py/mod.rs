@@ -1,29 +1,14 @@
-//! The extension module: the only place that names Python. Bindings convert and call; they hold no algorithm.
+//! The bindings: besides the list of the extension module in `lib.rs`, the only place that names Python. They convert
+//! and call; they hold no algorithm.
 
 mod arrays;
-mod dense;
-mod experts;
+pub(crate) mod dense;
+pub(crate) mod experts;
 mod gate;
-mod graphs;
-mod knn;
-mod propagate;
-mod rank;
-mod sampling;
-mod simd;
-mod threads;
-
-use pyo3::prelude::*;
-
-/// Adds every function to the module.
-pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
-    dense::register(module)?;
-    experts::register(module)?;
-    graphs::register(module)?;
-    knn::register(module)?;
-    propagate::register(module)?;
-    rank::register(module)?;
-    sampling::register(module)?;
-    simd::register(module)?;
-    threads::register(module)
-}
+pub(crate) mod graphs;
+pub(crate) mod knn;
+pub(crate) mod propagate;
+pub(crate) mod rank;
+pub(crate) mod sampling;
+pub(crate) mod simd;
+pub(crate) mod threads;

@@ -10,7 +10,7 @@ use crate::kernels::propagate::{self, Matrix, Storage};
 use crate::kernels::simd::Path;
 
 #[pyfunction]
-fn spmm(
+pub(crate) fn spmm(
     py: Python<'_>,
     pointers: IndptrArray<'_>,
     indices: PyReadonlyArray1<'_, i32>,
@@ -28,7 +28,7 @@ fn spmm(
 }
 
 #[pyfunction]
-fn propagate_mean(
+pub(crate) fn propagate_mean(
     py: Python<'_>,
     pointers: IndptrArray<'_>,
     indices: PyReadonlyArray1<'_, i32>,
@@ -58,9 +58,4 @@ fn parts<'a>(
     values: &'a PyReadonlyArray1<'_, f32>,
 ) -> PyResult<Parts<'a>> {
     Ok((indptr(py, pointers)?, slice(py, indices, "indices")?, slice(py, values, "values")?))
-}
-
-pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add_function(wrap_pyfunction!(spmm, module)?)?;
-    module.add_function(wrap_pyfunction!(propagate_mean, module)?)
 }

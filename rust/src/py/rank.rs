@@ -54,7 +54,7 @@ fn towers<'a>(
 }
 
 #[pyfunction]
-fn rank_towers(
+pub(crate) fn rank_towers(
     py: Python<'_>,
     users: PyReadonlyArray2<'_, f32>,
     items: PyReadonlyArray2<'_, f32>,
@@ -77,7 +77,7 @@ fn rank_towers(
 }
 
 #[pyfunction]
-fn rank_scores(
+pub(crate) fn rank_scores(
     py: Python<'_>,
     scores: PyReadonlyArray2<'_, f32>,
     rows: PyReadonlyArray1<'_, i32>,
@@ -98,7 +98,7 @@ fn rank_scores(
 }
 
 #[pyfunction]
-fn score_towers(
+pub(crate) fn score_towers(
     py: Python<'_>,
     users: PyReadonlyArray2<'_, f32>,
     items: PyReadonlyArray2<'_, f32>,
@@ -111,12 +111,6 @@ fn score_towers(
     let towers = towers(py, &users, &items, mixture.as_ref())?;
     let user_rows = slice(py, &user_rows, "user_rows")?;
     let item_rows = slice(py, &item_rows, "item_rows")?;
-    let (out, wishes) = (slice_mut(py, &mut out, "out")?, slice_mut(py, &mut wishes, "wishes")?);
-    run(py, |cancel| rank::score_pairs(&towers, user_rows, item_rows, out, wishes, Path::choose()?, cancel))
-}
-
-pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add_function(wrap_pyfunction!(rank_towers, module)?)?;
-    module.add_function(wrap_pyfunction!(rank_scores, module)?)?;
-    module.add_function(wrap_pyfunction!(score_towers, module)?)
+    let (out, logits) = (slice_mut(py, &mut out, "out")?, slice_mut(py, &mut wishes, "wishes")?);
+    run(py, |cancel| rank::score_pairs(&towers, user_rows, item_rows, out, logits, Path::choose()?, cancel))
 }

@@ -9,13 +9,13 @@ use crate::kernels::rng::Stream;
 use crate::kernels::sampling::{self, Source};
 use crate::kernels::simd::Path;
 
-/// Keeps negatives, shared draws and everything else apart that is drawn from one seed.
+/// These keep the streams of negatives and of shared draws apart from all others of the same seed.
 const NEGATIVES: u64 = 0x6e65;
 const SHARED: u64 = 0x7368;
 
 #[pyfunction]
 #[pyo3(signature = (pointers, indices, n_items, users, seed, first, pool=None, weights=None))]
-fn sample_negatives<'py>(
+pub(crate) fn sample_negatives<'py>(
     py: Python<'py>,
     pointers: IndptrArray<'py>,
     indices: PyReadonlyArray1<'py, i32>,
@@ -42,7 +42,7 @@ fn sample_negatives<'py>(
 
 #[pyfunction]
 #[pyo3(signature = (n_draws, n_items, seed, first, pool=None, weights=None))]
-fn sample_shared<'py>(
+pub(crate) fn sample_shared<'py>(
     py: Python<'py>,
     n_draws: usize,
     n_items: usize,
@@ -63,7 +63,7 @@ fn sample_shared<'py>(
 }
 
 #[pyfunction]
-fn membership(
+pub(crate) fn membership(
     py: Python<'_>,
     pointers: IndptrArray<'_>,
     indices: PyReadonlyArray1<'_, i32>,
@@ -76,10 +76,4 @@ fn membership(
     let (users, items) = (slice(py, &users, "users")?, slice(py, &items, "items")?);
     let out = slice_mut(py, &mut out, "out")?;
     run(py, |cancel| sampling::membership(seen, users, items, out, cancel))
-}
-
-pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add_function(wrap_pyfunction!(sample_negatives, module)?)?;
-    module.add_function(wrap_pyfunction!(sample_shared, module)?)?;
-    module.add_function(wrap_pyfunction!(membership, module)?)
 }

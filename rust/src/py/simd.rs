@@ -6,10 +6,6 @@ use crate::kernels::simd::Path;
 
 /// Names for `MAGNET_SIMD`, each with whether this machine can take the path, from the plainest to the fastest.
 #[pyfunction]
-fn simd_paths() -> Vec<(&'static str, bool)> {
+pub(crate) fn simd_paths() -> Vec<(&'static str, bool)> {
     Path::ALL.into_iter().map(|path| (path.name(), path.is_available())).collect()
-}
-
-pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add_function(wrap_pyfunction!(simd_paths, module)?)
 }

@@ -1,4 +1,4 @@
-//! Products of the parts of two rows, and sums of parts.
+//! Products of the components of two rows, and sums of components.
 
 use crate::kernels::lanes::{Lanes, WIDTH};
 
@@ -20,7 +20,7 @@ pub(super) struct Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
-    /// What experts take of each part, as rows of the experts' numbers.
+    /// The experts' shares of each component, as rows.
     #[inline(always)]
     pub(super) fn of_chunks(chunks: &'a [Chunk], n: usize, blocks: usize) -> Self {
         let width = blocks * WIDTH;
@@ -32,7 +32,7 @@ impl<'a> Rows<'a> {
         &self.numbers[at * self.stride..][..self.width]
     }
 
-    /// Asks for all of them.
+    /// Prefetches all of them.
     #[inline(always)]
     pub(super) fn prefetch<L: Lanes>(self, lanes: L) {
         for at in 0..self.n {
@@ -43,8 +43,8 @@ impl<'a> Rows<'a> {
 
 /// Writes `⟨left_i, right_j⟩` of all rows, `(K, K)`, into `out`.
 ///
-/// Each is a sum of sixteen chains of fused multiply-adds, as [`Lanes::sums`] adds them, and one more chain over what is
-/// left.
+/// Each is a sum of sixteen chains of fused multiply-adds, in the order of [`Lanes::sums`], and one more chain over the
+/// rest.
 #[inline(always)]
 pub(super) fn products_of<L: Lanes>(lanes: L, left: Rows<'_>, right: Rows<'_>, out: &mut [f32]) {
     for first in (0..right.n).step_by(TOGETHER) {
@@ -147,21 +147,21 @@ fn add_columns<L: Lanes, const N: usize>(
     }
 }
 
-/// What a matrix makes of what experts take: `Σ_l matrix_kl · taken_l`, written for each of `parts` parts.
+/// The product of a matrix and the shares `taken`: writes `Σ_l matrix_kl · taken_l` for each of `components` components.
 #[inline(always)]
 pub(super) fn mix<L: Lanes>(
     lanes: L,
     matrix: Matrix<'_>,
     taken: &[Chunk],
     out: &mut [Chunk],
-    parts: usize,
+    components: usize,
     blocks: usize,
 ) {
-    for k in 0..parts {
+    for k in 0..components {
         for block in 0..blocks {
             let mut sum = lanes.splat(0.0);
-            for l in 0..parts {
-                let factor = lanes.splat(matrix.at(k, l, parts));
+            for l in 0..components {
+                let factor = lanes.splat(matrix.at(k, l, components));
                 sum = lanes.fma(factor, lanes.load(&taken[l * blocks + block]), sum);
             }
             lanes.store(sum, &mut out[k * blocks + block]);
@@ -182,7 +182,7 @@ pub(super) fn dot_by_expert<L: Lanes>(lanes: L, a: &[Chunk], b: &[Chunk], out: &
     }
 }
 
-/// Writes `factor_e · own_ke` for each part.
+/// Writes `factor_e · own_ke` for each component.
 #[inline(always)]
 pub(super) fn scale<L: Lanes>(lanes: L, own: &[Chunk], factors: &[Chunk], out: &mut [Chunk]) {
     for (out, (own, factor)) in out.iter_mut().zip(own.iter().zip(factors.iter().cycle())) {
@@ -190,7 +190,7 @@ pub(super) fn scale<L: Lanes>(lanes: L, own: &[Chunk], factors: &[Chunk], out: &
     }
 }
 
-/// Adds `factor_e · own_ke` to each part.
+/// Adds `factor_e · own_ke` to each component.
 #[inline(always)]
 pub(super) fn add_scaled<L: Lanes>(lanes: L, own: &[Chunk], factors: &[Chunk], out: &mut [Chunk]) {
     for (out, (own, factor)) in out.iter_mut().zip(own.iter().zip(factors.iter().cycle())) {

@@ -1,8 +1,9 @@
-//! What training asks of experts without networks of their own: weighted sums of a few parts, never written out.
+//! The vectors of experts that have no network of their own: weighted sums of a few components. Training needs their
+//! lengths and products only, so that the vectors themselves are never written out.
 //!
-//! Of a user or item there are K parts, rows of D numbers, and expert e is `Σ_k share_ke · part_k`. Lengths and products
-//! of such sums follow from the K × K products of the parts, whatever the number of experts. Shares stand side by side
-//! for the experts, sixteen and sixteen, their number filled up by zeros: S of them.
+//! A user or item has K components, rows of D numbers, and expert e is `Σ_k share_ke · component_k`. Lengths and
+//! products of such sums follow from the K × K products of the components, whatever the number of experts. The shares
+//! of a component stand side by side, one for each expert, and zeros fill the last vector of sixteen: S numbers in all.
 
 mod gram;
 mod products;
@@ -17,8 +18,8 @@ use super::error::Error;
 use super::lanes::{Lanes, WIDTH, Work};
 use gram::{Chunk, Rows};
 
-/// The most parts that a user or item may have.
-pub const MAX_PARTS: usize = 64;
+/// The most components that a user or item may have.
+pub const MAX_COMPONENTS: usize = 64;
 /// Rows of one parallel step. Sums over rows are made step by step, whatever the number of threads.
 const STEP: usize = 64;
 
@@ -28,8 +29,8 @@ pub struct Shape {
     /// Rows: users and items.
     pub rows: usize,
     /// Parts of each.
-    pub parts: usize,
-    /// Numbers of a part.
+    pub components: usize,
+    /// Numbers of a component.
     pub width: usize,
     /// Experts.
     pub experts: usize,
@@ -42,40 +43,40 @@ impl Shape {
     }
 
     /// Numbers in the shares of a row: K · S.
-    fn of_shares(self) -> usize {
-        self.parts * self.blocks() * WIDTH
+    fn shares_len(self) -> usize {
+        self.components * self.blocks() * WIDTH
     }
 
-    /// All numbers in the parts.
-    fn of_parts(self) -> usize {
-        self.rows * self.parts * self.width
+    /// All numbers in the components.
+    fn components_len(self) -> usize {
+        self.rows * self.components * self.width
     }
 
-    /// The `n` = K parts of a row in `(K, rows, D)`.
+    /// The `n` = K components of a row in `(K, rows, D)`.
     #[inline(always)]
-    fn row(self, parts: &[f32], row: usize, n: usize) -> Rows<'_> {
+    fn row(self, components: &[f32], row: usize, n: usize) -> Rows<'_> {
         let width = self.width;
-        Rows { numbers: &parts[row * width..], stride: self.rows * width, n, width }
+        Rows { numbers: &components[row * width..], stride: self.rows * width, n, width }
     }
 
-    /// Some rows of `(K, rows, D)`, step by step: of each step, its piece of every part.
-    fn steps(self, parts: &mut [f32], rows: Range<usize>) -> Vec<Vec<&mut [f32]>> {
+    /// Some rows of `(K, rows, D)`, step by step: of each step, its piece of every component.
+    fn steps(self, components: &mut [f32], rows: Range<usize>) -> Vec<Vec<&mut [f32]>> {
         let mut steps: Vec<Vec<&mut [f32]>> = Vec::new();
-        steps.resize_with(rows.len().div_ceil(STEP), || Vec::with_capacity(self.parts));
-        for part in parts.chunks_exact_mut((self.rows * self.width).max(1)) {
-            let part = &mut part[rows.start * self.width..rows.end * self.width];
+        steps.resize_with(rows.len().div_ceil(STEP), || Vec::with_capacity(self.components));
+        for component in components.chunks_exact_mut((self.rows * self.width).max(1)) {
+            let component = &mut component[rows.start * self.width..rows.end * self.width];
             steps
                 .iter_mut()
-                .zip(part.chunks_mut(STEP * self.width))
+                .zip(component.chunks_mut(STEP * self.width))
                 .for_each(|(step, piece)| step.push(piece));
         }
         steps
     }
 
     fn check(self) -> Result<(), Error> {
-        if self.parts == 0 || self.parts > MAX_PARTS || self.width == 0 || self.experts == 0 {
+        if self.components == 0 || self.components > MAX_COMPONENTS || self.width == 0 || self.experts == 0 {
             return Err(Error::invalid(format!(
-                "there must be 1 to {MAX_PARTS} parts, and experts and numbers at all; got {self:?}"
+                "there must be 1 to {MAX_COMPONENTS} components, and experts and numbers at all; got {self:?}"
             )));
         }
         Ok(())
@@ -88,11 +89,11 @@ trait Mixed {
 
     fn shape(&self) -> Shape;
 
-    /// Does it for so many parts, and vectors of experts. Must be `#[inline(always)]`.
-    fn run<L: Lanes>(self, lanes: L, parts: usize, blocks: usize) -> Self::Output;
+    /// Does it for `components` components and `blocks` vectors of experts. Must be `#[inline(always)]`.
+    fn run<L: Lanes>(self, lanes: L, components: usize, blocks: usize) -> Self::Output;
 }
 
-/// Tells the compiler the usual sizes, those of one to three modalities: their loops need no counters then.
+/// Gives the compiler the usual sizes, those of one to three modalities, as constants: it unrolls their loops.
 struct Usual<W>(W);
 
 impl<W: Mixed> Work for Usual<W> {
@@ -101,16 +102,16 @@ impl<W: Mixed> Work for Usual<W> {
     #[inline(always)]
     fn run<L: Lanes>(self, lanes: L) -> W::Output {
         let shape = self.0.shape();
-        match (shape.parts, shape.blocks()) {
+        match (shape.components, shape.blocks()) {
             (4, 1) => self.0.run(lanes, 4, 1),
             (6, 1) => self.0.run(lanes, 6, 1),
             (8, 1) => self.0.run(lanes, 8, 1),
-            (parts, blocks) => self.0.run(lanes, parts, blocks),
+            (components, blocks) => self.0.run(lanes, components, blocks),
         }
     }
 }
 
-/// The shares of a row of `(rows, K, S)`, so many vectors.
+/// The shares of a row of `(rows, K, S)`, as `chunks` vectors.
 #[inline(always)]
 fn shares_of(shares: &[f32], row: usize, chunks: usize) -> &[Chunk] {
     shares[row * chunks * WIDTH..][..chunks * WIDTH].as_chunks().0

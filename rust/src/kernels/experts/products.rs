@@ -10,7 +10,7 @@ use crate::kernels::error::Error;
 use crate::kernels::lanes::{Lanes, WIDTH};
 use crate::kernels::simd::Path;
 
-/// How many pairs ahead the rows of the other side are asked for.
+/// The rows of the other side are prefetched this many pairs ahead.
 const AHEAD: usize = 2;
 
 /// Pairs of a user and an item: user u is paired with `per_user` items, one after the other.
@@ -19,7 +19,7 @@ pub struct Pairs<'a> {
     /// Sizes; the rows are the users', and after them the items'.
     pub shape: Shape,
     /// `(K, rows, D)`.
-    pub parts: &'a [f32],
+    pub components: &'a [f32],
     /// `(rows, K, S)`.
     pub shares: &'a [f32],
     /// The item of each pair, numbered from 0: `(users · per_user)`.
@@ -32,8 +32,8 @@ impl<'a> Pairs<'a> {
     fn check(&self) -> Result<(), Error> {
         let rows = self.shape.rows;
         self.shape.check()?;
-        expect("parts", self.parts.len(), self.shape.of_parts())?;
-        expect("shares", self.shares.len(), rows * self.shape.of_shares())?;
+        expect("components", self.components.len(), self.shape.components_len())?;
+        expect("shares", self.shares.len(), rows * self.shape.shares_len())?;
         let users = self.items.len() / self.per_user.max(1);
         if self.per_user == 0 || users * self.per_user != self.items.len() || users > rows {
             return Err(Error::invalid(format!(
@@ -55,29 +55,30 @@ impl<'a> Pairs<'a> {
 
     /// Parts and shares of a row.
     #[inline(always)]
-    fn row(&self, row: usize, parts: usize, blocks: usize) -> (Rows<'a>, &'a [Chunk]) {
-        (self.shape.row(self.parts, row, parts), shares_of(self.shares, row, parts * blocks))
+    fn row(&self, row: usize, components: usize, blocks: usize) -> (Rows<'a>, &'a [Chunk]) {
+        (self.shape.row(self.components, row, components), shares_of(self.shares, row, components * blocks))
     }
 
     /// Parts and shares of a pair's item.
     #[inline(always)]
-    fn item(&self, pair: usize, parts: usize, blocks: usize) -> (Rows<'a>, &'a [Chunk]) {
-        self.row(self.n_users() + self.items[pair] as usize, parts, blocks)
+    fn item(&self, pair: usize, components: usize, blocks: usize) -> (Rows<'a>, &'a [Chunk]) {
+        self.row(self.n_users() + self.items[pair] as usize, components, blocks)
     }
 
-    /// Asks for the item of a pair, if there is one: items come in no order.
+    /// Prefetches the item of a pair, if there is such a pair: items come in no order, which the processor cannot
+    /// foresee.
     #[inline(always)]
-    fn prefetch_item<L: Lanes>(&self, lanes: L, pair: usize, parts: usize, blocks: usize) {
+    fn prefetch_item<L: Lanes>(&self, lanes: L, pair: usize, components: usize, blocks: usize) {
         if pair < self.items.len() {
-            let (rows, shares) = self.item(pair, parts, blocks);
+            let (rows, shares) = self.item(pair, components, blocks);
             rows.prefetch(lanes);
             shares.iter().for_each(|line| lanes.prefetch(line));
         }
     }
 }
 
-/// Writes `Σ_kl share_uke · share_ile · ⟨part_uk, part_il⟩` of every pair and expert, `(pairs, E)`, into `out`, and the
-/// products of the parts, `(pairs, K, K)`, into `grams`, for the gradient.
+/// Writes `Σ_kl share_uke · share_ile · ⟨component_uk, component_il⟩` of every pair and expert, `(pairs, E)`, into
+/// `out`, and the products of the components, `(pairs, K, K)`, into `grams`, for the gradient.
 ///
 /// # Errors
 /// [`Error::Invalid`] if a shape or index does not fit; [`Error::Cancelled`].
@@ -89,9 +90,9 @@ pub fn products(
     cancel: &Cancel,
 ) -> Result<(), Error> {
     pairs.check()?;
-    let Shape { parts: k, experts: n, .. } = pairs.shape;
+    let Shape { components: k, experts: n, .. } = pairs.shape;
     expect("products", out.len(), pairs.items.len() * n)?;
-    expect("products of parts", grams.len(), pairs.items.len() * k * k)?;
+    expect("products of components", grams.len(), pairs.items.len() * k * k)?;
     let steps = out.par_chunks_mut(STEP * n).zip(grams.par_chunks_mut(STEP * k * k));
     steps.enumerate().try_for_each(|(step, (out, grams))| {
         cancel.check()?;
@@ -100,10 +101,10 @@ pub fn products(
     })
 }
 
-/// Gradients of [`products`]: of parts and shares, from that of the products; `grams` are those of [`products`].
+/// Gradients of [`products`]: of components and shares, from that of the products; `grams` are those of [`products`].
 ///
-/// What a pair asks of the products of its parts is kept between two passes, one over users and one over items, so that
-/// every sum is made by one thread, in the order of the pairs.
+/// There are two passes, one over users and one over items, so that every sum is made by one thread, in the order of the
+/// pairs. The first keeps the gradient of the products of each pair's components for the second.
 ///
 /// # Errors
 /// [`Error::Invalid`] if a shape or index does not fit; [`Error::Cancelled`].
@@ -111,50 +112,58 @@ pub fn products_gradient(
     pairs: Pairs<'_>,
     grams: &[f32],
     gradient: &[f32],
-    of_parts: &mut [f32],
-    of_shares: &mut [f32],
+    grad_components: &mut [f32],
+    grad_shares: &mut [f32],
     path: Path,
     cancel: &Cancel,
 ) -> Result<(), Error> {
     pairs.check()?;
-    let Shape { rows, parts: k, experts: n, .. } = pairs.shape;
-    let size = pairs.shape.of_shares();
-    expect("products of parts", grams.len(), pairs.items.len() * k * k)?;
+    let Shape { rows, components: k, experts: n, .. } = pairs.shape;
+    let size = pairs.shape.shares_len();
+    expect("products of components", grams.len(), pairs.items.len() * k * k)?;
     expect("gradients of products", gradient.len(), pairs.items.len() * n)?;
-    expect("gradients of parts", of_parts.len(), pairs.parts.len())?;
-    expect("gradients of shares", of_shares.len(), pairs.shares.len())?;
+    expect("gradients of components", grad_components.len(), pairs.components.len())?;
+    expect("gradients of shares", grad_shares.len(), pairs.shares.len())?;
     let n_users = pairs.n_users();
     let by_item = by_item(pairs.items, rows - n_users);
     let mut kept = vec![0.0; pairs.items.len() * k * k];
-    let (user_shares, item_shares) = of_shares.split_at_mut(n_users * size);
-    let users = pairs.shape.steps(of_parts, 0..n_users).into_par_iter();
+    let (user_shares, item_shares) = grad_shares.split_at_mut(n_users * size);
+    let users = pairs.shape.steps(grad_components, 0..n_users).into_par_iter();
     let users = users.zip(user_shares.par_chunks_mut(STEP * size));
-    let of_users = kept.par_chunks_mut(STEP * pairs.per_user * k * k);
-    users.zip(of_users).enumerate().try_for_each(|(step, ((of_parts, of_shares), kept))| {
+    let kept_by_user = kept.par_chunks_mut(STEP * pairs.per_user * k * k);
+    users.zip(kept_by_user).enumerate().try_for_each(|(step, ((grad_components, grad_shares), kept))| {
         cancel.check()?;
-        path.run(Usual(OfUsers { pairs, grams, gradient, first: step * STEP, kept, of_parts, of_shares }));
+        path.run(Usual(UserGradients {
+            pairs,
+            grams,
+            gradient,
+            first: step * STEP,
+            kept,
+            grad_components,
+            grad_shares,
+        }));
         Ok(())
     })?;
-    let items = pairs.shape.steps(of_parts, n_users..rows).into_par_iter();
+    let items = pairs.shape.steps(grad_components, n_users..rows).into_par_iter();
     let items = items.zip(item_shares.par_chunks_mut(STEP * size));
-    items.enumerate().try_for_each(|(step, (of_parts, of_shares))| {
+    items.enumerate().try_for_each(|(step, (grad_components, grad_shares))| {
         cancel.check()?;
         let (first, kept) = (step * STEP, &kept);
-        path.run(Usual(OfItems {
+        path.run(Usual(ItemGradients {
             pairs,
             grams,
             gradient,
             first,
             by_item: &by_item,
             kept,
-            of_parts,
-            of_shares,
+            grad_components,
+            grad_shares,
         }));
         Ok(())
     })
 }
 
-/// The pairs of each item, ascending, and where those of each item begin.
+/// Where the pairs of each item begin, and all pairs, item after item and ascending.
 pub fn by_item(items: &[i64], n_items: usize) -> (Vec<usize>, Vec<u32>) {
     let mut starts = vec![0; n_items + 1];
     items.iter().for_each(|&item| starts[item as usize + 1] += 1);
@@ -189,9 +198,9 @@ impl Mixed for Forward<'_, '_> {
         let outs = self.out.chunks_exact_mut(experts).zip(self.grams.chunks_exact_mut(k * k));
         for (pair, (out, gram)) in (self.first..).zip(outs) {
             self.pairs.prefetch_item(lanes, pair + AHEAD, k, blocks);
-            let (user_parts, user) = self.pairs.row(pair / self.pairs.per_user, k, blocks);
-            let (item_parts, item) = self.pairs.item(pair, k, blocks);
-            products_of(lanes, user_parts, item_parts, gram);
+            let (user_components, user) = self.pairs.row(pair / self.pairs.per_user, k, blocks);
+            let (item_components, item) = self.pairs.item(pair, k, blocks);
+            products_of(lanes, user_components, item_components, gram);
             mix(lanes, Matrix { numbers: gram, mirrored: false }, item, &mut taken, k, blocks);
             dot_by_expert(lanes, user, &taken, &mut sums);
             out.copy_from_slice(&sums.as_flattened()[..experts]);
@@ -199,18 +208,18 @@ impl Mixed for Forward<'_, '_> {
     }
 }
 
-/// The pass over users: their gradients, and for each pair what is asked of the products of its parts, `(K, K)`.
-struct OfUsers<'a, 'b> {
+/// The pass over users: their gradients, and for each pair the gradient of the products of its components, `(K, K)`.
+struct UserGradients<'a, 'b> {
     pairs: Pairs<'a>,
     grams: &'a [f32],
     gradient: &'a [f32],
     first: usize,
     kept: &'b mut [f32],
-    of_parts: Vec<&'b mut [f32]>,
-    of_shares: &'b mut [f32],
+    grad_components: Vec<&'b mut [f32]>,
+    grad_shares: &'b mut [f32],
 }
 
-impl Mixed for OfUsers<'_, '_> {
+impl Mixed for UserGradients<'_, '_> {
     type Output = ();
 
     fn shape(&self) -> Shape {
@@ -221,44 +230,44 @@ impl Mixed for OfUsers<'_, '_> {
     fn run<L: Lanes>(mut self, lanes: L, k: usize, blocks: usize) {
         let Shape { width, experts, .. } = self.pairs.shape;
         let (per_user, size) = (self.pairs.per_user, k * blocks * WIDTH);
-        let (mut taken, mut asked, mut factors) = (chunks(k * blocks), chunks(k * blocks), chunks(blocks));
-        self.of_parts.iter_mut().for_each(|part| part.fill(0.0));
-        self.of_shares.fill(0.0);
-        let users = self.of_shares.chunks_exact_mut(size).zip(self.kept.chunks_exact_mut(per_user * k * k));
-        for (row, (of_shares, kept)) in users.enumerate() {
+        let (mut taken, mut scaled, mut factors) = (chunks(k * blocks), chunks(k * blocks), chunks(blocks));
+        self.grad_components.iter_mut().for_each(|component| component.fill(0.0));
+        self.grad_shares.fill(0.0);
+        let users = self.grad_shares.chunks_exact_mut(size).zip(self.kept.chunks_exact_mut(per_user * k * k));
+        for (row, (grad_shares, kept)) in users.enumerate() {
             let user = self.first + row;
             let (_, own) = self.pairs.row(user, k, blocks);
             for (pair, kept) in (user * per_user..).zip(kept.chunks_exact_mut(k * k)) {
                 self.pairs.prefetch_item(lanes, pair + AHEAD, k, blocks);
-                let (item_parts, item) = self.pairs.item(pair, k, blocks);
+                let (item_components, item) = self.pairs.item(pair, k, blocks);
                 factors.as_flattened_mut()[..experts]
                     .copy_from_slice(&self.gradient[pair * experts..][..experts]);
                 let gram = Matrix { numbers: &self.grams[pair * k * k..][..k * k], mirrored: false };
                 mix(lanes, gram, item, &mut taken, k, blocks);
-                add_scaled(lanes, &taken, &factors, of_shares.as_chunks_mut().0);
-                scale(lanes, own, &factors, &mut asked);
-                let (asked, item) = (Rows::of_chunks(&asked, k, blocks), Rows::of_chunks(item, k, blocks));
-                products_of(lanes, asked, item, kept);
+                add_scaled(lanes, &taken, &factors, grad_shares.as_chunks_mut().0);
+                scale(lanes, own, &factors, &mut scaled);
+                let (scaled, item) = (Rows::of_chunks(&scaled, k, blocks), Rows::of_chunks(item, k, blocks));
+                products_of(lanes, scaled, item, kept);
                 let kept = Matrix { numbers: kept, mirrored: false };
-                add_sums(lanes, kept, item_parts, &mut self.of_parts, row * width);
+                add_sums(lanes, kept, item_components, &mut self.grad_components, row * width);
             }
         }
     }
 }
 
 /// The pass over items.
-struct OfItems<'a, 'b> {
+struct ItemGradients<'a, 'b> {
     pairs: Pairs<'a>,
     grams: &'a [f32],
     gradient: &'a [f32],
     first: usize,
     by_item: &'b (Vec<usize>, Vec<u32>),
     kept: &'b [f32],
-    of_parts: Vec<&'b mut [f32]>,
-    of_shares: &'b mut [f32],
+    grad_components: Vec<&'b mut [f32]>,
+    grad_shares: &'b mut [f32],
 }
 
-impl Mixed for OfItems<'_, '_> {
+impl Mixed for ItemGradients<'_, '_> {
     type Output = ();
 
     fn shape(&self) -> Shape {
@@ -270,27 +279,27 @@ impl Mixed for OfItems<'_, '_> {
         let Shape { width, experts, .. } = self.pairs.shape;
         let (starts, order) = self.by_item;
         let (mut taken, mut factors) = (chunks(k * blocks), chunks(blocks));
-        self.of_parts.iter_mut().for_each(|part| part.fill(0.0));
-        self.of_shares.fill(0.0);
-        for (row, of_shares) in self.of_shares.chunks_exact_mut(k * blocks * WIDTH).enumerate() {
+        self.grad_components.iter_mut().for_each(|component| component.fill(0.0));
+        self.grad_shares.fill(0.0);
+        for (row, grad_shares) in self.grad_shares.chunks_exact_mut(k * blocks * WIDTH).enumerate() {
             let item = self.first + row;
             for at in starts[item]..starts[item + 1] {
                 if let Some(&next) = order.get(at + AHEAD) {
-                    let (parts, shares) = self.pairs.row(next as usize / self.pairs.per_user, k, blocks);
-                    parts.prefetch(lanes);
+                    let (components, shares) = self.pairs.row(next as usize / self.pairs.per_user, k, blocks);
+                    components.prefetch(lanes);
                     shares.iter().for_each(|line| lanes.prefetch(line));
                 }
                 let pair = order[at] as usize;
-                let (user_parts, user) = self.pairs.row(pair / self.pairs.per_user, k, blocks);
+                let (user_components, user) = self.pairs.row(pair / self.pairs.per_user, k, blocks);
                 factors.as_flattened_mut()[..experts]
                     .copy_from_slice(&self.gradient[pair * experts..][..experts]);
-                // The same numbers as the users' pass has, seen from the other side.
+                // The matrices of the users' pass, transposed.
                 let own = pair * k * k..(pair + 1) * k * k;
                 let gram = Matrix { numbers: &self.grams[own.clone()], mirrored: true };
                 let kept = Matrix { numbers: &self.kept[own], mirrored: true };
                 mix(lanes, gram, user, &mut taken, k, blocks);
-                add_scaled(lanes, &taken, &factors, of_shares.as_chunks_mut().0);
-                add_sums(lanes, kept, user_parts, &mut self.of_parts, row * width);
+                add_scaled(lanes, &taken, &factors, grad_shares.as_chunks_mut().0);
+                add_sums(lanes, kept, user_components, &mut self.grad_components, row * width);
             }
         }
     }

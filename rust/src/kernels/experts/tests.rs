@@ -10,7 +10,7 @@ fn random(n: usize, seed: u64) -> Vec<f32> {
     (0..n as u64).map(|i| stream.open_unit(i) as f32 - 0.5).collect()
 }
 
-/// Some numbers for each expert, filled up by zeros.
+/// Some numbers for each expert, padded with zeros.
 fn coefficients(rows: usize, experts: usize) -> Vec<f32> {
     let mut padded = vec![0.0; rows * experts.next_multiple_of(WIDTH)];
     let drawn = random(rows * experts, 2);
@@ -24,22 +24,22 @@ fn coefficients(rows: usize, experts: usize) -> Vec<f32> {
 
 struct Case {
     shape: Shape,
-    parts: Vec<f32>,
+    components: Vec<f32>,
     coefficients: Vec<f32>,
-    which: Vec<i64>,
+    pattern: Vec<i64>,
     items: Vec<i64>,
     per_user: usize,
 }
 
-fn case(parts: usize, width: usize, experts: usize, per_user: usize) -> Case {
+fn case(components: usize, width: usize, experts: usize, per_user: usize) -> Case {
     let (users, items) = (70, 90);
-    let shape = Shape { rows: users + items, parts, width, experts };
+    let shape = Shape { rows: users + items, components, width, experts };
     let stream = Stream::new(9, 0);
     Case {
         shape,
-        parts: random(shape.rows * parts * width, 1),
-        coefficients: coefficients(3 * parts, experts),
-        which: (0..shape.rows as u64).map(|row| (stream.bits32(row) % 3).into()).collect(),
+        components: random(shape.rows * components * width, 1),
+        coefficients: coefficients(3 * components, experts),
+        pattern: (0..shape.rows as u64).map(|row| (stream.bits32(row) % 3).into()).collect(),
         items: (0..(users * per_user) as u64).map(|pair| (stream.bits32(pair) % 50).into()).collect(),
         per_user,
     }
@@ -49,9 +49,9 @@ impl Case {
     fn mixing(&self) -> Mixing<'_> {
         Mixing {
             shape: self.shape,
-            parts: &self.parts,
+            components: &self.components,
             coefficients: &self.coefficients,
-            which: &self.which,
+            pattern: &self.pattern,
             shortest: SHORTEST,
         }
     }
@@ -59,49 +59,58 @@ impl Case {
     /// All products and all gradients, one after the other.
     fn run(&self, gradient: &[f32], path: Path) -> [Vec<f32>; 3] {
         let cancel = Cancel::new();
-        let mut shares = vec![f32::NAN; self.shape.rows * self.shape.of_shares()];
-        let mut grams = vec![f32::NAN; self.shape.rows * self.shape.parts.pow(2)];
+        let mut shares = vec![f32::NAN; self.shape.rows * self.shape.shares_len()];
+        let mut grams = vec![f32::NAN; self.shape.rows * self.shape.components.pow(2)];
         unit_shares(self.mixing(), &mut shares, &mut grams, path, &cancel).unwrap();
         let pairs = Pairs {
             shape: self.shape,
-            parts: &self.parts,
+            components: &self.components,
             shares: &shares,
             items: &self.items,
             per_user: self.per_user,
         };
         let mut out = vec![f32::NAN; gradient.len()];
-        let mut pair_grams = vec![f32::NAN; self.items.len() * self.shape.parts.pow(2)];
+        let mut pair_grams = vec![f32::NAN; self.items.len() * self.shape.components.pow(2)];
         products(pairs, &mut out, &mut pair_grams, path, &cancel).unwrap();
-        let (mut of_parts, mut of_shares) = (vec![f32::NAN; self.parts.len()], vec![f32::NAN; shares.len()]);
-        products_gradient(pairs, &pair_grams, gradient, &mut of_parts, &mut of_shares, path, &cancel)
-            .unwrap();
-        let mut of_coefficients = vec![f32::NAN; self.coefficients.len()];
-        unit_shares_gradient(
-            self.mixing(),
-            &grams,
-            &of_shares,
-            &mut of_parts,
-            &mut of_coefficients,
+        let (mut grad_components, mut grad_shares) =
+            (vec![f32::NAN; self.components.len()], vec![f32::NAN; shares.len()]);
+        products_gradient(
+            pairs,
+            &pair_grams,
+            gradient,
+            &mut grad_components,
+            &mut grad_shares,
             path,
             &cancel,
         )
         .unwrap();
-        [out, of_parts, of_coefficients]
+        let mut grad_coefficients = vec![f32::NAN; self.coefficients.len()];
+        unit_shares_gradient(
+            self.mixing(),
+            &grams,
+            &grad_shares,
+            &mut grad_components,
+            &mut grad_coefficients,
+            path,
+            &cancel,
+        )
+        .unwrap();
+        [out, grad_components, grad_coefficients]
     }
 
     /// The same products by definition, in float64: every expert's sum written out, of unit length.
     fn by_definition(&self) -> Vec<f64> {
-        let Shape { rows, parts: k, width, experts } = self.shape;
+        let Shape { rows, components: k, width, experts } = self.shape;
         let n_users = self.items.len() / self.per_user;
         let tower = |row: usize, expert: usize| -> Vec<f64> {
-            let own = self.coefficients[self.which[row] as usize * self.shape.of_shares()..][expert..]
+            let own = self.coefficients[self.pattern[row] as usize * self.shape.shares_len()..][expert..]
                 .iter()
                 .step_by(experts.next_multiple_of(WIDTH))
                 .take(k);
             let mut sum = vec![0.0; width];
-            for (part, &share) in own.enumerate() {
-                let part = &self.parts[(part * rows + row) * width..][..width];
-                sum.iter_mut().zip(part).for_each(|(s, &p)| *s += f64::from(share) * f64::from(p));
+            for (component, &share) in own.enumerate() {
+                let component = &self.components[(component * rows + row) * width..][..width];
+                sum.iter_mut().zip(component).for_each(|(s, &p)| *s += f64::from(share) * f64::from(p));
             }
             let length = sum.iter().map(|s| s * s).sum::<f64>().max(f64::from(SHORTEST)).sqrt();
             sum.iter().map(|s| s / length).collect()
@@ -117,10 +126,10 @@ impl Case {
 
 #[test]
 fn products_are_those_of_the_sums_on_every_path() {
-    for (parts, width, experts, per_user) in
+    for (components, width, experts, per_user) in
         [(6, 64, 9, 2), (1, 1, 1, 1), (2, 7, 3, 1), (4, 33, 2, 3), (9, 16, 5, 2), (10, 8, 20, 1)]
     {
-        let case = case(parts, width, experts, per_user);
+        let case = case(components, width, experts, per_user);
         let gradient = random(case.items.len() * experts, 3);
         let found: Vec<_> = Path::available().map(|path| case.run(&gradient, path)).collect();
         assert!(found.iter().all(|other| *other == found[0]), "the paths differ");
@@ -134,20 +143,20 @@ fn products_are_those_of_the_sums_on_every_path() {
 fn gradients_are_the_slopes() {
     let mut case = case(4, 9, 3, 2);
     let gradient = random(case.items.len() * 3, 3);
-    let [_, of_parts, of_coefficients] = case.run(&gradient, Path::Portable);
+    let [_, grad_components, grad_coefficients] = case.run(&gradient, Path::Portable);
     let loss = |case: &Case| -> f64 {
         case.by_definition().iter().zip(&gradient).map(|(p, &g)| p * f64::from(g)).sum()
     };
     let step = 1e-3f32;
-    let slope = |case: &mut Case, at: usize, of_parts: bool| {
+    let slope = |case: &mut Case, at: usize, in_components: bool| {
         let mut moved = |by: f32| {
-            let numbers = if of_parts { &mut case.parts } else { &mut case.coefficients };
+            let numbers = if in_components { &mut case.components } else { &mut case.coefficients };
             let before = numbers[at];
             numbers[at] = before + by;
             let after = numbers[at];
             let found = loss(case);
-            if of_parts {
-                case.parts[at] = before
+            if in_components {
+                case.components[at] = before
             } else {
                 case.coefficients[at] = before
             }
@@ -157,41 +166,50 @@ fn gradients_are_the_slopes() {
         (high.1 - low.1) / (high.0 - low.0)
     };
     for at in (0..case.coefficients.len()).step_by(5) {
-        let (found, expected) = (f64::from(of_coefficients[at]), slope(&mut case, at, false));
+        let (found, expected) = (f64::from(grad_coefficients[at]), slope(&mut case, at, false));
         assert!(
             (found - expected).abs() < 2e-3 * (1.0 + expected.abs()),
             "coefficient {at}: {found} {expected}"
         );
     }
-    for at in (0..case.parts.len()).step_by(311) {
-        let (found, expected) = (f64::from(of_parts[at]), slope(&mut case, at, true));
-        assert!((found - expected).abs() < 2e-3 * (1.0 + expected.abs()), "part {at}: {found} {expected}");
+    for at in (0..case.components.len()).step_by(311) {
+        let (found, expected) = (f64::from(grad_components[at]), slope(&mut case, at, true));
+        assert!(
+            (found - expected).abs() < 2e-3 * (1.0 + expected.abs()),
+            "component {at}: {found} {expected}"
+        );
     }
 }
 
 #[test]
 fn nothing_has_no_length_and_no_slope() {
     let mut case = case(2, 8, 2, 1);
-    case.parts.fill(0.0);
-    let [out, of_parts, of_coefficients] = case.run(&random(case.items.len() * 2, 3), Path::Portable);
-    assert!([out, of_parts, of_coefficients].concat().iter().all(|&v| v == 0.0));
+    case.components.fill(0.0);
+    let [out, grad_components, grad_coefficients] =
+        case.run(&random(case.items.len() * 2, 3), Path::Portable);
+    assert!([out, grad_components, grad_coefficients].concat().iter().all(|&v| v == 0.0));
 }
 
 #[test]
 fn what_does_not_fit_is_refused() {
     let case = case(2, 8, 2, 1);
     let cancel = Cancel::new();
-    let mut shares = vec![0.0; case.shape.rows * case.shape.of_shares()];
+    let mut shares = vec![0.0; case.shape.rows * case.shape.shares_len()];
     let mut grams = vec![0.0; case.shape.rows * 4];
     let mut unit =
         |mixing: Mixing<'_>| unit_shares(mixing, &mut shares, &mut grams, Path::Portable, &cancel).is_ok();
     assert!(unit(case.mixing()));
-    assert!(!unit(Mixing { parts: &case.parts[1..], ..case.mixing() }));
-    assert!(!unit(Mixing { which: &[3; 160], ..case.mixing() }));
+    assert!(!unit(Mixing { components: &case.components[1..], ..case.mixing() }));
+    assert!(!unit(Mixing { pattern: &[3; 160], ..case.mixing() }));
     assert!(!unit(Mixing { coefficients: &case.coefficients[1..], ..case.mixing() }));
-    assert!(!unit(Mixing { shape: Shape { parts: MAX_PARTS + 1, ..case.shape }, ..case.mixing() }));
-    let pairs =
-        Pairs { shape: case.shape, parts: &case.parts, shares: &shares, items: &case.items, per_user: 1 };
+    assert!(!unit(Mixing { shape: Shape { components: MAX_COMPONENTS + 1, ..case.shape }, ..case.mixing() }));
+    let pairs = Pairs {
+        shape: case.shape,
+        components: &case.components,
+        shares: &shares,
+        items: &case.items,
+        per_user: 1,
+    };
     let run = |pairs: Pairs<'_>| {
         let (mut out, mut grams) = (vec![0.0; pairs.items.len() * 2], vec![0.0; pairs.items.len() * 4]);
         products(pairs, &mut out, &mut grams, Path::Portable, &cancel).is_ok()

@@ -5,30 +5,30 @@
 //! the rows are written. It computes f, the sum of the products of z and z'.
 //!
 //! 1. Writing. |⟨z, z'⟩ − c| ≤ |e| + |e'| + |e||e'| ≤ 2r + r² (Cauchy–Schwarz; x/n has length 1). This holds for every r,
-//!    also where rows are written so coarsely that most of them is lost.
+//!    also for rows written so coarsely that most of their value is lost.
 //! 2. Summing. |f − ⟨z, z'⟩| ≤ ρ |z||z'| ≤ ρ (1 + r)², with ρ the format's [`Format::rounding`].
-//! 3. The canonical value: its float64 dot product has at most d roundings, the two norms half as many each, root,
-//!    product and division one each, and it is rounded to float32 at the end (values up to 1: at most u/2). The measured
-//!    r knows x/n from the same norms. Together at most u + 8 (d + 8) v.
-//! 4. Underflow: every float32 operation may lose 2^-126 besides, where the machine rounds the smallest numbers to zero;
-//!    fewer than 8 (d + 8) of them for each product.
+//! 3. The canonical value. Its float64 dot product has at most d roundings; each of the two norms has d/2; root, product
+//!    and division have one each; at the end it is rounded to float32 (values up to 1: at most u/2). The measured r is
+//!    computed with the same norms. Together at most u + 8 (d + 8) v.
+//! 4. Underflow. Where the machine rounds the smallest numbers to zero, every float32 operation may lose another 2^-126;
+//!    a product has fewer than 8 (d + 8) operations.
 //!
 //! The sum of these is ε: **|f − s| ≤ ε** for the canonical similarity s.
 //!
 //! What follows for a row with candidates j: let F be its k-th largest f so far. At least k candidates have s ≥ F − ε,
 //! so whatever ends among the k best, ties included, has s ≥ F − ε and therefore f ≥ F − 2ε. If S is the k-th largest
-//! canonical value so far, it has f ≥ S − ε. Nothing else need be remembered.
+//! canonical value so far, it has f ≥ S − ε. No other candidate need be kept.
 //!
 //! The products are kept in units of q², where q is the format's scale; so are limits, and ε with them.
 //!
-//! [`Format::rounding`]: super::format::Format::rounding
+//! [`Format::rounding`]: crate::kernels::tiles::format::Format::rounding
 
 /// ε for rows of `width` values, written with an error of at most `residual`, their sums rounded by `rounding`.
 pub(super) fn filter_error(width: usize, residual: f64, rounding: f64) -> f64 {
     let u = 2f64.powi(-24);
     let v = 2f64.powi(-53);
     let terms = (width + 8) as f64;
-    // The residual is itself a rounded sum: a millionth more covers that many times over, here and at the end.
+    // The residual is itself a rounded sum. A millionth more is far above that rounding, here and at the end.
     let residual = residual * (1.0 + 1e-6);
     let writing = 2.0 * residual + residual * residual;
     let summing = rounding * (1.0 + residual) * (1.0 + residual);
@@ -51,7 +51,7 @@ mod tests {
         let float32 = filter_error(64, 2f64.powi(-25), 66.0 * 2f64.powi(-24));
         assert!(float32 < 6e-6);
         assert!(filter_error(64, 1e-4, 1e-7) > 2e-4);
-        // With more than 1/√2 lost of both rows nothing is known at all.
+        // Where both rows lose more than 1/√2 of their length, the filter tells nothing.
         assert!(filter_error(64, 0.72, 1e-7) > 1.9);
     }
 

@@ -1,4 +1,4 @@
-//! What a row remembers while the tiles go by: everything that may still be among its k best, and little else.
+//! The candidates of a row while the tiles are computed: all that may still be among its k best, and few others.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -28,8 +28,8 @@ impl Rule {
 pub(super) struct List {
     limit: f32,
     pending: Vec<Scored<f32>>,
-    /// The k best by canonical value, once so many candidates lie within the filter's error that it cannot tell them
-    /// apart: from then on every survivor is decided at once, and the list stays short.
+    /// The k best by canonical value, once the filter's error leaves too many candidates. From then on every candidate
+    /// is decided when the list is full, and the list stays short.
     decided: Option<TopK<f32>>,
 }
 
@@ -53,7 +53,7 @@ impl List {
         self.pending.iter().map(|candidate| candidate.id)
     }
 
-    /// Learns that k candidates have this value of the filter or a higher one.
+    /// Raises the limit, given that k candidates have at least the value `kth` of the filter.
     pub(super) fn raise(&mut self, rule: Rule, kth: f32) {
         self.limit = self.limit.max(round_down(f64::from(kth) - 2.0 * rule.error));
     }
@@ -74,7 +74,7 @@ impl List {
     fn cut(&mut self, rule: Rule, exact: impl Fn(i32) -> f32) {
         if self.decided.is_none() {
             self.cut_by_filter(rule);
-            // Cutting back pays only if it frees a fair part of the room.
+            // Filtering again pays only if it frees a good part of the list.
             if self.pending.len() <= (rule.k + rule.capacity()) / 2 {
                 return;
             }
@@ -114,12 +114,13 @@ impl List {
     }
 }
 
-/// The limits of all lists side by side, to be read without a lock: one that has risen since is merely better.
+/// The limits of all lists side by side, read without a lock. A limit may rise after it was read: the lower one lets
+/// more candidates through, but is not wrong.
 #[derive(Debug)]
 pub(super) struct Limits(Vec<AtomicU32>);
 
 impl Limits {
-    /// Nothing reaches the places behind the last of `n_rows`.
+    /// The limits of places behind the last of `n_rows` are out of reach.
     pub(super) fn new(n_rows: usize, places: usize) -> Self {
         let limit = |row| if row < n_rows { f32::NEG_INFINITY } else { f32::INFINITY };
         Self((0..places).map(|row| AtomicU32::new(limit(row).to_bits())).collect())

@@ -1,13 +1,13 @@
 //! A block of rows against itself: the first candidates of every row, and with them a first limit.
 //!
-//! Nothing can be filtered yet, so the sums of the whole square are kept, and each row's limit is found in its own. What
-//! the other tiles then let through is little more than what belongs to the answer.
+//! Without limits nothing can be filtered, so the sums of the whole square are kept, and each row's limit is found among
+//! its own sums. With these limits the other tiles let through few candidates that do not belong to the result.
 
-use super::format::Format;
 use super::search::{Scratch, Search};
-use super::tile::{Kernel, Shape};
 use crate::kernels::cancel::Cancel;
 use crate::kernels::error::Error;
+use crate::kernels::tiles::format::Format;
+use crate::kernels::tiles::{Kernel, Shape};
 use crate::kernels::topk::Scored;
 
 /// Maxima among which the k-th is sought, for each of the k: more of them come closer to the true k-th value.
@@ -16,8 +16,8 @@ const GROUPS: usize = 4;
 const PIECE: usize = 16;
 
 impl<K: Kernel> Search<'_, K> {
-    /// Fills the lists of a block from the block itself. Returns how many rows had so many candidates within the filter's
-    /// error of the k-th that it cannot be said to tell them apart.
+    /// Fills the lists of a block from the block itself. Returns the number of crowded rows: a row is crowded if the
+    /// filter's error leaves far more than k candidates, so that the filter hardly tells them apart.
     pub(super) fn diagonal(
         &self,
         scratch: &mut Scratch<K>,
@@ -33,14 +33,14 @@ impl<K: Kernel> Search<'_, K> {
         let mut lists = self.lock(block);
         for (row, list) in lists.iter_mut().enumerate() {
             read::<K>(scratch.tiles.cells(), row, &mut values);
-            // A row is no neighbour of its own.
+            // A row is not its own neighbour.
             values[row] = f32::NEG_INFINITY;
             if let Some(kth) = kth_at_least(&values, self.rule.k, &mut maxima) {
                 list.raise(self.rule, kth);
             }
             let mut candidates = 0;
             for (piece, values) in values.chunks(PIECE).enumerate() {
-                // Most pieces hold no candidate, and without a way out of this loop vectors do it.
+                // Most pieces hold no candidate. A loop without an early exit is vectorised.
                 if !values.iter().fold(false, |any, &score| any | (score >= list.limit())) {
                     continue;
                 }
@@ -77,7 +77,8 @@ fn kth_at_least(values: &[f32], k: usize, maxima: &mut Vec<f32>) -> Option<f32> 
     }
     maxima.clear();
     maxima.extend_from_slice(values);
-    // Halves are laid over each other, which vectors do quickly; an odd value in the middle stays as it is.
+    // The second half is merged into the first by pairwise maxima, which are vectorised; with an odd length the value in
+    // the middle stays as it is.
     while maxima.len() / 2 >= GROUPS * k {
         let rest = maxima.len() / 2;
         let kept = maxima.len() - rest;

@@ -1,46 +1,30 @@
 //! Which filters a path tries, and in which order.
 
-#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-use super::amx::Amx;
-#[cfg(target_arch = "x86_64")]
-use super::avx2::{self, Avx2};
-#[cfg(target_arch = "x86_64")]
-use super::avx512::{self, Floats, Pairs, Vnni};
-#[cfg(target_arch = "x86_64")]
-use super::format::I16;
-use super::format::{F32, Format};
-use super::plain::Plain;
 use super::rows::Rows;
 use super::search::search;
-use super::tile::{Dot, Kernel, Shape, Small, canonical_dot};
 use crate::kernels::cancel::Cancel;
 use crate::kernels::error::Error;
 use crate::kernels::simd::Path;
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+use crate::kernels::tiles::amx::Amx;
+#[cfg(target_arch = "x86_64")]
+use crate::kernels::tiles::avx2::Avx2;
+#[cfg(target_arch = "x86_64")]
+use crate::kernels::tiles::avx512::{Floats, Pairs, Vnni};
+#[cfg(target_arch = "x86_64")]
+use crate::kernels::tiles::format::I16;
+use crate::kernels::tiles::format::{F32, Format};
+use crate::kernels::tiles::plain::Plain;
+use crate::kernels::tiles::shapes::Small;
+use crate::kernels::tiles::{Kernel, Shape};
 use crate::kernels::topk::Scored;
 
 /// For each row its nearest rows, best first.
 type Nearest = Vec<Vec<Scored<f32>>>;
 
-/// The deciding dot product on a path: the same bits on all of them.
-pub(super) fn dot(path: Path) -> Dot {
-    #[cfg(target_arch = "x86_64")]
-    if matches!(path, Path::Avx512 | Path::Amx)
-        && let Some(dot) = avx512::dot()
-    {
-        return dot;
-    }
-    #[cfg(target_arch = "x86_64")]
-    if path != Path::Portable
-        && let Some(dot) = avx2::dot()
-    {
-        return dot;
-    }
-    let _ = path;
-    canonical_dot
-}
-
-/// The k nearest distinct rows of each distinct row, by the first filter of the path that is fine enough for these rows:
-/// from the fastest to float32, which may be slow on rows that it cannot tell apart either, but then always is.
+/// The k nearest distinct rows of each distinct row, by the first filter of the path that is fine enough for these rows.
+///
+/// Filters are tried from the fastest to float32. Where float32 cannot tell the rows apart either, the search is slow.
 pub(super) fn nearest(path: Path, rows: &Rows<'_>, k: usize, cancel: &Cancel) -> Result<Nearest, Error> {
     let task = Task { rows, k, cancel };
     #[cfg(target_arch = "x86_64")]

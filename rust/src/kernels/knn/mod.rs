@@ -1,55 +1,43 @@
 //! The exact cosine k-nearest-neighbour graph.
 //!
-//! A blocked product over the upper triangle, in the narrowest numbers that the machine multiplies fastest, is only a
-//! filter: whatever lies within its error ([`bound`]) of a row's k best is kept and decided by one canonical dot product,
-//! summed in float64 in a fixed order. So the graph does not depend, in a single bit, on the machine, the instruction
+//! A blocked product over the upper triangle, in the narrow numbers that the machine multiplies fastest, is only a
+//! filter: every candidate within the filter's error ([`bound`]) of a row's k best is kept. A canonical dot product,
+//! summed in float64 in a fixed order, then decides. So no bit of the graph depends on the machine, the instruction
 //! path, the number of threads or the order of the tiles.
 
-mod approximate;
 mod bound;
 mod candidates;
 mod diagonal;
 mod dispatch;
-pub(super) mod format;
-pub(super) mod memory;
 mod panels;
-pub(super) mod plain;
 mod rows;
 mod search;
-pub(super) mod tile;
-mod writing;
-
-#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-pub(super) mod amx;
-#[cfg(target_arch = "x86_64")]
-mod avx2;
-#[cfg(target_arch = "x86_64")]
-mod avx2_product;
-#[cfg(target_arch = "x86_64")]
-mod avx512;
+#[cfg(test)]
+mod tests;
 
 use rayon::prelude::*;
 
-pub use self::approximate::{Approximate, Features, Plan, knn_approximate};
 use self::rows::Rows;
 use super::cancel::Cancel;
 use super::csr::{OwnedCsr, indptr_from_counts};
 use super::error::Error;
 use super::simd::Path;
+use super::tiles::choose;
 use super::topk::Scored;
 
 /// The k rows of largest cosine for every row of `features`, which has `present.len()` rows of `width` values.
 ///
-/// A row is never its own neighbour. Rows that are absent or all zero have no neighbours and are nobody's. Where fewer
-/// than k others exist, all of them are neighbours. Cosines are rounded to float32 and ranked as such: the higher first,
-/// then the lower row. Columns ascend within a row of the result.
+/// A row is never its own neighbour. Rows that are absent or all zero have no neighbours and are neighbours of no row.
+/// Where fewer than k others exist, all of them are neighbours. Cosines are rounded to float32 and ranked as such: the
+/// higher first, then the lower row. Columns ascend within a row of the result.
 ///
-/// Cost: N² width / 2 multiplications and additions in the filter's numbers (half of the products), memory one packed copy
-/// of the features in them and `O(N k)`. Rows that no filter can tell apart cost one float64 dot product for each pair.
+/// Cost: N² width / 2 multiplications and additions in the filter's numbers (half of the products), memory one packed
+/// copy of the features in them and `O(N k)`. Rows that no filter can tell apart cost one float64 dot product for each
+/// pair.
 ///
 /// # Errors
 /// [`Error::Invalid`] if the sizes disagree, `k` is zero, there are 2^31 rows or more, or a present row is not finite;
-/// [`Error::Cancelled`] when asked to stop.
+/// [`Error::Cancelled`] if the caller stops it.
 pub fn knn(
     features: &[f32],
     width: usize,
@@ -60,13 +48,13 @@ pub fn knn(
 ) -> Result<OwnedCsr, Error> {
     check_sizes(features.len(), width, present.len(), k)?;
     let k = k.min(present.len());
-    let rows = Rows::new(dispatch::dot(path.check()?), features, width, present, cancel)?;
+    let rows = Rows::new(choose::dot(path.check()?), features, width, present, cancel)?;
     let nearest = dispatch::nearest(path, &rows, k, cancel)?;
     Ok(spell_out(&rows, nearest, k))
 }
 
 /// What both searches expect of `n_rows` rows of `width` values.
-fn check_sizes(values: usize, width: usize, n_rows: usize, k: usize) -> Result<(), Error> {
+pub(super) fn check_sizes(values: usize, width: usize, n_rows: usize, k: usize) -> Result<(), Error> {
     if values != n_rows * width {
         return Err(Error::invalid(format!(
             "{n_rows} rows of {width} values need {} values, got {values}",
@@ -82,7 +70,7 @@ fn check_sizes(values: usize, width: usize, n_rows: usize, k: usize) -> Result<(
     Ok(())
 }
 
-/// Classes that are spelt out together.
+/// Classes of identical rows that are expanded to rows at a time.
 const SPELT: usize = 64;
 
 /// The neighbours of the members of some classes.
@@ -151,8 +139,3 @@ fn expand(rows: &Rows<'_>, class: usize, nearest: &[Scored<f32>], own: f32, k: u
     best.truncate(k + 1);
     best
 }
-
-#[cfg(test)]
-mod agreement;
-#[cfg(test)]
-mod tests;

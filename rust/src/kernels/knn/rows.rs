@@ -1,19 +1,19 @@
-//! The rows that take part: finite, with features, each distinct one once.
+//! The rows that take part: present, finite and not zero, each distinct row once.
 //!
-//! Items that share a picture share a row, by the thousand. Solved one by one they would fill each other's candidate
-//! lists with ties; instead the first row of each class of identical rows is solved, and the others copy its answer.
+//! Thousands of items may share a picture and so a row. Searched one by one they would fill each other's candidate lists
+//! with ties. Instead only the first row of each class of identical rows is searched, and the others copy its result.
 
 use std::collections::HashMap;
 
 use rayon::prelude::*;
 
-use super::tile::Dot;
 use crate::kernels::cancel::Cancel;
 use crate::kernels::error::Error;
+use crate::kernels::tiles::dot::Dot;
 
-/// Rows handled between two looks at the cancel flag.
+/// Rows handled between two checks of the cancel flag.
 const STEP: usize = 64;
-/// Cache lines of a row that are asked for ahead.
+/// Cache lines of a row that are prefetched.
 const FETCHED: usize = 8;
 /// Rows named in an error.
 const NAMED: usize = 10;
@@ -114,12 +114,12 @@ impl<'a> Rows<'a> {
         &self.features[first * self.width..(first + 1) * self.width]
     }
 
-    /// Asks for the beginning of a class's row, which is about to be read; the processor sees to the rest.
+    /// Prefetches the beginning of a class's row, which is about to be read; the processor itself prefetches the rest.
     pub(super) fn fetch(&self, class: i32) {
         #[cfg(target_arch = "x86_64")]
         for line in self.row(class as usize).chunks(64 / size_of::<f32>()).take(FETCHED) {
             use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            // SAFETY: every processor of this architecture has it, and a hint reads nothing.
+            // SAFETY: every processor of this architecture has the instruction, and a hint reads nothing.
             unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
         }
         #[cfg(not(target_arch = "x86_64"))]
@@ -165,7 +165,7 @@ fn refuse_non_finite(summaries: &[Summary]) -> Result<(), Error> {
     )))
 }
 
-/// The largest magnitude; sixteen at a time, so that a compiler can keep them in vectors.
+/// The largest magnitude; sixteen values at a time, so that the compiler vectorises the loop.
 fn largest(row: &[f32]) -> f32 {
     let (groups, rest) = row.as_chunks::<16>();
     let mut lanes = [0.0f32; 16];
@@ -177,7 +177,7 @@ fn largest(row: &[f32]) -> f32 {
     lanes.iter().chain(rest).fold(0.0, |largest, value| value.abs().max(largest))
 }
 
-/// Equal rows have equal hashes; four chains, so that the multiplications overlap.
+/// A hash that equal rows share; four independent chains let the multiplications overlap.
 fn hash(row: &[f32]) -> u64 {
     // Adding zero turns -0.0 into 0.0: the two compare equal.
     let mix = |state: u64, value: f32| {
@@ -198,8 +198,8 @@ fn hash(row: &[f32]) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tile::canonical_dot;
     use super::*;
+    use crate::kernels::tiles::dot::canonical_dot;
 
     #[test]
     fn identical_rows_form_one_class_and_empty_ones_none() {

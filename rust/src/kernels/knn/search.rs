@@ -1,4 +1,5 @@
-//! The upper triangle of the similarity, tile by tile, each filtered for its rows and for its columns while in registers.
+//! The upper triangle of the similarity, tile by tile. Each tile is filtered for its rows and for its columns while it
+//! is still in registers.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -6,18 +7,19 @@ use rayon::prelude::*;
 
 use super::bound::filter_error;
 use super::candidates::{Limits, List, Rule};
-use super::format::Format;
-use super::memory::Buffer;
-use super::panels::{Block, Chunks, Panels};
+use super::panels::{Block, Panels};
 use super::rows::Rows;
-use super::tile::{COLS, Filter, Kernel, Line, Operands, Shape};
 use crate::kernels::cancel::Cancel;
 use crate::kernels::error::Error;
+use crate::kernels::tiles::buffer::Buffer;
+use crate::kernels::tiles::chunks::Chunks;
+use crate::kernels::tiles::format::Format;
+use crate::kernels::tiles::{COLS, Filter, Kernel, Line, Operands, Shape};
 use crate::kernels::topk::Scored;
 
-/// Most tiles of a block row that one task handles: enough to pay for packing the rows.
+/// The most tiles of a block row that one task handles: enough to pay for packing the rows.
 const RUN: usize = 32;
-/// Tasks for each thread, if there are tiles enough, so that all end at about the same time.
+/// Tasks for each thread, if there are enough tiles, so that all threads end at about the same time.
 const TASKS: usize = 16;
 
 /// The k nearest distinct rows of each distinct row, best first. The numbers are those of `rows`.
@@ -46,7 +48,7 @@ pub(super) fn search<K: Kernel>(
         .collect();
     let limits = Limits::new(rows.len(), n_blocks * side);
     let search = Search { kernel, rows, panels, chunks, rule, lists, limits };
-    // The diagonal first: it gives every list a limit, without which whole tiles would be candidates.
+    // The diagonal comes first: it gives every list a limit. Without a limit all entries of a tile would be candidates.
     let crowded = (0..n_blocks)
         .into_par_iter()
         .map_init(
@@ -82,11 +84,12 @@ pub(super) struct Search<'a, K> {
     pub(super) limits: Limits,
 }
 
-/// What a thread works in.
+/// The buffers of a thread.
 pub(super) struct Scratch<K: Kernel> {
     session: K::Session,
     pub(super) block: Block<K::Shape>,
-    /// Sums of a tile, micro-tile by micro-tile; of a column or of a single one where none are kept from chunk to chunk.
+    /// Sums of a tile, micro-tile by micro-tile. Where no sums are kept from one chunk to the next, there is room for
+    /// one column of micro-tiles, or for one micro-tile.
     pub(super) tiles: Buffer,
     row_limits: Vec<f32>,
     column_limits: Vec<f32>,
@@ -176,7 +179,7 @@ impl<K: Kernel> Search<'_, K> {
                     });
                     let operands = if pass == 0 {
                         let left = scratch.block.cells(chunk, group);
-                        // Fetched in even parts while the rows of a block go by.
+                        // Each group of rows prefetches an equal part of the next panels.
                         let ahead = &next[group * next.len() / groups..];
                         Operands { left, right, stride: steps, steps, ahead }
                     } else {
@@ -208,7 +211,7 @@ impl<K: Kernel> Search<'_, K> {
         self.panels.lines(chunk, panel, K::Shape::PANELS)
     }
 
-    /// Notes the entries of a micro-tile that reach a limit.
+    /// Collects the entries of a micro-tile that reach a limit.
     fn collect(
         &self,
         scratch: &mut Scratch<K>,
@@ -225,7 +228,7 @@ impl<K: Kernel> Search<'_, K> {
                 let score = f32::from_bits(scratch.tiles.cells()[place + row * K::Shape::WIDE + column]);
                 let (row, column) = (first_row + row, first_column + column);
                 let (i, j) = (row_block * side + row, column_block * side + column);
-                // Behind the last row there are zeros, and a low limit lets them through.
+                // The places behind the last row hold zeros, which reach a low limit.
                 if i >= self.rows.len() || j >= self.rows.len() {
                     continue;
                 }
@@ -260,7 +263,7 @@ impl<K: Kernel> Search<'_, K> {
                 let mut best = Vec::with_capacity(lists.len());
                 for at in 0..lists.len() {
                     cancel.check()?;
-                    // Their rows lie anywhere: by the time that they are decided they have come.
+                    // The rows of the next list lie anywhere in memory: they are prefetched while this list is decided.
                     lists.get(at + 1).into_iter().flat_map(List::waiting).for_each(|id| self.rows.fetch(id));
                     let row = block * K::Shape::SIDE + at;
                     best.push(lists[at].finish(self.rule, |id| self.exact(row, id)));
@@ -276,7 +279,7 @@ impl<K: Kernel> Search<'_, K> {
     }
 
     pub(super) fn lock(&self, block: usize) -> MutexGuard<'_, Vec<List>> {
-        // A poisoned list can only mean that a thread panicked, and then nobody reads the result.
+        // A list is poisoned only if a thread panicked; then the result is never read.
         self.lists[block].lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,10 +1,12 @@
 //! Against every pair in float64: on every path of this machine, and with every format and geometry in plain Rust.
 
-use super::format::{F32, Format, I16};
-use super::plain::Plain;
-use super::tile::{Kernel, Shape, Small, Tiles, Wide, canonical_dot};
 use super::*;
 use crate::kernels::rng::Stream;
+use crate::kernels::tiles::dot::canonical_dot;
+use crate::kernels::tiles::format::{F32, Format, I16};
+use crate::kernels::tiles::plain::Plain;
+use crate::kernels::tiles::shapes::{Small, Tiles, Wide};
+use crate::kernels::tiles::{Kernel, Shape};
 
 type Neighbours = Vec<Vec<(i32, f32)>>;
 
@@ -32,7 +34,7 @@ fn rows_of(graph: &OwnedCsr) -> Neighbours {
     rows.map(|row| row.map(|entry| (graph.indices[entry], graph.values[entry])).collect()).collect()
 }
 
-/// With rows written more coarsely than need be, by `coarseness`.
+/// With rows written more coarsely than necessary, by the factor `coarseness`.
 fn with<K: Kernel>(
     kernel: K,
     features: &[f32],
@@ -56,7 +58,7 @@ fn check(features: &[f32], width: usize, present: &[bool], k: usize) {
     }
     let found = [
         ("small i16", with(Plain::<Small<I16>>::new(), features, width, present, k, 1.0)),
-        // Rows of zeros and ones: most of every row is lost, and the bound says so.
+        // Rows become zeros and ones: most of every row is lost, and the bound must account for it.
         ("coarse i16", with(Plain::<Small<I16>>::new(), features, width, present, k, 50_000.0)),
         ("wide f32", with(Plain::<Wide<F32>>::new(), features, width, present, k, 1.0)),
         ("wide i16", with(Plain::<Wide<I16>>::new(), features, width, present, k, 1.0)),

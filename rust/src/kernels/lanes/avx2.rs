@@ -10,7 +10,7 @@ use std::arch::x86_64::{
 
 use super::{Lanes, WIDTH, Work};
 
-/// AVX2 with FMA. Made only by [`run`], so that whoever holds one is on a machine that has them.
+/// AVX2 with FMA. Only [`run`] makes one: a value of this type proves that the machine has both.
 #[derive(Clone, Copy)]
 pub(super) struct Avx2(());
 
@@ -65,8 +65,8 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
-    fn settle(self) {
-        // SAFETY: all these machines have it.
+    fn fence(self) {
+        // SAFETY: all machines with AVX2 have the instruction.
         unsafe { _mm_sfence() }
     }
 
@@ -160,7 +160,7 @@ impl Lanes for Avx2 {
 #[inline(always)]
 pub(super) unsafe fn sums([a, b, c, d, e, f, g, h]: [__m256; 8]) -> [f32; 8] {
     let mut out = [0.0; 8];
-    // SAFETY: the caller vouches for the instruction set, and eight numbers are writable.
+    // SAFETY: the caller guarantees the instruction set, and eight numbers are writable.
     unsafe {
         let low = _mm256_hadd_ps(_mm256_hadd_ps(a, b), _mm256_hadd_ps(c, d));
         let high = _mm256_hadd_ps(_mm256_hadd_ps(e, f), _mm256_hadd_ps(g, h));

@@ -10,7 +10,7 @@ use std::arch::x86_64::{
 
 use super::{Lanes, WIDTH, Work, avx2};
 
-/// AVX-512. Made only by [`run`], so that whoever holds one is on a machine that has it.
+/// AVX-512. Only [`run`] makes one: a value of this type proves that the machine has it.
 #[derive(Clone, Copy)]
 pub(super) struct Avx512(());
 
@@ -52,8 +52,8 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
-    fn settle(self) {
-        // SAFETY: all these machines have it.
+    fn fence(self) {
+        // SAFETY: all machines with AVX-512 have the instruction.
         unsafe { _mm_sfence() }
     }
 
@@ -117,7 +117,7 @@ impl Lanes for Avx512 {
     #[inline(always)]
     fn sums(self, vectors: [__m512; 8]) -> [f32; 8] {
         // A closure would not be compiled for the instruction set.
-        // SAFETY: see `splat`; whoever has AVX-512 here has AVX2.
+        // SAFETY: see `splat`; the path requires AVX2 as well.
         unsafe {
             let mut halves = [_mm256_set1_ps(0.0); 8];
             for (half, v) in halves.iter_mut().zip(vectors) {

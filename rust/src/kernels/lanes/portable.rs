@@ -31,7 +31,7 @@ impl Lanes for Portable {
     }
 
     #[inline(always)]
-    fn settle(self) {}
+    fn fence(self) {}
 
     #[inline(always)]
     fn fma(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {

@@ -27,7 +27,7 @@ impl Work for Everything<'_> {
             ] {
                 let mut out = [0.0; WIDTH];
                 lanes.store(v, &mut out);
-                // Which NaN an operation gives is nobody's business.
+                // The bits of a NaN may differ.
                 bits.extend(out.map(|x| if x.is_nan() { u32::MAX } else { x.to_bits() }));
             }
             let own = [a, b, c, one, whole, a, b, c];
@@ -38,7 +38,7 @@ impl Work for Everything<'_> {
             for at in [0, 4, 8, 12].into_iter().flat_map(|at| [at, at + 1, at + 2, at + 3]) {
                 let to = &mut room[at..].as_chunks_mut::<WIDTH>().0[0];
                 lanes.stream(lanes.abs(a), to);
-                lanes.settle();
+                lanes.fence();
                 bits.extend(to.map(|x| if x.is_nan() { u32::MAX } else { x.to_bits() }));
             }
             lanes.prefetch(&window[0][0]);

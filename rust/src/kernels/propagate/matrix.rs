@@ -5,16 +5,16 @@ use rayon::prelude::*;
 use crate::kernels::csr::Indptr;
 use crate::kernels::error::Error;
 
-/// Chunks per thread: enough to even out rows of unequal cost.
+/// Chunks per thread: enough to balance rows of unequal cost.
 const CHUNKS_PER_THREAD: usize = 16;
-/// The most multiply-adds in a chunk, unless one row has more: some tens of milliseconds, between looks for Ctrl-C.
+/// The most multiply-adds in a chunk, unless one row has more: some tens of milliseconds between two checks for Ctrl-C.
 const CHUNK_WORK: usize = 1 << 26;
 /// Columns that one thread checks at a time.
 const CHECKED: usize = 1 << 16;
 
 /// A sparse matrix whose entries may stand in any order within a row.
 ///
-/// Unlike [`crate::kernels::csr::Csr`] it only checks what safety needs, since it is made anew for every product.
+/// Unlike [`crate::kernels::csr::Csr`] it checks only what memory safety needs, since it is made anew for every product.
 #[derive(Debug, Clone, Copy)]
 pub struct Matrix<'a> {
     pub(super) indptr: Indptr<'a>,
@@ -49,7 +49,7 @@ impl<'a> Matrix<'a> {
             return Err(Error::invalid(format!("{} entries but {} values", indices.len(), values.len())));
         }
         let limit = u32::try_from(n_cols).unwrap_or(u32::MAX);
-        // No early exit: the whole pass runs on vectors.
+        // Without an early exit the loop is vectorised.
         let outside = |part: &[i32]| part.iter().fold(false, |bad, &col| bad | (col as u32 >= limit));
         if indices.par_chunks(CHECKED).any(outside) {
             return Err(Error::invalid(format!("a column is outside 0..{n_cols}")));
@@ -65,7 +65,7 @@ impl<'a> Matrix<'a> {
     /// Rows cut into chunks of about equal cost: the first row of each, then the number of rows.
     pub(super) fn chunks(&self, width: usize) -> Vec<usize> {
         let n_rows = self.n_rows();
-        // A row costs about as much as two entries, whatever it holds.
+        // A row itself costs about as much as two entries.
         let cost = |row: usize| self.indptr.at(row) + 2 * row;
         let total = cost(n_rows);
         let wanted = (rayon::current_num_threads() * CHUNKS_PER_THREAD).max(total * width / CHUNK_WORK);

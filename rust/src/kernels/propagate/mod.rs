@@ -1,8 +1,8 @@
 //! Sparse times dense, and the mean over propagation layers.
 //!
-//! Each output row is one sequential chain of fused multiply-adds over the row's entries, in their stored order, so
-//! the result is the same for every number of threads and every instruction path. Bound by memory: per entry one row of
-//! the operand is read.
+//! Each output row is one sequential chain of fused multiply-adds over the row's entries, in their stored order, so the
+//! result is the same for every number of threads and every instruction path. Memory bandwidth limits the speed: each
+//! entry reads one row of the operand.
 
 use rayon::prelude::*;
 
@@ -25,11 +25,11 @@ const KEEP: usize = 1 << 28;
 static WHOLE: Scratch<f32> = Scratch::new(KEEP / 4);
 static HALVES: Scratch<Half> = Scratch::new(KEEP / 2);
 
-/// Outputs of more bytes are written past the caches: they would be gone from there before they are read, and would
-/// be read from memory before they are written.
+/// Outputs of more bytes bypass the caches: they would be evicted before they are read, and a cached write first reads
+/// the line from memory.
 const FAR: usize = if cfg!(test) { 1 << 12 } else { 1 << 25 };
 
-/// What the operand of each product is stored as.
+/// The number format of the operand of each product.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Storage {
     /// `f32`.
@@ -132,7 +132,7 @@ pub fn propagate_mean(
     }
 }
 
-/// What all layers have in common.
+/// The arguments that all layers share.
 struct Product<'a> {
     matrix: Matrix<'a>,
     plus: Option<&'a [f32]>,
@@ -161,8 +161,8 @@ impl Product<'_> {
             rest = after;
             (cut[0], part)
         });
-        // One chunk after the other, to whichever thread is free: rows that stand together read about the same rows of
-        // the operand (all users those of items), which the threads then share in their cache.
+        // A free thread takes the next chunk in order: neighbouring rows read about the same rows of the operand (all
+        // users read those of items), and the threads share these rows in their cache.
         parts.collect::<Vec<_>>().into_iter().par_bridge().try_for_each(|(first, out)| {
             self.cancel.check()?;
             self.path.run(Rows { matrix, dense, plus, scale, width, first, far, out });

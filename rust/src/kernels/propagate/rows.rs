@@ -4,7 +4,7 @@ use super::Matrix;
 use super::storage::Stored;
 use crate::kernels::lanes::{Lanes, WIDTH, Work};
 
-/// How many entries ahead the operand's rows are asked for.
+/// The operand's rows are prefetched this many entries ahead.
 const AHEAD: usize = 24;
 
 /// Some rows of a product: `scale · (plus + matrix · dense)`.
@@ -49,7 +49,7 @@ impl<From: Stored, To: Stored> Work for Rows<'_, '_, From, To> {
                 column += WIDTH;
             }
             if column < width && width > WIDTH {
-                // The last whole vector: some columns twice, which is cheaper than the rest one by one.
+                // The last vector overlaps the one before: computing some columns twice is cheaper than single columns.
                 row.columns::<L, To, 1>(lanes, plus, width - WIDTH, out);
                 column = width;
             }
@@ -62,7 +62,7 @@ impl<From: Stored, To: Stored> Work for Rows<'_, '_, From, To> {
             }
         }
         if far {
-            lanes.settle();
+            lanes.fence();
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::kernels::pages::{HUGE, advise};
 
-/// A cache line, in bytes: rows that begin on one touch no line more than they must.
+/// A cache line, in bytes: rows that begin at the start of a line touch the fewest lines.
 const LINE: usize = 64;
 
 /// The buffers of the last calls, for numbers of one type.
@@ -25,18 +25,18 @@ impl<T: Copy + Default> Scratch<T> {
     pub(super) fn with<R>(&self, len: usize, work: impl FnOnce(&mut [T]) -> R) -> R {
         let mut buffer = self.lock().pop().unwrap_or_default();
         let bytes = len * size_of::<T>();
-        // The end of the last huge page is ours, too: one that is not ours as a whole cannot be huge.
+        // The whole last huge page is part of the buffer: a page that is only partly ours cannot be huge.
         let (align, end) =
             if bytes < 2 * HUGE { (LINE, bytes) } else { (HUGE, bytes.next_multiple_of(HUGE)) };
         let wanted = (end + align) / size_of::<T>();
         if buffer.len() < wanted {
-            // Not resized: what is in it need not be copied.
+            // A new buffer instead of a resized one: the old content need not be copied.
             buffer = vec![T::default(); wanted];
             if align == HUGE {
                 advise(&mut buffer);
             }
         }
-        // Such a shift always exists for numbers of 2 or 4 bytes; without it the work is only slower.
+        // Such a shift always exists for numbers of 2 or 4 bytes; without one the work would only be slower.
         let shift = buffer.as_ptr().align_offset(align).min(wanted - len);
         let result = work(&mut buffer[shift..shift + len]);
         let mut kept = self.lock();

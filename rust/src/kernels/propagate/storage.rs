@@ -8,7 +8,7 @@ pub(super) trait Stored: Copy + Send + Sync + Default + 'static {
     fn load<L: Lanes>(lanes: L, from: &[Self; WIDTH]) -> L::V;
     /// Sixteen numbers, rounded.
     fn store<L: Lanes>(lanes: L, v: L::V, to: &mut [Self; WIDTH]);
-    /// Sixteen numbers, rounded, to where nobody reads soon: see [`Lanes::stream`].
+    /// Sixteen numbers, rounded, to memory that is not read soon: see [`Lanes::stream`].
     fn stream<L: Lanes>(lanes: L, v: L::V, to: &mut [Self; WIDTH]);
     /// One number, widened.
     fn widen(self) -> f32;
@@ -50,7 +50,7 @@ pub(super) struct Half(u16);
 impl Stored for Half {
     #[inline(always)]
     fn load<L: Lanes>(lanes: L, from: &[Self; WIDTH]) -> L::V {
-        // Compiled to one widening and one shift where there are vectors of integers.
+        // With vectors of integers it compiles to one widening and one shift.
         lanes.load(&from.map(Self::widen))
     }
 
@@ -63,7 +63,7 @@ impl Stored for Half {
 
     #[inline(always)]
     fn stream<L: Lanes>(lanes: L, v: L::V, to: &mut [Self; WIDTH]) {
-        // Half a line: it would leave the caches in two parts.
+        // It is half a cache line, which would reach memory in two parts.
         Self::store(lanes, v, to);
     }
 
@@ -75,7 +75,7 @@ impl Stored for Half {
     #[inline(always)]
     fn round(x: f32) -> Self {
         let bits = x.to_bits();
-        // Half of the last kept place, less one where that place is even. A NaN keeps its sign and stays one.
+        // Adds half of the last kept bit, less one where that bit is even. A NaN stays NaN and keeps its sign.
         let up = bits.wrapping_add(0x7fff + (bits >> 16 & 1));
         Self(if x.is_nan() { (bits >> 16) as u16 | 0x40 } else { (up >> 16) as u16 })
     }

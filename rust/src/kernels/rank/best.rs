@@ -2,8 +2,8 @@
 
 use super::NO_ITEM;
 
-/// Keeps up to twice the wanted number and halves itself when full: a few cheap steps a candidate where a heap takes
-/// a logarithm.
+/// Keeps up to `2 k` candidates, and cuts them to `k` when full: a few cheap steps a candidate, where a heap takes
+/// O(log k).
 pub(super) struct Best {
     k: usize,
     kept: Vec<u64>,
@@ -14,11 +14,11 @@ impl Best {
         Self { k, kept: Vec::with_capacity(2 * k) }
     }
 
-    /// Wants `k` items from now on, but only such as score higher than the last of those wanted so far; returns that
-    /// score. Whether they are enough shows at the end.
+    /// Keeps `k` items from now on, but only items that score higher than the last of those kept so far; returns that
+    /// score. Only the end of the walk shows whether there are `k` of them.
     pub(super) fn widen(&mut self, k: usize) -> f32 {
         let bar = if self.kept.len() < self.k { f32::NEG_INFINITY } else { self.halve() };
-        // Equal ones are out, too: of those met so far, some are forgotten.
+        // Equal scores are dropped as well: some equal items that came earlier are no longer known.
         self.kept.retain(|&kept| score(kept) > bar);
         self.k = k;
         self.kept.reserve(2 * k);
@@ -41,14 +41,14 @@ impl Best {
         }
     }
 
-    /// Raises `bar` by what is known already.
+    /// Raises `bar` to what the candidates so far allow.
     pub(super) fn raise(&mut self, bar: &mut f32) {
         if self.kept.len() > self.k {
             *bar = self.halve().next_down();
         }
     }
 
-    /// Keeps the wanted number and returns the score of the worst.
+    /// Keeps the `k` best and returns the score of the worst of them.
     #[inline(never)]
     fn halve(&mut self) -> f32 {
         let (_, &mut worst, _) = self.kept.select_nth_unstable(self.k - 1);
@@ -56,7 +56,7 @@ impl Best {
         score(worst)
     }
 
-    /// Writes the kept items, best first, and fills up.
+    /// Writes the kept items, best first, then [`NO_ITEM`] and -∞.
     pub(super) fn finish(mut self, items: &mut [i32], scores: &mut [f32]) {
         if self.kept.len() > self.k {
             self.halve();
@@ -70,11 +70,11 @@ impl Best {
     }
 }
 
-/// A number that is the smaller, the better: by score, then by item. Both zeros are one score.
+/// A sort key: smaller is better, by score, then by item. 0.0 and -0.0 are the same score.
 #[inline(always)]
 pub(super) fn place(score: f32, item: i32) -> u64 {
     let bits = (score + 0.0).to_bits();
-    // Without the sign, floats of one sign are ordered as their bits are.
+    // Floats of the same sign have the order of their bits without the sign.
     let descending = if bits >> 31 == 0 { !bits ^ 1 << 31 } else { bits };
     u64::from(descending) << 32 | u64::from(item as u32)
 }

@@ -1,25 +1,26 @@
-//! Coarse scores: products of rows written as bfloat16, and how far they can be from the scores that count.
+//! Coarse scores: products of rows written as bfloat16, and how far they can be from the true scores.
 //!
 //! Let a and b be the rows of a user and an item, a + e and b + f the same as written; |e| and |f| are measured while
 //! they are written. Let u = 2^-24, d the width.
 //!
 //! 1. Writing. |⟨a + e, b + f⟩ − ⟨a, b⟩| ≤ |e| (|b| + |f|) + |a| |f| (Cauchy–Schwarz).
-//! 2. Summing. The tile's sum of 2c products, which are exact in float32, has at most 2c + c/2 + 8 roundings for each;
-//!    the score that counts has d ≤ 2c, and what is made of either before they are compared, a mix of up to 64 experts
-//!    among it, fewer than 500 more: all together at most ρ (|a| + |e|) (|b| + |f|) with ρ = the usual bound for a chain
-//!    of so many roundings.
-//! 3. Underflow. Every operation may lose 2^-126 besides: far less than 10^-30 in all.
+//! 2. Summing. The tile's sum of 2c products, which are exact in float32, has at most 2c + c/2 + 8 roundings for each.
+//!    The true score has d ≤ 2c. All operations on either before they are compared, such as a mix of up to 64 experts,
+//!    have fewer than 500 more. Together at most ρ (|a| + |e|) (|b| + |f|), where ρ is the usual bound for a chain of all
+//!    these roundings.
+//! 3. Underflow. Every operation may lose another 2^-126: far less than 10^-30 in all.
 //!
 //! The sum is **A B + C R** with A = |e| + ρ (|a| + |e|) and C = |a| of the user, B = |b| + |f| and R = |f| of the item,
-//! each no smaller than 10^-15. For many rows at once the largest of each serves.
+//! each no smaller than 10^-15. For many rows at once the largest of each is used.
 
 use rayon::prelude::*;
 
 use super::order::Order;
 use super::pack::{row, weighted};
 use super::towers::Towers;
-use crate::kernels::knn::memory::Buffer;
-use crate::kernels::knn::tile::{COLS, Kernel, Line, Operands, Shape, Tiles};
+use crate::kernels::tiles::buffer::Buffer;
+use crate::kernels::tiles::shapes::Tiles;
+use crate::kernels::tiles::{COLS, Kernel, Line, Operands, Shape};
 
 /// Users and items of a micro-tile.
 pub(super) const SIDE: usize = Tiles::WIDE;
@@ -30,7 +31,7 @@ const _: () = assert!(Tiles::ROWS == SIDE);
 #[repr(C, align(64))]
 pub(super) struct CoarseTile {
     pub rows: [[f32; COLS]; 2 * SIDE],
-    /// Without it the same pair of several tiles would compete for one set of the first cache.
+    /// Without the gap the same pair of several tiles would compete for one set of the first-level cache.
     _gap: [f32; COLS],
 }
 
@@ -38,7 +39,7 @@ impl CoarseTile {
     pub(super) const EMPTY: Self = Self { rows: [[0.0; COLS]; 2 * SIDE], _gap: [0.0; COLS] };
 }
 
-/// Longer rows, or numbers that are none, have no coarse scores.
+/// Longer rows, and rows with NaN, have no coarse scores.
 const LONGEST: f32 = 1e15;
 
 /// What the error of a score depends on: A and C of a user or B and R of items.
@@ -56,7 +57,7 @@ impl Error {
     }
 
     fn new(first: f64, second: f64) -> Self {
-        // A millionth more covers the roundings of the measures and of `bound` many times over.
+        // A millionth more is far above the roundings of the measured lengths and of `bound`.
         let up = |x: f64| ((x * (1.0 + 1e-6)) as f32).next_up().max(1e-15);
         Self { first: up(first), second: up(second) }
     }
@@ -82,18 +83,18 @@ fn steps(width: usize) -> usize {
     width.div_ceil(2).next_multiple_of(Tiles::STEPS)
 }
 
-/// Writes a row; returns its length and that of the error.
+/// Writes a row; returns the length of the row and the length of its error.
 fn write<K: Kernel>(kernel: K, row: &[f32], cells: &mut [u32]) -> (f64, f64) {
     let squares: f64 = row.iter().map(|&x| f64::from(x) * f64::from(x)).sum();
     (squares.sqrt(), kernel.encode(row, 1.0, cells).sqrt())
 }
 
-/// Whether all scores can be told coarsely: no number is so large that a product of rows could leave the range.
+/// Whether coarse scores exist: no number is so large that a product of rows could leave the range.
 pub(super) fn fits(towers: &Towers<'_>) -> bool {
     let limit = LONGEST / (towers.width as f32).sqrt();
     let fit = |values: &[f32], factor: f32| {
         values.par_chunks(1 << 16).all(|values| {
-            // Without a branch on each, so that it takes no time.
+            // Without an early exit the loop is vectorised.
             values.iter().fold(true, |fit, &x| fit & ((factor * x).abs() <= limit))
         })
     };

@@ -1,13 +1,13 @@
 //! The walk of a dot product.
 
+use super::found::{BLOCK, Found, valid};
 use super::pack::{PackedItems, UserTiles};
 use super::tile::{PANEL, USERS, dots};
-use super::walk::{BLOCK, Found, valid};
 use crate::kernels::cancel::Cancel;
 use crate::kernels::error::Error;
 use crate::kernels::lanes::{Lanes, Work};
 
-/// Panels between two looks at the flag that stops the walk.
+/// Panels between two checks of the cancel flag.
 const LOOK_EVERY: usize = 64;
 
 /// Some users against all items.
@@ -44,7 +44,7 @@ impl<'a> Work for Dot<'a> {
                 while bits != 0 {
                     let lane = bits.trailing_zeros() as usize;
                     bits &= bits - 1;
-                    // The bar may have risen since.
+                    // The bar may have risen since the comparison.
                     if scores[lane] > *bar {
                         best.push(scores[lane], self.items.order.items[panel * PANEL + lane], bar);
                     }

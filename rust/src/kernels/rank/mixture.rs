@@ -1,22 +1,22 @@
 //! The walk of a dot product with a mixture of experts on top.
 //!
-//! Two bounds spare most of the work. The router's gate is convex, so a mix is no greater than the longest of the
-//! user's towers times the longest of the item's, and `base` plus that must be above the user's bar before an expert is
-//! asked. Nor is it greater than the greatest of the experts, so `base + max_e s_e` must be above it before the router
-//! is. Both bounds allow for rounding, hence nothing is lost.
+//! Two bounds avoid most of the work. The router's weights are convex, so a mix is no greater than the longest of the
+//! user's towers times the longest of the item's: experts are evaluated only if `base` plus that product is above the
+//! user's bar. A mix is no greater than the greatest of the experts either: the router is evaluated only if
+//! `base + max_e s_e` is above the bar. Both bounds allow for rounding, so no item is lost.
 
-use super::beside::TOGETHER;
+use super::found::{BLOCK, Found, valid};
+use super::interleaved::TOGETHER;
 use super::pack::{PackedItems, UserTiles};
-use super::pairwise::{Asked, Pair, Pairwise, SLACK};
+use super::pairwise::{Packed, Pair, Pairwise, SLACK};
 use super::tile::{PANEL, Tile, USERS, dots};
-use super::walk::{BLOCK, Found, valid};
 use crate::kernels::cancel::Cancel;
 use crate::kernels::error::Error;
 use crate::kernels::lanes::{Lanes, WIDTH, Work};
 
-/// Experts are evaluated for whole panels where more than one pair in so many is left.
+/// Experts are evaluated for a whole panel if more than one pair in `DENSE` is left.
 const DENSE: u32 = 3;
-/// Panels between two looks at the flag that stops the walk.
+/// Panels between two checks of the cancel flag.
 const LOOK_EVERY: usize = 16;
 
 /// Some users against all items.
@@ -33,7 +33,7 @@ struct Panel<'a> {
     index: usize,
     /// Base scores, tile by tile.
     base: &'a [Tile],
-    /// Which of the items are still to be asked for, user by user.
+    /// The items that the first bound leaves, user by user.
     left: &'a [u32],
 }
 
@@ -50,7 +50,7 @@ impl<'a> Work for Mixture<'a> {
 
     #[inline(always)]
     fn run<L: Lanes>(mut self, lanes: L) -> Self::Output {
-        let (width, n) = (self.pairwise.asked.width, self.pairwise.asked.experts.n);
+        let (width, n) = (self.pairwise.packed.width, self.pairwise.packed.experts.n);
         let n_users = self.found.best.len();
         let n_tiles = n_users.div_ceil(USERS);
         let mut base = [[[0.0; PANEL]; USERS]; BLOCK / USERS];
@@ -66,12 +66,12 @@ impl<'a> Work for Mixture<'a> {
             });
             self.found.after_sample(index * PANEL);
             let valid = valid(self.items.order, index * PANEL);
-            let lengths = lanes.load(&self.pairwise.asked.items.lengths[index]);
+            let lengths = lanes.load(&self.pairwise.packed.items.lengths[index]);
             let mut count = 0;
             for (user, left) in left[..n_users].iter_mut().enumerate() {
-                // What the scores cannot exceed, by the lengths of towers.
+                // An upper bound of the scores, by the lengths of towers.
                 let base = lanes.load(&base[user / USERS][user % USERS]);
-                let bound = lanes.fma(lanes.splat(self.pairwise.asked.users.lengths[user]), lengths, base);
+                let bound = lanes.fma(lanes.splat(self.pairwise.packed.users.lengths[user]), lengths, base);
                 *left = valid & lanes.above(bound, lanes.splat(self.found.bars[user]));
                 count += left.count_ones();
             }
@@ -82,16 +82,16 @@ impl<'a> Work for Mixture<'a> {
                 self.some(lanes, &panel);
             }
         }
-        self.pairwise.settle(lanes, &mut self.found);
+        self.pairwise.flush(lanes, &mut self.found);
         Ok(self.found)
     }
 }
 
 impl Mixture<'_> {
-    /// Settles a panel most of whose pairs are left.
+    /// Evaluates a panel of which many pairs are left.
     #[inline(always)]
     fn all<L: Lanes>(&mut self, lanes: L, panel: &Panel<'_>, values: &mut [Tile]) {
-        let Asked { width, experts, items, .. } = self.pairwise.asked;
+        let Packed { width, experts, items, .. } = self.pairwise.packed;
         let rows = items.panel(&experts, width, &self.items.order.items, panel.index);
         let n_tiles = panel.base.len();
         for (expert, rows) in rows.chunks_exact(width).enumerate() {
@@ -112,36 +112,36 @@ impl Mixture<'_> {
         }
     }
 
-    /// Settles a panel few of whose pairs are left: item by item, a few users at a time.
+    /// Evaluates a panel of which few pairs are left: item by item, a few users at a time.
     #[inline(always)]
     fn some<L: Lanes>(&mut self, lanes: L, panel: &Panel<'_>) {
-        let mut asking = [[0u8; BLOCK]; PANEL];
+        let mut users_of = [[0u8; BLOCK]; PANEL];
         let mut counts = [0usize; PANEL];
         for (user, &left) in panel.left.iter().enumerate() {
             let mut bits = left;
             while bits != 0 {
                 let lane = bits.trailing_zeros() as usize;
                 bits &= bits - 1;
-                asking[lane][counts[lane]] = user as u8;
+                users_of[lane][counts[lane]] = user as u8;
                 counts[lane] += 1;
             }
         }
         for lane in 0..PANEL {
-            for users in asking[lane][..counts[lane]].chunks(TOGETHER) {
+            for users in users_of[lane][..counts[lane]].chunks(TOGETHER) {
                 let mut pairs = [Pair::default(); TOGETHER];
                 for (pair, &user) in pairs.iter_mut().zip(users) {
                     *pair = panel.pair(user.into(), lane);
                 }
-                self.pairwise.ask::<L, 1>(lanes, &mut self.found, &pairs[..users.len()]);
+                self.pairwise.evaluate::<L, 1>(lanes, &mut self.found, &pairs[..users.len()]);
             }
         }
     }
 }
 
-/// What the mixes cannot exceed, by the greatest of the experts' values.
+/// An upper bound of the mixes, by the greatest of the experts' values.
 #[inline(always)]
 fn highest<'a, L: Lanes>(lanes: L, values: impl Iterator<Item = &'a [f32; WIDTH]>) -> L::V {
-    // No expert at all leaves 0.
+    // Where all experts are off, the mix is 0.
     let (mut high, mut far) = (lanes.splat(0.0), lanes.splat(0.0));
     for values in values {
         let value = lanes.load(values);

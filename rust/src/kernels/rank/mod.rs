@@ -1,23 +1,24 @@
 //! Full-catalogue ranking: every item a user has not seen is scored, exactly, and the k best are kept.
 //!
-//! Higher scores first, then lower items. A score of one pair is always made by the same operations in the same order,
-//! so the result does not depend on threads, on how users are batched, or on the instruction path. Items whose score
-//! is NaN or -∞ are never ranked. Where the machine multiplies bfloat16 in tiles, most pairs are ruled out by [`sieve`]
-//! before anything is scored truly. Memory: O(B · k), and a packed copy of the item towers, or two where the bounds
-//! spare nothing.
+//! Higher scores come first, then lower items. The score of a pair is always computed by the same operations in the same
+//! order, so the result does not depend on threads, on how users are batched, or on the instruction path. Items whose
+//! score is NaN or -∞ are never ranked. Where the machine multiplies bfloat16 in tiles, [`sieve`] rules most pairs out
+//! before any true score is computed. Memory: O(B · k), and one packed copy of the item towers, or two where the bounds
+//! rule nothing out.
 
-mod beside;
 mod best;
 mod coarse;
 mod dot;
+mod found;
+mod interleaved;
 mod mixture;
 mod order;
 mod pack;
 mod pairs;
 mod pairwise;
+mod rescore;
 mod router;
 mod scores;
-mod settle;
 mod shortlist;
 mod sieve;
 #[cfg(test)]
@@ -34,10 +35,10 @@ pub use walk::rank_towers;
 use super::csr::Pattern;
 use super::error::Error;
 
-/// The item of a place that could not be filled; its score is -∞.
+/// The item of a place for which there was no item; its score is -∞.
 pub const NO_ITEM: i32 = -1;
 
-/// Where a ranking goes: `k` places for each of the users, best first.
+/// The output of a ranking: `k` places for each of the users, best first.
 #[derive(Debug)]
 pub struct Places<'a> {
     /// Items, [`NO_ITEM`] at the end where fewer than `k` could be ranked.
@@ -66,7 +67,7 @@ impl Places<'_> {
     }
 }
 
-/// Checks that `users` are rows of everything that has users.
+/// Checks that `users` are rows of the model and of the seen items.
 fn check_users(
     users: &[i32],
     n_users: usize,

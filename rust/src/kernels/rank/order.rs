@@ -1,12 +1,12 @@
-//! In which order the items are met: a sample of the catalogue first, from which each user's bar is guessed.
+//! The order of the items in a walk: a sample of the catalogue comes first, from which each user's bar is guessed.
 //!
-//! Without a guess most candidates enter only to be displaced later. With one, a user whose guess was too high is
-//! walked again: the order and the guess change no result.
+//! Without a guess most candidates enter the list only to be displaced later. With a guess, a user whose guess was too
+//! high walks again: order and guess do not change the result.
 
-/// The sample: one item in so many, but no fewer than `LEAST`.
+/// The sample is one item in `SHARE`, but no fewer than `LEAST` items.
 const SHARE: usize = 16;
 const LEAST: usize = 1024;
-/// The sample ends where any walk begins with a new stretch of items.
+/// The size of the sample is a multiple of this: every walk begins a new stretch of items there.
 const STRETCH: usize = 32;
 
 /// The order of a walk.
@@ -25,7 +25,7 @@ impl Order {
         let size = if n_items < 4 * size { 0 } else { size };
         let (mut items, mut rest) = (Vec::with_capacity(n_items), Vec::with_capacity(n_items));
         for item in 0..n_items {
-            // Every so many items `item · size / n_items` grows by one.
+            // `item · size / n_items` grows by one at evenly spaced items: those are the sample.
             let taken = (item + 1) * size / n_items > item * size / n_items;
             if taken { &mut items } else { &mut rest }.push(item as i32);
         }
@@ -37,10 +37,10 @@ impl Order {
         Self { items, places, sample: size }
     }
 
-    /// Which best score of the sample is a user's guess, if it helps: so low that hardly any user has fewer than `k`
-    /// above it.
+    /// The rank of the score in the sample that becomes a user's bar, if a guess helps. It is low enough that hardly any
+    /// user has fewer than `k` scores above it.
     ///
-    /// About λ of a user's k best are in the sample, with a deviation of √λ.
+    /// About λ of a user's k best are in the sample, with a standard deviation of √λ.
     pub(super) fn guess(&self, k: usize) -> Option<usize> {
         let expected = (k * self.sample) as f64 / self.items.len().max(1) as f64;
         let guess = (expected + 3.0 * expected.sqrt() + 2.0) as usize;

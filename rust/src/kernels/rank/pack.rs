@@ -1,10 +1,10 @@
-//! Users and items as the walk reads them.
+//! The memory layouts of users and items that a walk reads.
 
 use std::sync::OnceLock;
 
 use rayon::prelude::*;
 
-use super::beside::{self, Sixteen};
+use super::interleaved::{self, Sixteen};
 use super::order::Order;
 use super::tile::{PANEL, USERS};
 use super::towers::{Experts, Towers};
@@ -37,16 +37,16 @@ impl<'a> PackedItems<'a> {
     }
 }
 
-/// What the experts know of the items.
+/// The experts' towers and keys of all items.
 pub(super) struct PackedExperts {
-    /// Item after item, experts beside each other: what a single pair needs.
+    /// Item after item, experts interleaved: for single pairs.
     pub towers: Vec<Sixteen>,
     /// The same of the keys.
     pub keys: Vec<Sixteen>,
-    /// A bound of the length of an item's towers, place by place; zeros beyond the last.
+    /// An upper bound of the length of an item's towers, place by place; zeros beyond the last.
     pub lengths: Vec<[f32; PANEL]>,
-    /// Expert after expert, `width` rows of one number per item: what many pairs of a panel need; made when first
-    /// asked for, since most panels never are.
+    /// Expert after expert, `width` rows of one number per item: for many pairs of a panel. A panel is packed at its
+    /// first use, since most panels are never used.
     panels: Vec<OnceLock<Box<[[f32; PANEL]]>>>,
 }
 
@@ -54,7 +54,7 @@ impl PackedExperts {
     pub(super) fn new(experts: &Experts<'_>, width: usize, order: &[i32]) -> Self {
         let (n, rank) = (experts.n, experts.rank);
         let n_panels = order.len().div_ceil(PANEL);
-        let (tower_size, key_size) = (beside::size(n, width), beside::size(n, rank));
+        let (tower_size, key_size) = (interleaved::size(n, width), interleaved::size(n, rank));
         let mut towers = vec![Sixteen::default(); order.len() * tower_size];
         let mut keys = vec![Sixteen::default(); order.len() * key_size];
         let mut lengths = vec![[0.0; PANEL]; n_panels];
@@ -65,8 +65,8 @@ impl PackedExperts {
             .zip(order)
             .for_each(|(((towers, keys), length), &item)| {
                 let from = row(experts.item_towers, item, n * width);
-                beside::lay_out(from, n, width, towers);
-                beside::lay_out(row(experts.item_keys, item, n * rank), n, rank, keys);
+                interleaved::lay_out(from, n, width, towers);
+                interleaved::lay_out(row(experts.item_keys, item, n * rank), n, rank, keys);
                 *length = longest(from, width);
             });
         Self { towers, keys, lengths, panels: (0..n_panels).map(|_| OnceLock::new()).collect() }
@@ -126,20 +126,20 @@ impl UserTiles {
     }
 }
 
-/// What the experts know of some users.
+/// The experts' towers and keys of some users.
 pub(super) struct UserExperts {
-    /// User after user, experts beside each other, the weight of the mixture multiplied in.
+    /// User after user, experts interleaved, the weight of the mixture multiplied in.
     pub towers: Vec<Sixteen>,
     /// The same of the keys.
     pub keys: Vec<Sixteen>,
-    /// A bound of the length of a user's weighted towers.
+    /// An upper bound of the length of a user's weighted towers.
     pub lengths: Vec<f32>,
 }
 
 impl UserExperts {
     pub(super) fn new(experts: &Experts<'_>, width: usize, users: &[i32]) -> Self {
         let (n, rank) = (experts.n, experts.rank);
-        let (tower_size, key_size) = (beside::size(n, width), beside::size(n, rank));
+        let (tower_size, key_size) = (interleaved::size(n, width), interleaved::size(n, rank));
         let mut towers = vec![Sixteen::default(); users.len() * tower_size];
         let mut keys = vec![Sixteen::default(); users.len() * key_size];
         let lengths = users
@@ -147,8 +147,8 @@ impl UserExperts {
             .zip(towers.chunks_exact_mut(tower_size).zip(keys.chunks_exact_mut(key_size)))
             .map(|(&user, (towers, keys))| {
                 let own = weighted(experts, width, user);
-                beside::lay_out(&own, n, width, towers);
-                beside::lay_out(row(experts.user_keys, user, n * rank), n, rank, keys);
+                interleaved::lay_out(&own, n, width, towers);
+                interleaved::lay_out(row(experts.user_keys, user, n * rank), n, rank, keys);
                 longest(&own, width)
             })
             .collect();
@@ -156,7 +156,7 @@ impl UserExperts {
     }
 }
 
-/// The towers of a user, `(n, width)`, as the pairs' products see them.
+/// The towers of a user, `(n, width)`, times the weight of the mixture.
 pub(super) fn weighted(experts: &Experts<'_>, width: usize, user: i32) -> Vec<f32> {
     let own = row(experts.user_towers, user, experts.n * width);
     own.iter().map(|value| experts.weight * value).collect()
@@ -167,16 +167,16 @@ pub(super) fn row(values: &[f32], at: i32, width: usize) -> &[f32] {
     &values[at as usize * width..][..width]
 }
 
-/// A number that no row of `towers` is longer than.
+/// An upper bound of the length of all rows of `towers`.
 ///
-/// The product of a user's and an item's bounds what any mix of their experts can be in floats, by Cauchy and Schwarz:
-/// each bound allows for the rounding of the chain (`width` steps of at most 2^-24), of the mix (at most 64 experts)
-/// and of itself, and the least length for what vanishes below the smallest float.
+/// By Cauchy and Schwarz the product of a user's bound and an item's is an upper bound of any mix of their experts, as
+/// computed in floats: each bound allows for the rounding of the chain (`width` steps of at most 2^-24), of the mix (at
+/// most 64 experts) and of itself. The smallest length, 10^-15, allows for underflow.
 fn longest(towers: &[f32], width: usize) -> f32 {
     let squares = towers
         .chunks_exact(width)
         .map(|tower| tower.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>())
-        // What is no number may belong to an expert that is off: it must not hide the others.
+        // NaN may belong to an expert that is off, and `max` would hide it: it counts as infinity.
         .fold(
             0.0,
             |longest: f64, squares| if squares.is_nan() { f64::INFINITY } else { longest.max(squares) },

@@ -1,9 +1,9 @@
-//! Scores of given pairs, the very numbers that the ranking sorts.
+//! Scores of given pairs: exactly the numbers that the ranking sorts.
 
 use rayon::prelude::*;
 
-use super::beside::{self, GROUPS, Sixteen};
 use super::check_users;
+use super::interleaved::{GROUPS, Sixteen, lay_out, products, size};
 use super::router::{MAX_EXPERTS, mix};
 use super::towers::{Experts, Towers};
 use crate::kernels::cancel::Cancel;
@@ -14,8 +14,8 @@ use crate::kernels::simd::Path;
 /// Pairs per parallel step.
 const BLOCK: usize = 256;
 
-/// Writes the score of each pair to `out`, bit for bit what [`super::rank_towers`] sorts by, and the router's wish for
-/// every expert to `wanted`, `(B, experts)`, if that is not empty.
+/// Writes the score of each pair to `out`, bit for bit what [`super::rank_towers`] sorts by, and the router's
+/// logit of every expert to `logits`, `(B, experts)`, if that is not empty.
 ///
 /// # Errors
 /// [`Error::Invalid`] if a shape does not fit or an index is out of range; [`Error::Cancelled`].
@@ -24,7 +24,7 @@ pub fn score_pairs(
     users: &[i32],
     items: &[i32],
     out: &mut [f32],
-    wanted: &mut [f32],
+    logits: &mut [f32],
     path: Path,
     cancel: &Cancel,
 ) -> Result<(), Error> {
@@ -35,23 +35,23 @@ pub fn score_pairs(
         return Err(Error::invalid(format!("item {item} at position {at} is outside 0..{n}")));
     }
     let n = towers.experts.map_or(0, |experts| experts.n);
-    let expected = if wanted.is_empty() { 0 } else { users.len() * n };
-    if users.len() != items.len() || out.len() != users.len() || wanted.len() != expected {
+    let expected = if logits.is_empty() { 0 } else { users.len() * n };
+    if users.len() != items.len() || out.len() != users.len() || logits.len() != expected {
         return Err(Error::invalid(format!(
-            "{} users, {} items, {} scores and {} wishes do not fit",
+            "{} users, {} items, {} scores and {} logits do not fit",
             users.len(),
             items.len(),
             out.len(),
-            wanted.len()
+            logits.len()
         )));
     }
-    let stride = if wanted.is_empty() { 0 } else { n };
+    let stride = if logits.is_empty() { 0 } else { n };
     let mut steps: Vec<_> = Vec::new();
-    let mut rest = wanted;
+    let mut rest = logits;
     for ((users, items), out) in users.chunks(BLOCK).zip(items.chunks(BLOCK)).zip(out.chunks_mut(BLOCK)) {
-        let (wanted, after) = rest.split_at_mut(users.len() * stride);
+        let (logits, after) = rest.split_at_mut(users.len() * stride);
         rest = after;
-        steps.push(Pairs { towers, users, items, out, wanted });
+        steps.push(Pairs { towers, users, items, out, logits });
     }
     steps.into_par_iter().try_for_each(|step| {
         cancel.check()?;
@@ -65,7 +65,7 @@ struct Pairs<'a> {
     users: &'a [i32],
     items: &'a [i32],
     out: &'a mut [f32],
-    wanted: &'a mut [f32],
+    logits: &'a mut [f32],
 }
 
 impl Work for Pairs<'_> {
@@ -82,30 +82,30 @@ impl Work for Pairs<'_> {
             return;
         };
         let Experts { n, rank, weight, top, .. } = experts;
-        let empty = vec![Sixteen::default(); beside::size(n, rank)];
+        let empty = vec![Sixteen::default(); size(n, rank)];
         let mut keys = [empty.clone(), empty];
-        let mut wishes = [[[0.0; WIDTH]; GROUPS]];
+        let mut own = [[[0.0; WIDTH]; GROUPS]];
         // (experts, pairs), sixteen pairs at a time
-        let (mut wanted, mut values) = ([[0.0; WIDTH]; MAX_EXPERTS], [[0.0; WIDTH]; MAX_EXPERTS]);
+        let (mut logits, mut values) = ([[0.0; WIDTH]; MAX_EXPERTS], [[0.0; WIDTH]; MAX_EXPERTS]);
         let pairs = self.users.chunks(WIDTH).zip(self.items.chunks(WIDTH));
         for (block, ((users, items), out)) in pairs.zip(self.out.chunks_mut(WIDTH)).enumerate() {
             for (lane, (&user, &item)) in users.iter().zip(items).enumerate() {
                 let (user, item) = (user as usize, item as usize);
-                beside::lay_out(&experts.user_keys[user * n * rank..][..n * rank], n, rank, &mut keys[0]);
-                beside::lay_out(&experts.item_keys[item * n * rank..][..n * rank], n, rank, &mut keys[1]);
-                beside::products(lanes, [&keys[0]], [&keys[1]], n, &mut wishes);
-                let wishes = &wishes.as_flattened().as_flattened()[..n];
-                if let Some(wanted) = self.wanted.chunks_exact_mut(n).nth(block * WIDTH + lane) {
-                    wanted.copy_from_slice(wishes);
+                lay_out(&experts.user_keys[user * n * rank..][..n * rank], n, rank, &mut keys[0]);
+                lay_out(&experts.item_keys[item * n * rank..][..n * rank], n, rank, &mut keys[1]);
+                products(lanes, [&keys[0]], [&keys[1]], n, &mut own);
+                let own = &own.as_flattened().as_flattened()[..n];
+                if let Some(out) = self.logits.chunks_exact_mut(n).nth(block * WIDTH + lane) {
+                    out.copy_from_slice(own);
                 }
-                for (expert, &wish) in wishes.iter().enumerate() {
+                for (expert, &logit) in own.iter().enumerate() {
                     let user = &experts.user_towers[(user * n + expert) * width..][..width];
                     let item = &experts.item_towers[(item * n + expert) * width..][..width];
-                    (wanted[expert][lane], values[expert][lane]) = (wish, dot(user, item, weight));
+                    (logits[expert][lane], values[expert][lane]) = (logit, dot(user, item, weight));
                 }
             }
             let mixed =
-                if weight == 0.0 { [0.0; WIDTH] } else { mix(lanes, &wanted[..n], &values[..n], top) };
+                if weight == 0.0 { [0.0; WIDTH] } else { mix(lanes, &logits[..n], &values[..n], top) };
             for (((&user, &item), out), mixed) in users.iter().zip(items).zip(out).zip(mixed) {
                 *out = base(towers, user, item) + mixed + 0.0;
             }

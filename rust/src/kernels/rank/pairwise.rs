@@ -1,25 +1,25 @@
-//! Experts and router for single pairs: what is left of a mixture once bounds have spared the rest.
+//! Experts and router for single pairs: those that the bounds of a mixture do not rule out.
 
-use super::beside::{self, GROUPS, PerExpert, TOGETHER};
+use super::found::Found;
+use super::interleaved::{self, GROUPS, PerExpert, TOGETHER};
 use super::order::Order;
 use super::pack::{PackedExperts, UserExperts};
 use super::router::{MAX_EXPERTS, largest, mix};
 use super::towers::Experts;
-use super::walk::Found;
 use crate::kernels::lanes::{Lanes, WIDTH};
 
-/// The mix is a sum of at most 64 rounded products over a rounded sum: its relative error is far below.
+/// More than the relative error of a mix, which is a sum of at most 64 rounded products over a rounded sum.
 pub(super) const SLACK: f32 = 3e-5;
 
-/// The pairs of a walk that are asked for one by one.
+/// Evaluates pairs of a walk one by one.
 pub(super) struct Pairwise<'a> {
-    pub asked: Asked<'a>,
+    pub packed: Packed<'a>,
     waiting: Waiting,
 }
 
-/// Who is asked.
+/// The experts of a block of users and of all items.
 #[derive(Clone, Copy)]
-pub(super) struct Asked<'a> {
+pub(super) struct Packed<'a> {
     pub experts: Experts<'a>,
     pub width: usize,
     pub users: &'a UserExperts,
@@ -27,13 +27,13 @@ pub(super) struct Asked<'a> {
     pub order: &'a Order,
 }
 
-/// Pairs that wait for the router, which weighs sixteen of them at a time.
+/// Pairs that wait for the router, which takes sixteen at a time.
 pub(super) struct Waiting {
     pairs: [Pair; WIDTH],
-    /// What each expert says of them.
+    /// The value of each expert.
     values: [[f32; WIDTH]; MAX_EXPERTS],
-    /// How much the router wants each.
-    wishes: [[f32; WIDTH]; MAX_EXPERTS],
+    /// The router's logit of each expert.
+    logits: [[f32; WIDTH]; MAX_EXPERTS],
     len: usize,
 }
 
@@ -47,16 +47,17 @@ pub(super) struct Pair {
 }
 
 impl<'a> Pairwise<'a> {
-    pub(super) fn new(asked: Asked<'a>) -> Self {
-        Self { asked, waiting: Waiting::new() }
+    pub(super) fn new(packed: Packed<'a>) -> Self {
+        Self { packed, waiting: Waiting::new() }
     }
 
-    /// Asks the experts for up to four pairs, all of one item if `M` is 1; those that may still enter go on to the router.
+    /// Evaluates the experts of up to four pairs, all of one item if `M` is 1. Pairs that may still enter then wait for
+    /// the router.
     #[inline(always)]
-    pub(super) fn ask<L: Lanes, const M: usize>(&mut self, lanes: L, found: &mut Found, pairs: &[Pair]) {
-        let Asked { experts, width, users: all, items: places, .. } = self.asked;
+    pub(super) fn evaluate<L: Lanes, const M: usize>(&mut self, lanes: L, found: &mut Found, pairs: &[Pair]) {
+        let Packed { experts, width, users: all, items: places, .. } = self.packed;
         let n = experts.n;
-        let size = beside::size(n, width);
+        let size = interleaved::size(n, width);
         let groups = n.div_ceil(WIDTH);
         let (mut users, mut items) = ([&[][..]; TOGETHER], [&[][..]; M]);
         for (at, user) in users.iter_mut().enumerate() {
@@ -66,7 +67,7 @@ impl<'a> Pairwise<'a> {
             *item = &places.towers[pairs[at.min(pairs.len() - 1)].place * size..][..size];
         }
         let mut values: [PerExpert; TOGETHER] = [[[0.0; WIDTH]; GROUPS]; TOGETHER];
-        beside::products(lanes, users, items, n, &mut values);
+        interleaved::products(lanes, users, items, n, &mut values);
         for (&pair, values) in pairs.iter().zip(&values) {
             let mut high = lanes.splat(0.0);
             let mut far = lanes.splat(0.0);
@@ -82,7 +83,7 @@ impl<'a> Pairwise<'a> {
         }
     }
 
-    /// Lets a pair wait for the router, with what the experts say of it.
+    /// Lets a pair wait for the router, with its experts' values.
     #[inline(always)]
     pub(super) fn wait<L: Lanes>(
         &mut self,
@@ -92,15 +93,15 @@ impl<'a> Pairwise<'a> {
         values: impl Iterator<Item = f32>,
     ) {
         if self.waiting.add(pair, values) {
-            self.settle(lanes, found);
+            self.flush(lanes, found);
         }
     }
 
     /// Scores and offers the pairs that wait; to be called at the end of a walk.
     #[inline(always)]
-    pub(super) fn settle<L: Lanes>(&mut self, lanes: L, found: &mut Found) {
-        for (pair, mixed) in self.waiting.weigh(lanes, &self.asked) {
-            found.offer(pair.user, pair.base + mixed, self.asked.order.items[pair.place]);
+    pub(super) fn flush<L: Lanes>(&mut self, lanes: L, found: &mut Found) {
+        for (pair, mixed) in self.waiting.route(lanes, &self.packed) {
+            found.offer(pair.user, pair.base + mixed, self.packed.order.items[pair.place]);
         }
     }
 }
@@ -110,12 +111,12 @@ impl Waiting {
         Self {
             pairs: [Pair::default(); WIDTH],
             values: [[0.0; WIDTH]; MAX_EXPERTS],
-            wishes: [[0.0; WIDTH]; MAX_EXPERTS],
+            logits: [[0.0; WIDTH]; MAX_EXPERTS],
             len: 0,
         }
     }
 
-    /// Lets a pair wait; whether all sixteen places are taken now.
+    /// Lets a pair wait; returns whether all sixteen places are taken now.
     #[inline(always)]
     pub(super) fn add(&mut self, pair: Pair, values: impl Iterator<Item = f32>) -> bool {
         for (own, value) in self.values.iter_mut().zip(values) {
@@ -128,28 +129,28 @@ impl Waiting {
 
     /// The pairs that waited and their mixes.
     #[inline(always)]
-    pub(super) fn weigh<L: Lanes>(
+    pub(super) fn route<L: Lanes>(
         &mut self,
         lanes: L,
-        asked: &Asked<'_>,
+        packed: &Packed<'_>,
     ) -> impl Iterator<Item = (Pair, f32)> {
-        let Experts { n, rank, top, .. } = asked.experts;
-        let size = beside::size(n, rank);
+        let Experts { n, rank, top, .. } = packed.experts;
+        let size = interleaved::size(n, rank);
         let mut own: [PerExpert; TOGETHER] = [[[0.0; WIDTH]; GROUPS]; TOGETHER];
         for (quarter, pairs) in self.pairs.as_chunks::<TOGETHER>().0.iter().enumerate() {
             let (mut users, mut items) = ([&[][..]; TOGETHER], [&[][..]; TOGETHER]);
             for (pair, (user, item)) in pairs.iter().zip(users.iter_mut().zip(&mut items)) {
-                *user = &asked.users.keys[pair.user * size..][..size];
-                *item = &asked.items.keys[pair.place * size..][..size];
+                *user = &packed.users.keys[pair.user * size..][..size];
+                *item = &packed.items.keys[pair.place * size..][..size];
             }
-            beside::products(lanes, users, items, n, &mut own);
+            interleaved::products(lanes, users, items, n, &mut own);
             for (at, own) in own.iter().enumerate() {
-                for (wishes, &wish) in self.wishes.iter_mut().zip(&own.as_flattened()[..n]) {
-                    wishes[quarter * TOGETHER + at] = wish;
+                for (logits, &logit) in self.logits.iter_mut().zip(&own.as_flattened()[..n]) {
+                    logits[quarter * TOGETHER + at] = logit;
                 }
             }
         }
-        let mixed = mix(lanes, &self.wishes[..n], &self.values[..n], top);
+        let mixed = mix(lanes, &self.logits[..n], &self.values[..n], top);
         let len = std::mem::take(&mut self.len);
         self.pairs.into_iter().zip(mixed).take(len)
     }

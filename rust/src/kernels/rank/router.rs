@@ -1,28 +1,28 @@
-//! Which experts a pair gets, and what they make of it together.
+//! The router: which experts take part in a pair, and the mix of their values.
 
-use super::beside::GROUPS;
+use super::interleaved::GROUPS;
 use crate::kernels::lanes::{Lanes, WIDTH};
 
 /// The most experts that a mixture can have.
 pub const MAX_EXPERTS: usize = GROUPS * WIDTH;
 
-/// Σ p_e s_e / Σ p_e over the `top` experts of the highest wish, lower experts first among equals, for sixteen pairs
-/// at once; p is the softmax of the wishes. Wishes and values hold a vector of pairs for each expert.
+/// Σ p_e s_e / Σ p_e over the `top` experts of the highest logit, lower experts first among equals, for sixteen pairs
+/// at once; p is the softmax of the logits. Logits and values hold a vector of pairs for each expert.
 ///
-/// An expert with a wish of -∞ (or NaN) is off; if all are, the result is 0. Whatever an expert without weight says,
-/// number or not, does not matter.
+/// An expert with a logit of -∞ (or NaN) is off; if all are, the result is 0. The value of an expert without weight does
+/// not matter, even if it is NaN.
 #[inline(always)]
 pub(super) fn mix<L: Lanes>(
     lanes: L,
-    wishes: &[[f32; WIDTH]],
+    logits: &[[f32; WIDTH]],
     values: &[[f32; WIDTH]],
     top: usize,
 ) -> [f32; WIDTH] {
     let (off, none) = (lanes.splat(f32::NEG_INFINITY), lanes.splat(0.0));
-    // The highest wish of all is always among the chosen.
+    // The expert of the highest logit always takes part.
     let mut highest = off;
-    for wish in wishes {
-        highest = lanes.max(lanes.load(wish), highest);
+    for logit in logits {
+        highest = lanes.max(lanes.load(logit), highest);
     }
     let lowered = lanes.fma(highest, lanes.splat(-1.0), none);
     let (mut value, mut weight) = (none, none);
@@ -30,18 +30,18 @@ pub(super) fn mix<L: Lanes>(
         value = lanes.fma(p, lanes.keep(lanes.load(own), p, none), value);
         weight = lanes.add(weight, p);
     };
-    let pairs = wishes.iter().zip(values);
-    if wishes.len() > top {
+    let pairs = logits.iter().zip(values);
+    if logits.len() > top {
         let mut before = [[0.0; WIDTH]; MAX_EXPERTS];
-        count_before(lanes, wishes, &mut before);
+        count_before(lanes, logits, &mut before);
         let top = lanes.splat(top as f32);
-        for ((wish, own), before) in pairs.zip(&before) {
-            let p = exp(lanes, lanes.add(lanes.load(wish), lowered));
+        for ((logit, own), before) in pairs.zip(&before) {
+            let p = exp(lanes, lanes.add(lanes.load(logit), lowered));
             add(lanes.keep(p, top, lanes.load(before)), own);
         }
     } else {
-        for (wish, own) in pairs {
-            add(exp(lanes, lanes.add(lanes.load(wish), lowered)), own);
+        for (logit, own) in pairs {
+            add(exp(lanes, lanes.add(lanes.load(logit), lowered)), own);
         }
     }
     let mut out = [0.0; WIDTH];
@@ -49,16 +49,17 @@ pub(super) fn mix<L: Lanes>(
     out
 }
 
-/// How many experts stand before each one. Counting instead of sorting: no branch depends on the wishes.
+/// The number of experts that come before each one in the order of logits. It counts instead of sorting, so that no
+/// branch depends on the logits.
 #[inline(always)]
-fn count_before<L: Lanes>(lanes: L, wishes: &[[f32; WIDTH]], before: &mut [[f32; WIDTH]]) {
+fn count_before<L: Lanes>(lanes: L, logits: &[[f32; WIDTH]], before: &mut [[f32; WIDTH]]) {
     let (off, one) = (lanes.splat(f32::NEG_INFINITY), lanes.splat(1.0));
-    for (expert, wish) in wishes.iter().enumerate() {
-        let wish = lanes.max(lanes.load(wish), off);
+    for (expert, logit) in logits.iter().enumerate() {
+        let logit = lanes.max(lanes.load(logit), off);
         let mut count = lanes.splat(expert as f32);
-        for (other, earlier) in wishes[..expert].iter().enumerate() {
-            // The later one stands before the earlier one only with the higher wish.
-            let won = lanes.keep(one, wish, lanes.max(lanes.load(earlier), off));
+        for (other, earlier) in logits[..expert].iter().enumerate() {
+            // Of equal logits the earlier expert comes first.
+            let won = lanes.keep(one, logit, lanes.max(lanes.load(earlier), off));
             count = lanes.fma(won, lanes.splat(-1.0), count);
             let lost = lanes.add(lanes.load(&before[other]), won);
             lanes.store(lost, &mut before[other]);
@@ -81,8 +82,8 @@ pub(super) fn largest<L: Lanes>(lanes: L, v: L::V) -> f32 {
     out[0]
 }
 
-/// e^x for x ≤ 0, to about one unit in the last place; 0 below -87 and for NaN. The same bits everywhere, unlike
-/// libm's.
+/// e^x for x ≤ 0, to about one unit in the last place; 0 below -87 and for NaN. Unlike libm's it gives the same bits on
+/// every machine.
 #[inline(always)]
 pub(super) fn exp<L: Lanes>(lanes: L, x: L::V) -> L::V {
     const LOWEST: f32 = -87.0;
@@ -125,9 +126,9 @@ mod tests {
     #[test]
     fn the_mix_takes_the_wanted_experts() {
         let off = f32::NEG_INFINITY;
-        let mix = |wishes: &[f32], top: usize| {
-            // Other pairs beside it must not matter.
-            let wishes: Vec<[f32; WIDTH]> = wishes
+        let mix = |logits: &[f32], top: usize| {
+            // Pairs in the other lanes must not matter.
+            let logits: Vec<[f32; WIDTH]> = logits
                 .iter()
                 .enumerate()
                 .map(|(e, &w)| {
@@ -136,8 +137,8 @@ mod tests {
                 })
                 .collect();
             let values: Vec<[f32; WIDTH]> =
-                (0..wishes.len()).map(|expert| [[1.0, 10.0, 100.0][expert.min(2)]; WIDTH]).collect();
-            let mixed = mix(Portable, &wishes, &values, top);
+                (0..logits.len()).map(|expert| [[1.0, 10.0, 100.0][expert.min(2)]; WIDTH]).collect();
+            let mixed = mix(Portable, &logits, &values, top);
             assert_eq!(mixed[2], 0.0);
             assert!([7, 9, 15].iter().all(|&pair| mixed[pair] == mixed[1]));
             mixed[1]

@@ -1,4 +1,4 @@
-//! Ranking of scores that somebody else computed, block by block.
+//! Ranking of scores that the caller computed, block by block.
 
 use rayon::prelude::*;
 

@@ -1,23 +1,26 @@
-//! The places that may be among a user's best, by numbers that their scores are not above.
+//! The places that may be among a user's best, by upper bounds of their scores.
 
 use super::best::{place, score};
 
-/// Keeps what may be among the `k` best, and little more: cut back whenever it has grown by half.
+/// Keeps all places that may be among the `k` best, and few others: it is cut back whenever it has grown by half.
+///
+/// A place is listed with a number: an upper bound of its score.
 pub(super) struct Shortlist {
     k: usize,
-    /// By how much a score may be below its number.
+    /// The most by which a score may be below its number.
     margin: f32,
     kept: Vec<u64>,
     full: usize,
 }
 
 impl Shortlist {
-    /// For scores that are within `margin` of their numbers.
+    /// A list for scores that are at most `margin` below their numbers.
     pub(super) fn new(k: usize, margin: f32) -> Self {
         Self { k, margin, kept: Vec::with_capacity(limit(k)), full: limit(k) }
     }
 
-    /// Wants `k` places from now on, but only those with numbers above that of the last wanted so far; returns that.
+    /// Keeps `k` places from now on, but only places whose numbers are above that of the last of the `k` so far; returns
+    /// that number.
     pub(super) fn widen(&mut self, k: usize) -> f32 {
         let bar = if self.kept.len() < self.k { f32::NEG_INFINITY } else { self.kth() };
         self.kept.retain(|&kept| score(kept) > bar);
@@ -25,7 +28,7 @@ impl Shortlist {
         bar
     }
 
-    /// Takes a place with a number above `bar`, which rises to what the scores of the `k` best are surely above.
+    /// Takes a place with a number above `bar`; raises `bar` as far as the scores of the `k` best are surely above it.
     #[inline(always)]
     pub(super) fn push(&mut self, number: f32, at: usize, bar: &mut f32) {
         self.kept.push(place(number, at as i32));
@@ -38,7 +41,7 @@ impl Shortlist {
     fn cut(&mut self, bar: &mut f32) {
         *bar = bar.max((self.kth() - self.margin).next_down());
         self.kept.retain(|&kept| score(kept) > *bar);
-        // So that cutting stays cheap where many cannot be told apart.
+        // A list that cannot be cut may grow, so that cutting stays cheap.
         self.full = limit(self.kept.len().max(self.k));
     }
 
@@ -54,7 +57,7 @@ impl Shortlist {
     }
 }
 
-/// So many are kept before the next cut.
+/// The length at which a list that keeps `kept` places is cut again.
 fn limit(kept: usize) -> usize {
     kept + kept / 2 + 1
 }

@@ -1,25 +1,27 @@
-//! The walk by coarse scores: whatever may be among a user's best, by them and their error, is scored truly at the end.
+//! The sieve: coarse scores and their error rule most pairs out; what may be among a user's best is scored truly at the
+//! end.
 //!
-//! With experts there are three meshes, each a bound from above on the scores of what the one before has left: by the
-//! coarse dot product and the longest that a mix can be; by the greatest of the experts' coarse values; and by the true
-//! mix of those, which is no farther from the mix that counts than they are from the true values, for it is convex. The
-//! last bound is what a [`Shortlist`] keeps.
+//! With experts there are three meshes. Each is an upper bound of the scores, for the pairs that the one before has
+//! left: by the coarse dot product and the longest possible mix; by the greatest of the experts' coarse values; and by
+//! the mix of the coarse values. A mix is convex, so it is no farther from the true mix than the coarse values are from
+//! the true ones. A [`Shortlist`] keeps the last bound.
 
 use super::coarse::{CoarseItems, CoarseTile, CoarseUsers, SIDE};
+use super::found::{Found, valid};
 use super::order::Order;
 use super::pairwise::{Pair, Pairwise, Waiting};
-use super::settle::{Rows, settle};
+use super::rescore::{Rows, rescore};
 use super::shortlist::Shortlist;
 use super::towers::Towers;
-use super::walk::{Found, valid};
 use crate::kernels::cancel::Cancel;
 use crate::kernels::error::Error;
-use crate::kernels::knn::tile::{COLS, Kernel, Tiles};
 use crate::kernels::lanes::{Lanes, Work};
+use crate::kernels::tiles::shapes::Tiles;
+use crate::kernels::tiles::{COLS, Kernel};
 
-/// Squares that are multiplied one after the other.
+/// Squares that are multiplied together.
 const TOGETHER: usize = 3;
-/// Stretches between two looks at the flag that stops the walk.
+/// Stretches between two checks of the cancel flag.
 const LOOK_EVERY: usize = 16;
 
 /// Some users against all items.
@@ -49,7 +51,7 @@ impl<K: Kernel<Shape = Tiles>> Work for Sieve<'_, K> {
     #[inline(always)]
     fn run<L: Lanes>(mut self, lanes: L) -> Self::Output {
         let mut session = self.kernel.session();
-        let n = self.pairwise.as_ref().map_or(0, |pairwise| pairwise.asked.experts.n);
+        let n = self.pairwise.as_ref().map_or(0, |pairwise| pairwise.packed.experts.n);
         let mut bases = [CoarseTile::EMPTY; TOGETHER];
         let n_groups = self.rows.len().div_ceil(SIDE);
         let mut values = vec![CoarseTile::EMPTY; n];
@@ -67,7 +69,7 @@ impl<K: Kernel<Shape = Tiles>> Work for Sieve<'_, K> {
                 }
             }
             for group in 0..n_groups {
-                // Several squares at once, since each waits for its last products.
+                // Several squares together: one does not wait for the last products of another.
                 let ready = group % TOGETHER;
                 if ready == 0 {
                     for (group, base) in (group..n_groups).zip(&mut bases) {
@@ -79,7 +81,7 @@ impl<K: Kernel<Shape = Tiles>> Work for Sieve<'_, K> {
                     base.rows[2 * (user % SIDE) + place / COLS][place % COLS] = f32::NEG_INFINITY;
                 });
                 let mut left = [0; SIDE];
-                let any = self.first(lanes, square, base, &mut left);
+                let any = self.by_length(lanes, square, base, &mut left);
                 if !any {
                     continue;
                 }
@@ -91,14 +93,14 @@ impl<K: Kernel<Shape = Tiles>> Work for Sieve<'_, K> {
                     let place = (self.items, stretch);
                     self.users.multiply(self.kernel, &mut session, group, place, 1 + expert, values);
                 }
-                self.second(lanes, square, (base, &values), &mut left);
-                self.third(lanes, square, (base, &values), &left, &mut waiting, &mut lists);
+                self.by_maximum(lanes, square, (base, &values), &mut left);
+                self.by_mix(lanes, square, (base, &values), &left, &mut waiting, &mut lists);
             }
         }
-        self.weigh(lanes, &mut waiting, &mut lists);
+        self.flush(lanes, &mut waiting, &mut lists);
         drop(session);
         let Self { towers, order, rows, .. } = self;
-        settle(lanes, Rows { towers, order, rows }, self.pairwise, lists, floors, &mut self.found);
+        rescore(lanes, Rows { towers, order, rows }, self.pairwise, lists, floors, &mut self.found);
         Ok(self.found)
     }
 }
@@ -108,7 +110,7 @@ impl<K: Kernel<Shape = Tiles>> Sieve<'_, K> {
         let k = self.found.guess.map_or(self.found.k, |(guess, _)| guess);
         let margins = self.users.errors.iter().map(|errors| {
             let errors = errors.iter().zip(self.items.largest).map(|(user, items)| user.bound(items));
-            // A little more for the rounding of the sum.
+            // Slightly more, for the rounding of the sum.
             2.0 * errors.sum::<f32>() * 1.000_01
         });
         margins.map(|margin| Shortlist::new(k, margin)).collect()
@@ -120,14 +122,21 @@ impl<K: Kernel<Shape = Tiles>> Sieve<'_, K> {
         group * SIDE..self.rows.len().min((group + 1) * SIDE)
     }
 
-    /// By the coarse dot products and lengths: what is left, user by user, and whether anything is.
+    /// The first mesh, by the coarse dot products and lengths: sets the pairs that are left, user by user, and returns
+    /// whether there are any.
     #[inline(always)]
-    fn first<L: Lanes>(&self, lanes: L, square: Square, base: &CoarseTile, left: &mut [u32; SIDE]) -> bool {
+    fn by_length<L: Lanes>(
+        &self,
+        lanes: L,
+        square: Square,
+        base: &CoarseTile,
+        left: &mut [u32; SIDE],
+    ) -> bool {
         let valid = [0, COLS].map(|panel| valid(self.order, square.stretch * SIDE + panel));
         let error = self.items.errors[square.stretch][0];
         let mut lengths = [lanes.splat(0.0); 2];
         if let Some(pairwise) = &self.pairwise {
-            let all = &pairwise.asked.items.lengths;
+            let all = &pairwise.packed.items.lengths;
             for (panel, lengths) in lengths.iter_mut().enumerate() {
                 // The last stretch may have one panel only.
                 *lengths = lanes.load(&all[(2 * square.stretch + panel).min(all.len() - 1)]);
@@ -136,7 +145,7 @@ impl<K: Kernel<Shape = Tiles>> Sieve<'_, K> {
         let mut any = 0;
         for ((at, left), base) in self.users_of(square.group).zip(left).zip(base.rows.as_chunks::<2>().0) {
             let error = lanes.splat(self.users.errors[at][0].bound(error));
-            let length = self.pairwise.as_ref().map_or(0.0, |pairwise| pairwise.asked.users.lengths[at]);
+            let length = self.pairwise.as_ref().map_or(0.0, |pairwise| pairwise.packed.users.lengths[at]);
             let bar = lanes.splat(self.found.bars[at]);
             for panel in 0..2 {
                 let bound = lanes.add(lanes.load(&base[panel]), error);
@@ -148,7 +157,7 @@ impl<K: Kernel<Shape = Tiles>> Sieve<'_, K> {
         any != 0
     }
 
-    /// Without experts: lists what is left.
+    /// Without experts: lists the pairs that are left.
     #[inline(always)]
     fn list(&mut self, square: Square, base: &CoarseTile, left: &[u32; SIDE], lists: &mut [Shortlist]) {
         for ((at, &left), base) in self.users_of(square.group).zip(left).zip(base.rows.as_chunks::<2>().0) {
@@ -163,9 +172,9 @@ impl<K: Kernel<Shape = Tiles>> Sieve<'_, K> {
         }
     }
 
-    /// By the greatest of the experts' coarse values.
+    /// The second mesh, by the greatest of the experts' coarse values.
     #[inline(always)]
-    fn second<L: Lanes>(
+    fn by_maximum<L: Lanes>(
         &self,
         lanes: L,
         square: Square,
@@ -187,7 +196,7 @@ impl<K: Kernel<Shape = Tiles>> Sieve<'_, K> {
                 for values in values {
                     high = lanes.max(lanes.load(&values.rows[at]), high);
                 }
-                // No expert at all leaves 0.
+                // Where all experts are off, the mix is 0.
                 let high = lanes.max(lanes.add(high, experts), lanes.splat(0.0));
                 let bound = lanes.add(lanes.add(lanes.load(&base.rows[at]), own), high);
                 above |= lanes.above(bound, bar) << (panel * COLS);
@@ -196,9 +205,9 @@ impl<K: Kernel<Shape = Tiles>> Sieve<'_, K> {
         }
     }
 
-    /// By the mix of the experts' coarse values: sends what is left to the router.
+    /// The third mesh, by the mix of the experts' coarse values: lets the pairs that are left wait for the router.
     #[inline(always)]
-    fn third<L: Lanes>(
+    fn by_mix<L: Lanes>(
         &mut self,
         lanes: L,
         square: Square,
@@ -216,17 +225,17 @@ impl<K: Kernel<Shape = Tiles>> Sieve<'_, K> {
                 let pair =
                     Pair { user, place: square.stretch * SIDE + place, base: base.rows[panel][lane] + error };
                 if waiting.add(pair, values.iter().map(|values| values.rows[panel][lane])) {
-                    self.weigh(lanes, waiting, lists);
+                    self.flush(lanes, waiting, lists);
                 }
             }
         }
     }
 
-    /// Lists those that wait for the router.
+    /// Routes the pairs that wait, and lists those that may be among the best.
     #[inline(always)]
-    fn weigh<L: Lanes>(&mut self, lanes: L, waiting: &mut Waiting, lists: &mut [Shortlist]) {
+    fn flush<L: Lanes>(&mut self, lanes: L, waiting: &mut Waiting, lists: &mut [Shortlist]) {
         let Some(pairwise) = &self.pairwise else { return };
-        for (pair, mixed) in waiting.weigh(lanes, &pairwise.asked) {
+        for (pair, mixed) in waiting.route(lanes, &pairwise.packed) {
             let bar = &mut self.found.bars[pair.user];
             let number = pair.base + mixed;
             if number > *bar {

@@ -5,12 +5,12 @@ use super::walk::Walk;
 use super::*;
 use crate::kernels::cancel::Cancel;
 use crate::kernels::csr::Indptr;
-use crate::kernels::knn::plain::Plain;
-use crate::kernels::knn::tile::Tiles;
 use crate::kernels::rng::Stream;
 use crate::kernels::simd::Path;
+use crate::kernels::tiles::plain::Plain;
+use crate::kernels::tiles::shapes::Tiles;
 
-/// Quarters from -1 to 1: sums of their products are exact, so ties are plenty and truly ties.
+/// Quarters from -1 to 1: sums of their products are exact, so there are many ties, and they are true ties.
 fn quarters(n: usize, seed: u64) -> Vec<f32> {
     let stream = Stream::new(seed, 0);
     (0..n as u64).map(|i| (stream.bits32(i) % 9) as f32 / 4.0 - 1.0).collect()
@@ -54,7 +54,7 @@ impl Example {
     }
 }
 
-/// Ranks as a path does, and as the sieve does in plain Rust where AMX is missing, with the vectors of that path.
+/// A way to rank: on a path, or by the sieve with tiles in plain Rust and the vectors of a path (AMX need not be there).
 #[derive(Debug, Clone, Copy)]
 enum Way {
     Path(Path),
@@ -91,7 +91,7 @@ impl Way {
     }
 }
 
-/// The same by scoring every pair that was not seen, and sorting.
+/// The expected result: every pair that was not seen is scored, and all are sorted.
 fn sort_all(towers: &Towers<'_>, users: &[i32], seen: Option<Pattern<'_>>, k: usize) -> Vec<(f32, i32)> {
     let paths: Vec<Path> = Path::available().collect();
     let mut best = Vec::new();
@@ -202,7 +202,7 @@ fn a_guess_from_a_sample_loses_nothing() {
     assert!(sample.sample > 0);
     for (width, n, rank) in [(1, 0, 1), (6, 0, 1), (3, 3, 2)] {
         let mut example = Example::new(9, n_items, width, n, rank);
-        // The first user likes the sample alone, ties all over, so that it has too few above any guess.
+        // The first user likes the items of the sample only, all equally, so that too few are above any guess.
         example.arrays[0][..width].fill(1.0);
         for (place, &item) in sample.items.iter().enumerate() {
             example.arrays[1][item as usize * width] = if place < sample.sample { 1.0 } else { -1.0 };

@@ -10,7 +10,7 @@ pub(super) const USERS: usize = 6;
 /// A number for each of six users and sixteen items.
 pub(super) type Tile = [[f32; PANEL]; USERS];
 
-/// Writes the dot products of users with the panel's items, both laid out with one row a dimension, the users tile
+/// Writes the dot products of users with the panel's items. Both are laid out with one row a dimension, the users tile
 /// after tile.
 ///
 /// Each is one chain of fused multiply-adds over the dimensions, first to last.
@@ -19,7 +19,7 @@ pub(super) fn dots<L: Lanes>(lanes: L, users: &[[f32; USERS]], panel: &[[f32; PA
     if !L::TALL {
         return tiles::<L, 1>(lanes, users, panel, out);
     }
-    // Where there are registers for more sums, as many as keep the multipliers busy.
+    // More registers hold the sums of several tiles, which keep the multipliers busy.
     let whole = out.len() / TOGETHER * TOGETHER;
     let (users, rest) = users.split_at(whole * panel.len());
     let (out, last) = out.split_at_mut(whole);
@@ -27,7 +27,7 @@ pub(super) fn dots<L: Lanes>(lanes: L, users: &[[f32; USERS]], panel: &[[f32; PA
     tiles::<L, 1>(lanes, rest, panel, last);
 }
 
-/// Tiles at once, with as many registers as sums.
+/// Tiles that are computed together where there are enough registers.
 const TOGETHER: usize = 4;
 
 #[inline(always)]

@@ -1,4 +1,4 @@
-//! What is ranked: a dot product, and optionally a pair-conditioned mixture of experts on top of it.
+//! The model that is ranked: a dot product, plus optionally a mixture of experts that depends on the pair.
 
 use super::router::MAX_EXPERTS;
 use crate::kernels::error::Error;
@@ -16,7 +16,7 @@ pub struct Towers<'a> {
     pub experts: Option<Experts<'a>>,
 }
 
-/// A mixture: expert e is worth `⟨user tower, item tower⟩`, and the router wants it with `⟨user key, item key⟩`.
+/// A mixture: the value of expert e is `⟨user tower, item tower⟩`, its logit in the router `⟨user key, item key⟩`.
 #[derive(Debug, Clone, Copy)]
 pub struct Experts<'a> {
     /// `(U, n, width)`.
@@ -31,9 +31,9 @@ pub struct Experts<'a> {
     pub n: usize,
     /// Numbers in a key.
     pub rank: usize,
-    /// What the mixture is multiplied with.
+    /// The factor of the mixture.
     pub weight: f32,
-    /// How many experts of a pair take part, those that the router wants most.
+    /// How many experts of a pair take part: those of the highest logits.
     pub top: usize,
 }
 

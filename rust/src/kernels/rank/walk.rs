@@ -2,15 +2,15 @@
 
 use rayon::prelude::*;
 
-use super::best::Best;
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 use super::coarse;
 use super::coarse::{CoarseItems, CoarseUsers, SIDE};
 use super::dot::Dot;
+use super::found::{BLOCK, Found};
 use super::mixture::Mixture;
 use super::order::Order;
 use super::pack::{PackedExperts, PackedItems, UserExperts, UserTiles};
-use super::pairwise::{Asked, Pairwise};
+use super::pairwise::{Packed, Pairwise};
 use super::sieve::Sieve;
 use super::tile::{PANEL, USERS};
 use super::towers::{Experts, Towers};
@@ -18,21 +18,20 @@ use super::{Places, check_users};
 use crate::kernels::cancel::Cancel;
 use crate::kernels::csr::Pattern;
 use crate::kernels::error::Error;
-#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-use crate::kernels::knn::amx::Amx;
-use crate::kernels::knn::tile::{Kernel, Tiles};
 use crate::kernels::simd::Path;
+use crate::kernels::tiles::Kernel;
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+use crate::kernels::tiles::amx::Amx;
+use crate::kernels::tiles::shapes::Tiles;
 
-/// The most users that walk together: their vectors stay in the second-level cache while the items pass.
-pub(super) const BLOCK: usize = 120;
-/// The same where the vectors are coarse.
+/// [`BLOCK`] where the vectors are coarse.
 const COARSE_BLOCK: usize = 192;
 
 /// Ranks all items for each of `users`, leaving out what they have seen.
 ///
 /// Score: `⟨user, item⟩`, and with experts `+ weight · Σ p_e s_e / Σ p_e` over the `top` experts of the pair.
-/// Cost: `2 · width` operations a pair; with experts, as many more for each of them, and the router, where the bounds
-/// do not spare it.
+/// Cost: `2 · width` operations a pair. With experts, a pair that the bounds do not rule out costs the same again for
+/// each expert, and the router.
 ///
 /// # Errors
 /// [`Error::Invalid`] if a shape does not fit or an index is out of range; [`Error::Cancelled`].
@@ -88,7 +87,7 @@ impl<'a> Walk<'a> {
         Ok(Self { towers, order, experts, seen, k, path, cancel })
     }
 
-    /// Scores all pairs, or all whose bounds do not spare it.
+    /// Scores all pairs, or with experts all that the bounds do not rule out.
     fn by_tiles(&self, users: &[i32], places: Places<'_>) -> Result<(), Error> {
         let Self { towers, path, cancel, .. } = *self;
         let items = &PackedItems::new(towers, self.order);
@@ -102,7 +101,7 @@ impl<'a> Walk<'a> {
         })
     }
 
-    /// Scores the pairs that coarse scores leave.
+    /// Scores the pairs that coarse scores do not rule out.
     pub(super) fn by_sieve<K: Kernel<Shape = Tiles>>(
         &self,
         kernel: K,
@@ -119,11 +118,12 @@ impl<'a> Walk<'a> {
         })
     }
 
-    /// Leads all users past all items, `stretch` by stretch, in blocks that are multiples of `unit` and no larger than
-    /// `most`.
+    /// Walks all users past all items, `stretch` by `stretch`, in blocks that are multiples of `unit` and no larger than
+    /// `most`; `past` walks one block.
     ///
-    /// With a guess they look for so many in the sample; after it for the `k` best, but only above the last of those:
-    /// whoever ends up with fewer than `k` guessed too high, or has no more, and goes again.
+    /// With a guess a user first looks for the `guess` best of the sample; after it for the `k` best of all, but only
+    /// above the last of those. A user who ends with fewer than `k` items guessed too high, or has no more items; that
+    /// user walks again without a guess.
     fn blocks(
         &self,
         users: &[i32],
@@ -132,7 +132,7 @@ impl<'a> Walk<'a> {
         past: impl Fn(&[i32], Found) -> Result<Found, Error> + Sync,
     ) -> Result<(), Error> {
         let Places { items, scores, k } = places;
-        // Few users are shared out among the threads; how many walk together changes no bit.
+        // Few users are divided among the threads; the size of a block changes no bit of the result.
         let block =
             users.len().div_ceil(rayon::current_num_threads()).next_multiple_of(unit).clamp(unit, most);
         let found = |users: &[i32], guess| Found::new(users, self.seen, self.order, stretch, guess, self.k);
@@ -160,79 +160,6 @@ impl<'a> Walk<'a> {
     fn pairwise<'b>(&'b self, users: Option<&'b UserExperts>) -> Option<Pairwise<'b>> {
         let ((experts, items), users) = self.experts.as_ref().zip(users)?;
         let (experts, width, order) = (*experts, self.towers.width, self.order);
-        Some(Pairwise::new(Asked { experts, width, users, items, order }))
+        Some(Pairwise::new(Packed { experts, width, users, items, order }))
     }
-}
-
-/// What the users of a block have found so far.
-pub(super) struct Found {
-    /// The scores that new candidates must be above.
-    pub bars: Vec<f32>,
-    pub best: Vec<Best>,
-    /// Seen items in the order of the walk: the stretch, who of the block has seen it, and the place in the stretch.
-    masks: Vec<(u32, u8, u8)>,
-    masked: usize,
-    /// How many are looked for in how many places before the bars are guessed.
-    pub guess: Option<(usize, usize)>,
-    pub k: usize,
-}
-
-impl Found {
-    fn new(
-        users: &[i32],
-        seen: Option<Pattern<'_>>,
-        order: &Order,
-        stretch: usize,
-        guess: Option<usize>,
-        k: usize,
-    ) -> Self {
-        let mut masks: Vec<(u32, u8, u8)> = Vec::new();
-        for (at, &user) in users.iter().enumerate() {
-            let seen = seen.map_or(&[][..], |seen| seen.row(user as usize));
-            masks.extend(seen.iter().map(|&item| {
-                let place = order.places[item as usize] as usize;
-                ((place / stretch) as u32, at as u8, (place % stretch) as u8)
-            }));
-        }
-        masks.sort_unstable();
-        let best = users.iter().map(|_| Best::new(guess.unwrap_or(k))).collect();
-        let guess = guess.map(|guess| (guess, order.sample));
-        Self { bars: vec![f32::NEG_INFINITY; users.len()], best, masks, masked: 0, guess, k }
-    }
-
-    /// To be called at each stretch in turn, and there at groups of users in turn, which end at `end`: has the seen items
-    /// taken out, user by place in the stretch.
-    #[inline(always)]
-    pub(super) fn mask(&mut self, stretch: usize, end: usize, mut take_out: impl FnMut(usize, usize)) {
-        while let Some(&(at, user, place)) = self.masks.get(self.masked)
-            && (at as usize, usize::from(user)) < (stretch, end)
-        {
-            take_out(user.into(), place.into());
-            self.masked += 1;
-        }
-    }
-
-    /// To be called at each stretch of places in turn: guesses the bars after the sample.
-    #[inline(always)]
-    pub(super) fn after_sample(&mut self, start: usize) {
-        if self.guess.is_some_and(|(_, sample)| sample == start) {
-            for (bar, best) in self.bars.iter_mut().zip(&mut self.best) {
-                *bar = best.widen(self.k);
-            }
-        }
-    }
-
-    /// Takes a score that is above the user's bar.
-    #[inline(always)]
-    pub(super) fn offer(&mut self, user: usize, score: f32, item: i32) {
-        if score > self.bars[user] {
-            self.best[user].push(score, item, &mut self.bars[user]);
-        }
-    }
-}
-
-/// Bits of the sixteen places from `start` that hold an item.
-#[inline(always)]
-pub(super) fn valid(order: &Order, start: usize) -> u32 {
-    (1 << order.items.len().saturating_sub(start).min(PANEL)) - 1
 }

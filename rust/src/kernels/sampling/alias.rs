@@ -44,7 +44,7 @@ impl Alias {
                 small.push(rich);
             }
         }
-        // What rounding left over has a share of one, unless it must never be drawn at all.
+        // Indices that rounding left over get a share of one, unless their weight is zero.
         let heaviest = (0..n).fold(0, |best, i| if weights[i] > weights[best] { i } else { best });
         for i in small {
             if weights[i] == 0.0 {
@@ -54,7 +54,7 @@ impl Alias {
         Ok(Self(columns))
     }
 
-    /// Asks for the memory that [`Self::draw`] will read.
+    /// Prefetches the memory that [`Self::draw`] will read.
     #[inline(always)]
     pub(super) fn prefetch<L: Lanes>(&self, lanes: L, bits: u64) {
         lanes.prefetch(&self.0[((u128::from(bits) * self.0.len() as u128) >> 64) as usize]);
@@ -67,7 +67,7 @@ impl Alias {
         let own = (scaled >> 64) as usize;
         let coin = (scaled >> 32) as u32;
         let Column { keep, other } = self.0[own];
-        // A branch would be mispredicted as often as the coin is fair.
+        // A branch on a fair coin would be mispredicted half of the time.
         std::hint::select_unpredictable(coin < keep, own as i32, other)
     }
 }

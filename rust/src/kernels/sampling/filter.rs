@@ -1,4 +1,4 @@
-//! A quick no to "has this user seen this item?".
+//! A Bloom filter that quickly answers "no" to "has this user seen this item?".
 
 use std::ops::Range;
 
@@ -11,22 +11,23 @@ use crate::kernels::error::Error;
 use crate::kernels::pages::zeroed;
 use crate::kernels::transpose::row_chunks;
 
-/// Items for which a user has one word: two bytes an item, and few questions about unseen items go on to the history.
+/// A user has one word for this many items of the history: two bytes an item, and few unseen items need a search of the
+/// history.
 const PER_WORD: usize = 4;
-/// Entries handled between two looks at the cancel flag.
+/// Entries handled between two checks of the cancel flag.
 const STEP: usize = 1 << 15;
 
-/// A Bloom filter of 64-bit words, cut into users: a question reads a single word.
+/// A Bloom filter of 64-bit words, with words of its own for each user: a query reads a single word.
 ///
-/// The words of a user whose history is `range` start at `range.start / PER_WORD + user` and end where the next user's start,
-/// so that there is no table of where they are, and everybody has at least one.
+/// The words of a user whose history is `range` start at `range.start / PER_WORD + user` and end where the next user's
+/// start. So no table of positions is needed, and every user has at least one word.
 #[derive(Debug)]
 pub(super) struct Filter {
     words: Vec<u64>,
 }
 
 impl Filter {
-    /// Enters every history. Cost linear in users and entries.
+    /// Enters all histories. Cost linear in users and entries.
     pub(super) fn new(seen: Pattern<'_>, cancel: &Cancel) -> Result<Self, Error> {
         let start = |user: usize| seen.start(user) / PER_WORD + user;
         let mut words = zeroed::<u64>(start(seen.n_rows()));

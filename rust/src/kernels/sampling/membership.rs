@@ -33,7 +33,7 @@ pub fn membership(
     if items.is_empty() {
         return Ok(());
     }
-    // Columns that ask for the same item form a chain, entered by the item.
+    // The columns of the same item form a linked list that starts at `head[item]`.
     const NONE: u32 = u32::MAX;
     let mut head = vec![NONE; seen.n_cols()];
     let mut next = vec![NONE; items.len()];

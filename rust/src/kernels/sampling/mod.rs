@@ -3,8 +3,8 @@
 //! The draw at position `p` is a function of the stream and `p` alone, so a batch may be cut into blocks and run in any
 //! order on any number of threads without changing an item. A draw is tried a few times and rejected if it was seen;
 //! after that it is made from the list of what the user has not seen. Both have the same distribution, so their mixture
-//! has it too, and it always ends. A filter clears most draws at once. Cost: O(1) a draw, O(log n_u) for a suspect,
-//! O(I) for the rare user who has seen nearly everything.
+//! has it too, and the procedure always ends. A filter accepts most draws at once. Cost: O(1) a draw, O(log n_u) for a
+//! draw that the filter does not accept, O(I) for the rare user who has seen nearly everything.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -28,11 +28,11 @@ pub use source::Source;
 
 /// Draws before the exact choice; each position owns `TRIES + 1` numbers of the stream.
 const TRIES: u64 = 31;
-/// Draws that are in flight together: enough to hide the memory, few enough for the first cache.
+/// Draws that are in progress together: enough to hide the latency of memory, few enough for the first-level cache.
 const STRIP: usize = 64;
 /// Draws per parallel step.
 const BLOCK: usize = 2048;
-/// How many users a complaint names.
+/// How many users an error names.
 const NAMED: usize = 10;
 
 /// Draws one unseen item for each of `users` into `out`; the draw for `users[j]` is number `first + j`.
@@ -60,7 +60,7 @@ pub fn sample(
             out.len()
         )));
     }
-    // Worth building only if there are about as many questions as answers to enter.
+    // The filter pays only if there are about as many queries as entries.
     let worth = users.len() >= seen.n_entries() / 8;
     let filter = worth.then(|| Filter::new(seen, cancel)).transpose()?;
     let filter = filter.as_ref();
@@ -85,7 +85,7 @@ pub fn sample(
     Err(Error::NothingUnseen(stuck))
 }
 
-/// A block of draws; gives the users for whom there is nothing to draw.
+/// A block of draws; returns the users for whom there is nothing to draw.
 struct Draws<'a> {
     seen: Pattern<'a>,
     filter: Option<&'a Filter>,
@@ -99,8 +99,8 @@ struct Draws<'a> {
 impl Work for Draws<'_> {
     type Output = Vec<i32>;
 
-    /// Users come in any order, so that nothing about them is in the cache: a strip of draws is taken through each step
-    /// together, and asks for the memory of the next step while it does this one.
+    /// Users come in any order, so that their data are not in the cache: a strip of draws goes through each step
+    /// together, and every step prefetches the memory of the next one.
     #[inline(always)]
     fn run<L: Lanes>(self, lanes: L) -> Vec<i32> {
         let Self { seen, filter, users, source, stream, first, out } = self;
@@ -165,10 +165,10 @@ impl Work for Draws<'_> {
     }
 }
 
-/// Draws items for everybody, with replacement, into `out`; `out[j]` is number `first + j` of the stream.
+/// Draws items that all users share, with replacement, into `out`; `out[j]` is number `first + j` of the stream.
 ///
 /// # Errors
-/// [`Error::Cancelled`] when asked to stop.
+/// [`Error::Cancelled`] if the caller stops it.
 pub fn sample_shared(
     source: &Source<'_>,
     stream: Stream,
@@ -187,7 +187,7 @@ pub fn sample_shared(
 }
 
 fn check_users(seen: Pattern<'_>, users: &[i32]) -> Result<(), Error> {
-    // A negative user is a large one; without a way out the loop is done in vectors.
+    // As an unsigned number a negative user is a large one; without an early exit the loop is vectorised.
     let n_users = seen.n_rows().min(1 << 31) as u32;
     let bad = |user: &i32| *user as u32 >= n_users;
     if !users.iter().fold(false, |any, user| any | bad(user)) {
@@ -197,7 +197,7 @@ fn check_users(seen: Pattern<'_>, users: &[i32]) -> Result<(), Error> {
     Err(Error::invalid(format!("user {} at position {at} is outside 0..{}", users[at], seen.n_rows())))
 }
 
-/// Whether an ascending list holds `item`; the halving has no branch to mispredict.
+/// Whether an ascending list holds `item`: a binary search without branches that could be mispredicted.
 #[inline]
 fn contains(list: &[i32], item: i32) -> bool {
     let mut base = 0;

@@ -9,7 +9,7 @@ use crate::kernels::lanes::Lanes;
 pub struct Source<'a> {
     /// The items; all of `0..n_items` where absent.
     pool: Option<&'a [i32]>,
-    /// What each of them weighs; alike where absent.
+    /// The weight of each of them; all are equal where absent.
     weighted: Option<(&'a [f64], Alias)>,
     pub(super) n_items: usize,
 }
@@ -61,7 +61,7 @@ impl<'a> Source<'a> {
         self.item(slot)
     }
 
-    /// Asks for the memory that [`Self::draw`] will read.
+    /// Prefetches the memory that [`Self::draw`] will read.
     #[inline(always)]
     pub(super) fn prefetch<L: Lanes>(&self, lanes: L, bits: u64) {
         if let Some((_, alias)) = &self.weighted {
@@ -87,7 +87,7 @@ impl<'a> Source<'a> {
         }
         let goal = unit * total;
         let at = unseen.partition_point(|&(_, sum)| sum <= goal);
-        // Rounding can lift the goal to the total itself.
+        // Rounding can raise the goal to the total itself.
         unseen.get(at).or(unseen.last()).map(|&(item, _)| item)
     }
 }

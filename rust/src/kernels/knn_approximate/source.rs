@@ -2,13 +2,13 @@
 
 use rayon::prelude::*;
 
-use super::super::tile::canonical_dot;
 use crate::kernels::cancel::Cancel;
 use crate::kernels::error::Error;
 use crate::kernels::lanes::{Lanes, Work};
 use crate::kernels::simd::Path;
+use crate::kernels::tiles::dot::canonical_dot;
 
-/// Rows handled between two looks at the cancel flag.
+/// Rows handled between two checks of the cancel flag.
 const STEP: usize = 64;
 /// Rows named in an error.
 const NAMED: usize = 10;

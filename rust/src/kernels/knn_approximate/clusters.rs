@@ -9,10 +9,10 @@ use crate::kernels::rank::{Places, Towers, rank_towers};
 use crate::kernels::rng::Stream;
 use crate::kernels::simd::Path;
 
-/// Rows from which each centroid is learnt, on average.
+/// Rows of the sample for each centroid.
 const SAMPLE: usize = 64;
 const ROUNDS: usize = 6;
-/// Rows that are scaled and assigned together: the copy of them is all the memory that assigning takes.
+/// Rows that are scaled and assigned together: their copy is the only memory that assigning takes.
 const BLOCK: usize = 1 << 14;
 /// Keeps the draw of the sample apart from other uses of a seed.
 const PURPOSE: u64 = 0x6b6d_6561;
@@ -41,7 +41,7 @@ pub(super) fn assign(
     cancel: &Cancel,
 ) -> Result<Assignment, Error> {
     let centroids = learn(source, rows, count, seed, path, cancel)?;
-    // There may be fewer rows than clusters were wanted.
+    // There may be fewer rows than wanted clusters.
     let overlap = overlap.min(centroids.len() / source.width);
     let mut of = vec![0; rows.len() * overlap];
     for (rows, of) in rows.chunks(BLOCK).zip(of.chunks_mut(BLOCK * overlap)) {
@@ -86,7 +86,7 @@ fn learn(
                 }
             }
             let length = sum.iter().map(|value| value * value).sum::<f64>().sqrt();
-            // A cluster that lost its points, or whose points cancel, stays where it was.
+            // The centroid of a cluster without points, or whose points cancel, stays where it was.
             if length > 0.0 {
                 for (value, sum) in centroid.iter_mut().zip(sum) {
                     *value = (sum / length) as f32;
@@ -98,7 +98,7 @@ fn learn(
     Ok(centroids)
 }
 
-/// At most `n` distinct rows in an order without meaning.
+/// At most `n` distinct rows, drawn at random and in random order.
 pub(super) fn sample(rows: &[i32], n: usize, stream: Stream) -> Vec<i32> {
     let mut keyed: Vec<(u64, i32)> = rows.iter().map(|&row| (stream.bits64(row as u64), row)).collect();
     if n < keyed.len() {

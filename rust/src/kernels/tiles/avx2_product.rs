@@ -3,7 +3,7 @@
 use std::arch::asm;
 use std::arch::x86_64::{__m256i, _mm256_setzero_si256};
 
-use super::tile::Line;
+use super::Line;
 
 /// Rows of a micro-tile.
 pub(super) const ROWS: usize = 6;
@@ -70,8 +70,8 @@ macro_rules! step {
     };
 }
 
-/// The loop over steps, four at a time. In assembly, because LLVM hoists the loads of unrolled steps and then keeps two
-/// of the twelve accumulators in memory, which costs a third of the speed.
+/// The loop over steps, four at a time. It is assembly because LLVM hoists the loads of unrolled steps and then keeps
+/// two of the twelve accumulators in memory, which costs a third of the speed.
 macro_rules! product {
     ($name:ident, $row:ident) => {
         /// # Safety

@@ -1,4 +1,4 @@
-//! The k best neighbours of every row so far, into which many threads merge what they find.
+//! The k best neighbours of every row so far. Many threads merge what they find into the table.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -8,8 +8,8 @@ use crate::kernels::topk::Scored;
 /// Rows under one lock.
 const STRIPE: usize = 256;
 
-/// Lists of at most k neighbours. What they hold in the end does not depend on the order of the merges, since the k best
-/// of a set are the same in whatever order it comes.
+/// Lists of at most k neighbours. Their final content does not depend on the order of the merges: the k best of a set
+/// are the same in any order.
 #[derive(Debug)]
 pub(super) struct Table {
     stripes: Vec<Mutex<Stripe>>,
@@ -31,7 +31,7 @@ impl Stripe {
     fn merge(&mut self, row: usize, new: Scored<f32>) {
         let len = self.lens[row];
         let list = &mut self.places[row * self.k..][..self.k];
-        // One row always has one score, so a repeated neighbour stands exactly where it would be put.
+        // A neighbour always has the same score, so a repeated one is found exactly where it would be inserted.
         let at = list[..len].partition_point(|kept| kept.before(&new));
         if at == self.k || (at < len && list[at].id == new.id) {
             return;
@@ -102,7 +102,7 @@ impl Table {
     }
 
     fn lock(&self, row: usize) -> MutexGuard<'_, Stripe> {
-        // A poisoned list can only mean that a thread panicked, and then nobody reads the result.
+        // A list is poisoned only if a thread panicked; then the result is never read.
         self.stripes[row / STRIPE].lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -8,7 +8,8 @@ use std::marker::PhantomData;
 
 use super::avx512;
 use super::format::Bf16;
-use super::tile::{COLS, Filter, Kernel, Operands, Shape, Tiles, check_sizes};
+use super::shapes::Tiles;
+use super::{COLS, Filter, Kernel, Operands, Shape, check_sizes};
 use crate::kernels::simd::Path;
 
 /// Bytes of a tile: sixteen rows of sixteen cells.
@@ -16,7 +17,7 @@ const TILE: usize = 1024;
 /// Bytes from row to row of a micro-tile.
 const PITCH: usize = Tiles::WIDE * size_of::<u32>();
 
-/// Proof that the machine has AMX and that the system lets us use it: made by [`Amx::detect`] alone.
+/// Proof that the machine has AMX and that the system permits its use: only [`Amx::detect`] makes one.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::kernels) struct Amx(());
 
@@ -26,10 +27,10 @@ impl Amx {
     }
 }
 
-/// A thread's tiles, set up while this lives. It stays on its thread.
+/// A thread's tiles, configured as long as this value lives. It cannot move to another thread.
 pub(in crate::kernels) struct Session(PhantomData<*const ()>);
 
-/// What `ldtilecfg` reads: the palette, then bytes a row and rows of each tile.
+/// The configuration that `ldtilecfg` reads: the palette, then the bytes of a row and the rows of each tile.
 #[repr(C, align(64))]
 struct Configuration([u8; 64]);
 
@@ -41,7 +42,7 @@ impl Session {
             configuration.0[16 + 2 * tile] = 64;
             configuration.0[48 + tile] = 16;
         }
-        // SAFETY: sessions are made for an `Amx` alone, so the instruction exists; it reads the 64 bytes.
+        // SAFETY: only an `Amx` makes sessions, so the instruction exists; it reads the 64 bytes.
         unsafe { asm!("ldtilecfg [{}]", in(reg) configuration.0.as_ptr(), options(nostack, readonly)) };
         Self(PhantomData)
     }
@@ -49,7 +50,7 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        // SAFETY: as in `new`. Without tiles in use the system need not save them when it switches threads.
+        // SAFETY: as in `new`. The system does not save tiles that are not in use when it switches threads.
         unsafe { asm!("tilerelease", options(nostack, nomem)) };
     }
 }
@@ -76,27 +77,27 @@ impl Kernel for Amx {
             // SAFETY: the session has set up the tiles, and the sizes are those of the shape.
             unsafe { product(operands, first, tile.as_mut_ptr()) };
         }
-        // SAFETY: `tile` holds a micro-tile, and a machine with AMX has AVX-512; `detect` has looked.
+        // SAFETY: `tile` holds a micro-tile, and a machine with AMX has AVX-512; `detect` has checked both.
         filter.is_some_and(|filter| unsafe { reached(tile.as_ptr(), filter) })
     }
 
     fn encode(self, row: &[f32], scale: f64, cells: &mut [u32]) -> f64 {
-        // SAFETY: a machine with AMX has AVX-512; `detect` has looked.
+        // SAFETY: a machine with AMX has AVX-512; `detect` has checked both.
         unsafe { avx512::encode::<Bf16>(row, scale, cells) }
     }
 }
 
-/// Adds to the sums at `to`, or to zero if they are the `first`. In one piece of assembly, because the compiler does not
-/// know what the tiles hold.
+/// Adds products to the sums at `to`, or starts new sums if they are the `first`. All of it is one block of assembly,
+/// because the compiler does not know what the tiles hold.
 ///
 /// # Safety
 /// The tiles are set up; sizes are those of the shape; `to` holds a micro-tile.
 unsafe fn product(operands: Operands<'_>, first: bool, to: *mut u32) {
     let Operands { left, right, stride, steps, ahead } = operands;
     let blocks = steps / Tiles::STEPS;
-    // SAFETY: a block of sixteen steps is one tile: of each half of the rows, which are `16 · steps` cells apart, and of
-    // each of two panels, which are `stride` lines apart. What is fetched ahead need not be there. The tiles are named as
-    // lost.
+    // SAFETY: sixteen steps are one tile, for each half of the rows, which lie `16 · steps` cells apart, and for each of
+    // two panels, which lie `stride` lines apart. Prefetched addresses need not be valid. The tiles are declared as
+    // clobbered.
     unsafe {
         asm!(
             "tilezero tmm0", "tilezero tmm1", "tilezero tmm2", "tilezero tmm3",
@@ -142,14 +143,14 @@ unsafe fn product(operands: Operands<'_>, first: bool, to: *mut u32) {
 
 /// Whether any of the sums at `sums` reaches the smaller of its two limits, and which do.
 ///
-/// Four rows are looked at together, by their largest sums and their smallest limit, since hardly any reaches.
+/// Four rows are tested together, by their largest sums and their smallest limit, since few sums reach a limit.
 ///
 /// # Safety
 /// The machine has AVX-512, `sums` holds a micro-tile and the sizes of the filter are those of the shape.
 #[target_feature(enable = "avx512f")]
 unsafe fn reached(sums: *const u32, filter: Filter<'_>) -> bool {
     let mut any = 0;
-    // SAFETY: a micro-tile holds 32 rows of two lines, and so many limits are there.
+    // SAFETY: a micro-tile holds 32 rows of two lines, and there is a limit for each row and column.
     unsafe {
         let columns = filter.columns.as_ptr();
         let columns = [_mm512_loadu_ps(columns), _mm512_loadu_ps(columns.add(COLS))];

@@ -1,4 +1,4 @@
-//! How good an approximate graph is: some rows are searched exactly and compared.
+//! The recall of an approximate graph: some rows are searched exactly and the results compared.
 
 use rayon::prelude::*;
 
@@ -15,14 +15,15 @@ use crate::kernels::topk::Scored;
 
 /// Rows of the matrix that the sample is compared with at a time.
 const BLOCK: usize = 1 << 15;
-/// Neighbours that a block yields beyond k: the row itself, and some that float32 may put in the wrong order.
+/// Neighbours that are taken from a block beyond k: the row itself, and some that float32 may have put in the wrong
+/// order.
 const SPARE: usize = 8;
 const PURPOSE: u64 = 0x7265_636c;
 
-/// The share of true neighbours found, over the plan's sample of rows: 1 where there is nothing to find.
+/// The share of true neighbours found, over the plan's sample of rows: 1 if no row of the sample has a neighbour.
 ///
-/// A neighbour counts if its score is at least that of the k-th true one: between equals either will do.
-/// Cost: the sample against all. Memory: one block of rows.
+/// A neighbour counts if its score is at least that of the k-th true one: among equal scores any will do.
+/// Cost: the products of the sample with all rows. Memory: one block of rows.
 pub(super) fn recall(
     source: &Source<'_>,
     rows: &[i32],

@@ -1,9 +1,10 @@
-//! What every instruction path is tested for: that its tile operations are those of plain Rust.
+//! The test of every instruction path: its tile operations must equal those of plain Rust.
 
-use super::dispatch;
+use super::choose;
+use super::dot::canonical_dot;
 use super::format::Format;
 use super::plain::Plain;
-use super::tile::{COLS, Filter, Kernel, Line, Operands, Shape, canonical_dot};
+use super::{COLS, Filter, Kernel, Line, Operands, Shape};
 use crate::kernels::rng::Stream;
 use crate::kernels::simd::Path;
 
@@ -53,7 +54,7 @@ fn run<K: Kernel>(kernel: K, steps: usize, stride: usize, limit: f32) -> (Vec<u3
             (chunk == 2).then_some(filter),
         );
     }
-    // What the last chunk leaves where nothing is found is open.
+    // Where nothing is found, the content after the last chunk is undefined.
     (if any { tile } else { Vec::new() }, if any { found } else { Vec::new() }, any)
 }
 
@@ -71,7 +72,7 @@ pub(super) fn check<K: Kernel>(kernel: K) {
         }
     }
     let stream = Stream::new(8, 8);
-    let dots = [dispatch::dot(Path::Avx2), dispatch::dot(Path::Avx512)];
+    let dots = [choose::dot(Path::Avx2), choose::dot(Path::Avx512)];
     for width in [0usize, 1, 2, 7, 8, 15, 16, 17, 31, 64, 257] {
         let row = |seed: u64| -> Vec<f32> {
             (0..width as u64).map(|p| (stream.open_unit(seed << 20 | p) * 2.0 - 1.0) as f32).collect()
@@ -88,7 +89,7 @@ pub(super) fn check<K: Kernel>(kernel: K) {
     }
 }
 
-/// Tells on standard error that a path could not be tested here.
+/// Says on standard error that a path could not be tested here.
 pub(super) fn skipped(path: &str) {
     eprintln!("skipped: this machine has no {path}");
 }

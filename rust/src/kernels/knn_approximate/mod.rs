@@ -1,7 +1,8 @@
-//! The approximate graph, for more rows than all pairs can be afforded: overlapping clusters, exact inside each.
+//! The approximate graph, for so large a number of rows that all pairs would take too long: the rows are divided into
+//! overlapping clusters, and the search is exact inside each.
 //!
-//! Every score is the canonical one of the exact search; only which pairs are looked at is approximate. The result
-//! depends on the seed, but not on threads or instruction path.
+//! Every score is the canonical one of the exact search; only the choice of pairs is approximate. The result depends on
+//! the seed, but not on threads or instruction path.
 
 mod clusters;
 mod polish;
@@ -16,16 +17,16 @@ use rayon::prelude::*;
 pub use self::source::Features;
 use self::source::Source;
 use self::table::Table;
-use super::{check_sizes, knn};
 use crate::kernels::cancel::Cancel;
 use crate::kernels::csr::OwnedCsr;
 use crate::kernels::error::Error;
+use crate::kernels::knn::{check_sizes, knn};
 use crate::kernels::simd::Path;
 use crate::kernels::topk::Scored;
 
-/// A cluster so many times larger than the average is divided again.
+/// A cluster this many times larger than the average is divided again.
 const CROWDED: usize = 8;
-/// How often a cluster may be divided again before all its pairs are taken.
+/// How often a cluster may be divided again before all its pairs are compared.
 const DEPTH: usize = 3;
 
 /// How the rows are divided.
@@ -52,10 +53,11 @@ pub struct Approximate {
     pub recall: f64,
 }
 
-/// Approximately the k rows of largest cosine for every row: what [`knn`] finds, less a few neighbours across borders.
+/// Approximately the k rows of largest cosine for every row: what [`knn`] finds, but for a few neighbours in other
+/// clusters.
 ///
 /// Cost: `N · clusters` products to assign, `(overlap · N)² / (2 · clusters)` inside the clusters, `sample · N` for the
-/// recall. Memory: the graph twice, and the rows of as many clusters as there are threads.
+/// recall. Memory: the graph twice, and the rows of one cluster for each thread.
 ///
 /// # Errors
 /// As [`knn`]; also if the plan has no cluster or no overlap.
@@ -81,7 +83,7 @@ pub fn knn_approximate(
     let k = k.min(present.len());
     let table = Table::new(present.len(), k);
     let mut recall = 1.0;
-    // Without features there are no rows, and blocks of width 0 could not be cut.
+    // Without features there are no rows, and blocks of width 0 cannot be cut.
     if !rows.is_empty() {
         let search = Search { source: &source, table: &table, k, plan, path, cancel };
         search.divide(&rows, plan.clusters, 0)?;
@@ -100,7 +102,7 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// Divides the rows into `count` clusters, takes all pairs of each, and then looks across the borders.
+    /// Divides the rows into `count` clusters, compares all pairs of each, and then pairs of different clusters.
     fn divide(&self, rows: &[i32], count: usize, depth: usize) -> Result<(), Error> {
         let Self { source, table, k, plan, path, cancel } = *self;
         let seed = plan.seed.wrapping_add(depth as u64);
@@ -122,7 +124,7 @@ impl Search<'_> {
         Ok(())
     }
 
-    /// All pairs of these rows, which ascend.
+    /// Compares all pairs of these rows, which ascend.
     fn pairs(&self, rows: &[i32]) -> Result<(), Error> {
         self.cancel.check()?;
         let features = self.source.gather(rows);

@@ -1,6 +1,7 @@
-//! Loops that write a row in a format and measure the error: plain Rust that a compiler can keep in vectors.
+//! Loops that write a row in a format and measure the error: plain Rust that the compiler vectorises.
 
-/// Adds up squares in eight lanes, which a compiler can keep in vectors; `write` gets a value's place and returns its error.
+/// Sums squared errors in eight lanes, which the compiler keeps in vectors; `write` writes the value at a place and
+/// returns its error.
 #[inline(always)]
 pub(super) fn squares(row: &[f32], mut write: impl FnMut(usize, f32) -> f64) -> f64 {
     let mut lanes = [0.0f64; 8];
@@ -18,8 +19,8 @@ pub(super) fn squares(row: &[f32], mut write: impl FnMut(usize, f32) -> f64) -> 
     lanes.iter().sum()
 }
 
-/// Writes two numbers of sixteen bits to a cell, zeros behind the last; `write` gives the bits of a scaled value and what
-/// they are worth. Returns the squared length of the error, summed in sixteen lanes.
+/// Writes two numbers of sixteen bits to each cell, then zeros; `write` gives the bits of a scaled value and the number
+/// that they stand for. Returns the squared length of the error, summed in sixteen lanes.
 #[inline(always)]
 pub(super) fn pairs(row: &[f32], scale: f64, cells: &mut [u32], write: impl Fn(f64) -> (u32, f64)) -> f64 {
     let mut lanes = [0.0f64; 16];
@@ -38,7 +39,8 @@ pub(super) fn pairs(row: &[f32], scale: f64, cells: &mut [u32], write: impl Fn(f
     lanes.iter().sum()
 }
 
-/// Loops rather than methods that take closures, which would not be compiled for the caller's instructions.
+/// Sixteen values. It uses loops instead of methods that take closures: closures are not compiled for the caller's
+/// instruction set.
 #[inline(always)]
 fn piece(
     values: &[f32; 16],

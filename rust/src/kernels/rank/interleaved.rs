@@ -1,13 +1,15 @@
-//! Experts beside each other: the products of all experts of a pair at once.
+//! Interleaved experts: the products of all experts of a pair at once.
+//!
+//! The numbers of all experts in one dimension lie side by side, then those in the next dimension.
 
 use crate::kernels::lanes::{Lanes, WIDTH};
 
-/// Vectors that hold a number for each of so many experts.
+/// The most vectors that hold one number for each expert.
 pub(super) const GROUPS: usize = 4;
-/// Users that share the reading of an item, and keep the multipliers busy while each waits for its last sum.
+/// Pairs computed at a time. Users of one item share its loads, and their independent sums keep the multipliers busy.
 pub(super) const TOGETHER: usize = 4;
 
-/// A number for each of sixteen experts, on a cache line of its own: a product reads two of them a step.
+/// A number for each of sixteen experts, on a cache line of its own: a product reads two lines a step.
 #[derive(Debug, Clone, Copy, Default)]
 #[repr(C, align(64))]
 pub(super) struct Sixteen(pub [f32; WIDTH]);
@@ -15,13 +17,13 @@ pub(super) struct Sixteen(pub [f32; WIDTH]);
 /// A number for each expert.
 pub(super) type PerExpert = [[f32; WIDTH]; GROUPS];
 
-/// Vectors that the `rows` numbers of each of `n` experts of one user or item take when laid out.
+/// Number of vectors that `n` experts of one user or item take when laid out, with `rows` numbers each.
 pub(super) fn size(n: usize, rows: usize) -> usize {
     rows * n.div_ceil(WIDTH)
 }
 
-/// Lays what the experts of one user or item have out with experts beside each other: `(n, rows)` to `(rows, n)`.
-/// The places between `n` and the end of a row's last vector stay as they are.
+/// Interleaves the experts of one user or item: `(n, rows)` becomes `(rows, n)`. The places between `n` and the end of a
+/// row's last vector stay as they are.
 pub(super) fn lay_out(from: &[f32], n: usize, rows: usize, out: &mut [Sixteen]) {
     let groups = n.div_ceil(WIDTH);
     for (expert, from) in from.chunks_exact(rows).enumerate().take(n) {
@@ -31,10 +33,10 @@ pub(super) fn lay_out(from: &[f32], n: usize, rows: usize, out: &mut [Sixteen]) 
     }
 }
 
-/// The dot product that each expert makes of each of `users` and its item, all laid out by [`lay_out`] over zeros, and
-/// 0 in the places beyond the `n` experts. The users share the item if there is only one.
+/// The dot products of each of `users` and its item, one for each expert, and 0 in the places beyond the `n` experts.
+/// All are laid out by [`lay_out`] in arrays of zeros. If there is only one item, it belongs to all users.
 ///
-/// Each is one chain of fused multiply-adds, first row to last, as in a tile.
+/// Each product is one chain of fused multiply-adds, first row to last, as in a tile.
 #[inline(always)]
 pub(super) fn products<L: Lanes, const N: usize, const M: usize>(
     lanes: L,
@@ -44,7 +46,7 @@ pub(super) fn products<L: Lanes, const N: usize, const M: usize>(
     out: &mut [PerExpert; N],
 ) {
     let groups = n.div_ceil(WIDTH);
-    // One length for all, so that one comparison a row is enough.
+    // With one length for all slices, one bounds check a row is enough.
     let length = items[0].len();
     let (users, items) = (users.map(|rows| &rows[..length]), items.map(|rows| &rows[..length]));
     for group in 0..groups {

@@ -1,21 +1,21 @@
-//! The true scores of what a sieve has left.
+//! The true scores of the pairs that a sieve has left.
 
-use super::beside::TOGETHER;
 use super::best::Best;
+use super::found::Found;
+use super::interleaved::TOGETHER;
 use super::order::Order;
 use super::pack::row;
 use super::pairwise::{Pair, Pairwise};
 use super::shortlist::Shortlist;
 use super::towers::Towers;
-use super::walk::Found;
 use crate::kernels::lanes::Lanes;
 
 /// Pairs that are scored side by side.
 const CHAINS: usize = 8;
-/// Numbers of a row between two looks at its bounds.
+/// Numbers of a row between two bounds checks.
 const STEP: usize = 16;
 
-/// Where the vectors of a block of users and of all places are.
+/// Where to find the vectors of a block of users and of all places.
 pub(super) struct Rows<'a> {
     pub towers: &'a Towers<'a>,
     pub order: &'a Order,
@@ -23,9 +23,9 @@ pub(super) struct Rows<'a> {
     pub rows: &'a [i32],
 }
 
-/// Scores what is listed, the most hopeful first; only scores above the floors count.
+/// Scores the listed pairs, those of the highest bounds first; only scores above the floors count.
 #[inline(always)]
-pub(super) fn settle<L: Lanes>(
+pub(super) fn rescore<L: Lanes>(
     lanes: L,
     Rows { towers, order, rows }: Rows<'_>,
     mut pairwise: Option<Pairwise<'_>>,
@@ -55,7 +55,7 @@ pub(super) fn settle<L: Lanes>(
             }
             for pairs in pairs[..numbers.len()].chunks(TOGETHER) {
                 match &mut pairwise {
-                    Some(pairwise) => pairwise.ask::<L, TOGETHER>(lanes, found, pairs),
+                    Some(pairwise) => pairwise.evaluate::<L, TOGETHER>(lanes, found, pairs),
                     None => {
                         pairs.iter().for_each(|pair| found.offer(user, pair.base, order.items[pair.place]))
                     }
@@ -64,11 +64,12 @@ pub(super) fn settle<L: Lanes>(
         }
     }
     if let Some(pairwise) = &mut pairwise {
-        pairwise.settle(lanes, found);
+        pairwise.flush(lanes, found);
     }
 }
 
-/// Dot products of a user with items, each in the order of the ranking; side by side, for each waits for its last sum.
+/// Dot products of a user with items, each in the order of the ranking. Several are computed side by side, since each
+/// sum waits for its last step.
 #[inline(always)]
 fn dots(user: &[f32], items: [&[f32]; CHAINS]) -> [f32; CHAINS] {
     let mut sums = [0.0; CHAINS];

@@ -1,4 +1,4 @@
-//! One round over neighbours of neighbours: what the borders of the clusters cut apart is joined.
+//! One round over neighbours of neighbours: it finds neighbours that lie in different clusters.
 
 use rayon::prelude::*;
 
@@ -11,12 +11,13 @@ use crate::kernels::lanes::{Lanes, Work};
 use crate::kernels::simd::Path;
 use crate::kernels::topk::Scored;
 
-/// Rows handled between two looks at the cancel flag.
+/// Rows handled between two checks of the cancel flag.
 const STEP: usize = 256;
 
-/// Compares each row with its neighbours' neighbours and lets both ends keep each other.
+/// Compares each row with its neighbours' neighbours and offers each of the two rows to the other's list.
 ///
-/// Two rows of one cluster have met already, which spares nearly all products. `rows` are those of the assignment.
+/// Two rows of one cluster have been compared already, which spares nearly all products. `rows` are those of the
+/// assignment.
 pub(super) fn polish(
     source: &Source<'_>,
     rows: &[i32],

@@ -1,15 +1,15 @@
-//! Zeroed memory on huge pages where the system has them: a product walks through all of it again and again, and with
-//! small pages the address translation would cost as much as the arithmetic.
+//! Zeroed memory on huge pages where the system has them: a product reads all of it again and again, and with small
+//! pages the address translation would cost as much as the arithmetic.
 
 use std::ops::{Deref, DerefMut};
 
-use super::tile::{COLS, Line};
+use super::{COLS, Line};
 use crate::kernels::pages::{HUGE, advise};
 
 /// Lines of cells, all zero at first, aligned to a huge page if there are enough of them to fill one.
 #[derive(Debug)]
 pub(in crate::kernels) struct Buffer {
-    /// Zeroed by the allocator, which takes large pieces fresh from the system: untouched, so that the hint comes in time.
+    /// Zeroed by the allocator, which takes large pieces fresh from the system. No page is touched before the hint.
     raw: Vec<[u32; COLS]>,
     /// Where the lines begin, in cells.
     start: usize,
@@ -47,14 +47,14 @@ impl Deref for Buffer {
 
     #[inline]
     fn deref(&self) -> &[Line] {
-        // SAFETY: a line is sixteen cells with a stricter alignment, which `align_to` sees to.
+        // SAFETY: a line is sixteen cells with a stricter alignment, which `align_to` provides.
         unsafe { self.cells().align_to().1 }
     }
 }
 
 impl DerefMut for Buffer {
     fn deref_mut(&mut self) -> &mut [Line] {
-        // SAFETY: a line is sixteen cells with a stricter alignment, which `align_to_mut` sees to.
+        // SAFETY: a line is sixteen cells with a stricter alignment, which `align_to_mut` provides.
         unsafe { self.cells_mut().align_to_mut().1 }
     }
 }

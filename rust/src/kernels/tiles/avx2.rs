@@ -8,16 +8,18 @@ use std::arch::x86_64::{
 use std::marker::PhantomData;
 
 use super::avx2_product::{Sums, product_f32, product_i16};
+use super::dot::{Dot, canonical_dot};
 use super::format::{F32, Format, I16};
-use super::tile::{COLS, Dot, Filter, Kernel, Line, Operands, Small, canonical_dot, check_sizes};
+use super::shapes::Small;
+use super::{COLS, Filter, Kernel, Line, Operands, check_sizes};
 use crate::kernels::simd::has_avx2;
 
-/// Proof that the machine has AVX2 and FMA: made by [`Avx2::detect`] alone.
+/// Proof that the machine has AVX2 and FMA: only [`Avx2::detect`] makes one.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Avx2<F>(PhantomData<F>);
+pub(in crate::kernels) struct Avx2<F>(PhantomData<F>);
 
 impl<F: Format> Avx2<F> {
-    pub(super) fn detect() -> Option<Self> {
+    pub(in crate::kernels) fn detect() -> Option<Self> {
         has_avx2().then_some(Self(PhantomData))
     }
 }
@@ -77,7 +79,7 @@ pub(super) fn dot() -> Option<Dot> {
     fn wider(x: &[f32], y: &[f32]) -> f64 {
         canonical_dot(x, y)
     }
-    // SAFETY: the function is handed out only where the instructions are.
+    // SAFETY: the function is returned only if the machine has the instructions.
     has_avx2().then_some(|x, y| unsafe { wider(x, y) })
 }
 
@@ -106,7 +108,7 @@ unsafe fn multiply<F: Instructions>(
             store(&sums, lines);
             return false;
         };
-        // Loops rather than closures: a closure would not be compiled for these instructions.
+        // Loops instead of closures: a closure would not be compiled for these instructions.
         let at = filter.columns.as_ptr();
         let columns = [_mm256_loadu_ps(at), _mm256_loadu_ps(at.add(COLS / 2))];
         let mut any = _mm256_setzero_ps();

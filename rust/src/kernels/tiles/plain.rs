@@ -1,10 +1,10 @@
 //! The tile operations in plain Rust, for every format and shape: the path of machines without a better one, and the
-//! model that the instruction paths are tested against.
+//! reference that the instruction paths are tested against.
 
 use std::marker::PhantomData;
 
 use super::format::Format;
-use super::tile::{COLS, Filter, Kernel, Line, Operands, Shape, check_sizes};
+use super::{COLS, Filter, Kernel, Line, Operands, Shape, check_sizes};
 
 /// Rows multiplied at a time: their sums fit the sixteen 128-bit registers that every x86-64 and AArch64 has.
 const PAIR: usize = 2;

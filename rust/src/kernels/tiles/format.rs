@@ -3,13 +3,13 @@
 //! A *cell* is four bytes of a row, one float32 or two 16-bit numbers, so that one layout and one geometry of loops
 //! serve all formats. Everything here is plain Rust; an instruction path does the same faster.
 
-use super::panels::Chunks;
+use super::chunks::Chunks;
 use super::writing::{pairs, squares};
 
 /// Relative rounding of float32.
 const U: f64 = 1.0 / (1u64 << 24) as f64;
 
-/// A way of writing rows and of multiplying what was written. Sums are held as bits, zero bits being zero.
+/// A number format: how rows are written and multiplied. Sums are held as bits, and zero bits are the sum 0.
 pub(in crate::kernels) trait Format: Copy + Send + Sync + 'static {
     /// Values in a cell.
     const PER_CELL: usize;
@@ -17,7 +17,7 @@ pub(in crate::kernels) trait Format: Copy + Send + Sync + 'static {
     /// What the unit rows are multiplied by; `largest` is the largest magnitude of a value in them.
     fn scale(width: usize, largest: f64) -> f64;
 
-    /// Writes `row · scale` into `cells`, zeros behind it, and returns the squared length of the rounding error.
+    /// Writes `row · scale` into `cells`, then zeros, and returns the squared length of the rounding error.
     ///
     /// `scale` contains the normalisation; the values of a format's rows are in units of its own scale.
     fn encode(row: &[f32], scale: f64, cells: &mut [u32]) -> f64;
@@ -28,10 +28,10 @@ pub(in crate::kernels) trait Format: Copy + Send + Sync + 'static {
     /// The sum of two sums.
     fn join(a: u32, b: u32) -> u32;
 
-    /// What a sum is worth.
+    /// The value of a sum.
     fn value(sum: u32) -> f32;
 
-    /// By how much of the product of two rows' lengths the value of a sum may be wrong.
+    /// The largest error of a sum's value, relative to the product of the two rows' lengths.
     fn rounding(chunks: Chunks) -> f64;
 }
 
@@ -79,8 +79,8 @@ impl Format for F32 {
         f32::from_bits(sum)
     }
 
-    /// Each product takes part in its own rounding (none with a fused addition), in one for every step of its chunk, and
-    /// in one for every chunk, since a chunk's sum starts from zero.
+    /// Each product is rounded once itself (not with a fused addition), once at every step of its chunk, and once for
+    /// every chunk, since a chunk's sum starts from zero.
     fn rounding(chunks: Chunks) -> f64 {
         chain(chunks.longest() + chunks.count() + 1)
     }
@@ -91,13 +91,13 @@ impl Format for F32 {
 pub(in crate::kernels) struct I16;
 
 impl I16 {
-    /// Rows shorter than this (as integers) have products that fit int32: its square is below 2^31 (Cauchy–Schwarz,
-    /// which holds for every part of a row too, so that no partial sum leaves the range either).
+    /// Rows shorter than this (as integers) have products that fit int32: its square is below 2^31 (Cauchy–Schwarz).
+    /// That also holds for every part of a row, so that no partial sum leaves the range.
     const LONGEST: f64 = 46_340.0;
     /// Values up to this fit int16 after rounding.
     const LARGEST: f64 = 32_766.0;
 
-    /// Whether rows of this width leave room for any resolution at all.
+    /// Whether int16 has any resolution left for rows of this width.
     pub(in crate::kernels) fn fits(width: usize) -> bool {
         width <= 1 << 24
     }
@@ -106,7 +106,7 @@ impl I16 {
 impl Format for I16 {
     const PER_CELL: usize = 2;
 
-    /// As large as values and lengths allow; rounding lengthens a row by at most √width / 2.
+    /// The largest scale that values and lengths allow; rounding lengthens a row by at most √width / 2.
     fn scale(width: usize, largest: f64) -> f64 {
         (Self::LARGEST / largest).min(Self::LONGEST - 2.0 - (width as f64).sqrt() / 2.0)
     }
@@ -120,7 +120,7 @@ impl Format for I16 {
             #[inline(always)]
             |exact| {
                 let rounded = exact.round_ties_even();
-                // Within range by the choice of the scale; through i32, which vectors convert to.
+                // The scale keeps it in range. Vectors convert to i32 only, so the conversion goes through it.
                 (rounded as i32 as u32 & 0xFFFF, rounded)
             },
         )
@@ -190,14 +190,15 @@ impl Format for Bf16 {
         f32::from_bits(sum)
     }
 
-    /// A product of two bfloat16 is exact in float32. Each takes part in at most one rounding for every value, in whatever
-    /// order the machine adds the two of a cell, a few where the parts of a row meet (sixteen cells are one instruction).
+    /// A product of two bfloat16 is exact in float32. Each is rounded at most once for every value, in whatever order
+    /// the machine adds the two of a cell, and a few times where the parts of a row are added (an instruction sums
+    /// sixteen cells).
     fn rounding(chunks: Chunks) -> f64 {
         chain(2 * chunks.steps() + 4 * (chunks.steps().div_ceil(16) + chunks.count() + 1))
     }
 }
 
-/// Rounded to nearest, ties to even. Numbers that the tile instructions would read as zero are written as zero.
+/// Rounds to nearest, ties to even. Numbers that the tile instructions would read as zero are written as zero.
 #[inline(always)]
 fn nearest_bf16(value: f32) -> u32 {
     let bits = value.to_bits();
@@ -217,7 +218,7 @@ mod tests {
         values.into_iter().map(|x| (x / length) as f32).collect()
     }
 
-    /// The error that is reported is the one that was made, and products of cells are products of rows.
+    /// The reported error is the true one, and products of cells are products of rows.
     fn check<F: Format>(decode: impl Fn(u32) -> Vec<f64>, tolerance: f64) {
         for width in [1usize, 2, 15, 16, 17, 300] {
             let (x, y) = (row(width, 1), row(width, 2));

@@ -7,24 +7,26 @@ use std::arch::x86_64::{
     _mm512_setzero_si512, _mm512_storeu_si512,
 };
 
+use super::dot::{Dot, canonical_dot};
 use super::format::{F32, Format, I16};
-use super::tile::{COLS, Dot, Filter, Kernel, Operands, Wide, canonical_dot, check_sizes};
+use super::shapes::Wide;
+use super::{COLS, Filter, Kernel, Operands, check_sizes};
 use crate::kernels::simd::has_avx512;
 
 const ROWS: usize = 8;
 const PANELS: usize = 3;
 
-/// A kernel, compiled for `$features`, from the format's three operations: `sum + a · b` for the cells of sixteen columns,
-/// the sum of two sums, and the value of a sum.
+/// A kernel, compiled for `$features`, made of the format's three operations: `sum + a · b` for the cells of sixteen
+/// columns, the sum of two sums, and the value of a sum.
 macro_rules! kernel {
     ($(#[$doc:meta])* $name:ident, $format:ty, $features:literal, $present:expr,
      $add:ident, $join:ident, $value:ident $(,)?) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy)]
-        pub(super) struct $name(());
+        pub(in crate::kernels) struct $name(());
 
         impl $name {
-            pub(super) fn detect() -> Option<Self> {
+            pub(in crate::kernels) fn detect() -> Option<Self> {
                 (has_avx512() && $present).then_some(Self(()))
             }
 
@@ -134,7 +136,7 @@ pub(super) fn dot() -> Option<Dot> {
     fn wider(x: &[f32], y: &[f32]) -> f64 {
         canonical_dot(x, y)
     }
-    // SAFETY: the function is handed out only where the instructions are.
+    // SAFETY: the function is returned only if the machine has the instructions.
     has_avx512().then_some(|x, y| unsafe { wider(x, y) })
 }
 
@@ -149,7 +151,7 @@ unsafe fn store(sums: &[[__m512i; PANELS]; ROWS], tile: &mut [u32]) {
     }
 }
 
-/// Macros rather than functions or closures, which would not be compiled for the kernel's instructions.
+/// Macros instead of functions or closures, which would not be compiled for the kernel's instructions.
 macro_rules! add_f32 {
     ($sum:expr, $a:expr, $b:expr) => {
         _mm512_castps_si512(_mm512_fmadd_ps(
