@@ -52,8 +52,7 @@ class FactorsTask(OnePhaseTask):
 
     def step(self, batch: Batch) -> Terms:
         """The loss of one batch."""
-        loss = self.module(batch)
-        return Terms(loss, {"ranking": loss})
+        return Terms.of({"ranking": self.module(batch)})
 
     @torch.no_grad()
     def state(self) -> DotState:

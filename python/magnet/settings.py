@@ -8,9 +8,10 @@ import re
 import textwrap
 from dataclasses import dataclass
 from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
 from magnet.config import Config
+from magnet.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -74,7 +75,7 @@ def _collect(config: type[Config], part: str, parts: dict[str, list[Setting]]) -
                 Setting(
                     key,
                     _kind(field),
-                    [str(word) for word in _words(field.annotation)],
+                    _registered(field.metadata) or [str(word) for word in _words(field.annotation)],
                     json.loads(json.dumps(field.get_default())),
                     known.get(name, ""),
                 )
@@ -91,7 +92,9 @@ def meanings(config: type[Config]) -> dict[str, str]:
             continue
         for entry in re.split(r"\n(?=\S)", textwrap.dedent(section[1]).strip()):
             name, _, meaning = entry.partition(":")
-            found[name.strip()] = " ".join(meaning.split()).replace("``", "")
+            # What stands between a role and backticks is a name: :func:`magnet.register`.
+            plain = re.sub(r":\w+:`~?([^`]*)`", r"\1", " ".join(meaning.split()))
+            found[name.strip()] = plain.replace("``", "")
     return found
 
 
@@ -142,12 +145,21 @@ def _kind(field: FieldInfo) -> str:
         for name, word in _LIMITS.items()
         if hasattr(limit, name)
     ]
-    return ", ".join([_named(field.annotation), *limits])
+    named = " | ".join(_registered(field.metadata)) or _named(field.annotation)
+    return ", ".join([named, *limits])
+
+
+def _registered(metadata: Iterable[Any]) -> list[str]:
+    """The names that a setting may be, if it names something that is registered."""
+    checks = (getattr(getattr(one, "func", None), "__self__", None) for one in metadata)
+    return next((list(registry) for registry in checks if isinstance(registry, Registry)), [])
 
 
 def _named(annotation: Any) -> str:
     """A type in words."""
     origin, inner = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return " | ".join(_registered(inner[1:])) or _named(inner[0])
     if origin is Literal:
         return " | ".join(map(str, inner))
     if origin in (Union, UnionType):

@@ -6,13 +6,17 @@ import typer
 
 from magnet.cli.options import Json
 from magnet.cli.terminal import print_json
+from magnet.models.registry import MODELS
 
 __all__ = ["config", "pointer"]
 
 
 def config(
     model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="magnet, lightgcn, ease or popularity.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="MODEL", help=f"{', '.join(MODELS.own)}, or one that is registered.", show_default=False
+        ),
     ],
     as_json: Json = False,
 ) -> None:

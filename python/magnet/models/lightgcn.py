@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 import torch
 from pydantic import Field
@@ -14,9 +14,9 @@ from magnet.models.registry import register
 from magnet.nn.losses import bpr, embedding_penalty
 from magnet.nn.ops.gather import take_rows
 from magnet.nn.propagate import Graph, propagate_mean
-from magnet.seeds import derive, seeded
 from magnet.states import DotState, State
 from magnet.train.config import TrainConfig
+from magnet.train.one_phase import OnePhaseTask
 from magnet.train.task import Batch, Terms
 
 if TYPE_CHECKING:
@@ -80,72 +80,33 @@ class LightGCN(nn.Module):
         return terms
 
 
-class LightGCNTask:
-    """Drives :class:`LightGCN`; see :class:`~magnet.train.task.Task`."""
-
-    stage = "training"
-    delivers = True
-    may_stop = True
-    max_epochs = None
-    negatives = 0
+class LightGCNTask(OnePhaseTask):
+    """Drives :class:`LightGCN`."""
 
     def __init__(self, dataset: Dataset, config: LightGCNConfig, *, seed: int) -> None:
+        n_nodes = dataset.n_users + dataset.n_items
+        super().__init__(config.train, lambda: LightGCN(n_nodes, config.dim, config.layers), seed=seed)
         self.config = config
         self.n_users = dataset.n_users
-        self.graph = Graph.from_csr(bipartite(dataset.train), symmetric=True)
-        with seeded(derive(seed, "weights")):
-            self.model = LightGCN(dataset.n_users + dataset.n_items, config.dim, config.layers)
+        self.graph = Graph.from_csr(bipartite(dataset.train), symmetric=True)  # every edge, in every epoch
 
     def to(self, device: torch.device | str) -> None:
         """Move the network and its graph to another device; between epochs."""
-        self.model.to(device)
+        super().to(device)
         self.graph = self.graph.to(device)
-
-    @property
-    def module(self) -> nn.Module:
-        """The network."""
-        return self.model
-
-    def parameter_groups(self) -> list[dict[str, Any]]:
-        """The embeddings."""
-        rate = self.config.train.learning_rate
-        return [{"params": list(self.model.parameters()), "lr": rate, "weight_decay": 0.0}]
-
-    def begin_epoch(self, epoch: int) -> None:
-        """Nothing to draw: LightGCN keeps every edge."""
-        self.model.train()
 
     def step(self, batch: Batch) -> Terms:
         """BPR and the penalty."""
         n = self.n_users
         return Terms.of(
-            self.model(self.graph, batch.users, n + batch.positives, n + batch.negatives, l2=self.config.l2)
+            self.module(self.graph, batch.users, n + batch.positives, n + batch.negatives, l2=self.config.l2)
         )
-
-    def end_epoch(self) -> dict[str, Any]:
-        """Nothing beside the loss."""
-        return {"stage": self.stage}
 
     @torch.no_grad()
     def state(self) -> State:
         """Propagated embeddings."""
-        z = self.model.encode(self.graph)
+        z = cast("LightGCN", self.module).encode(self.graph)
         return DotState(z[: self.n_users].contiguous(), z[self.n_users :].contiguous())
-
-    def facts(self) -> dict[str, Any]:
-        """Nothing beside the scores."""
-        return {}
-
-    def advance(self) -> bool:
-        """One phase only."""
-        return False
-
-    def progress(self) -> dict[str, Any]:
-        """Nothing beside the weights."""
-        return {}
-
-    def restore(self, progress: dict[str, Any]) -> None:
-        """Nothing to take up."""
 
 
 register("lightgcn", LightGCNConfig, task=LightGCNTask)

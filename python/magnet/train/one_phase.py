@@ -5,13 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
-import torch
-
-from magnet.seeds import derive
+from magnet.seeds import derive, seeded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import torch
     from torch import nn
 
     from magnet.states import State
@@ -41,9 +40,12 @@ class OnePhaseTask(ABC):
 
     def __init__(self, train: TrainConfig, make: Callable[[], nn.Module], *, seed: int) -> None:
         self.train = train
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(derive(seed, "weights"))
+        with seeded(derive(seed, "weights")):
             self.module = make()
+
+    def to(self, device: torch.device | str) -> None:
+        """Move the network to another device, between epochs; a subclass moves what else it reads."""
+        self.module.to(device)
 
     @abstractmethod
     def step(self, batch: Batch) -> Terms:

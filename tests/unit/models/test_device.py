@@ -155,7 +155,7 @@ def test_lightgcn_stays_on_the_device_of_its_inputs(tiny) -> None:
     task = LightGCNTask(tiny.dataset, LightGCNConfig(dim=8), seed=0)
     terms, (state,) = step_on_fake_cuda(task, tiny.dataset)
     assert terms.total.is_cuda
-    assert task.model.embeddings.grad.is_cuda
+    assert task.module.embeddings.grad.is_cuda
     assert isinstance(state, DotState)
 
 
