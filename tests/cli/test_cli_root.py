@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
+from typing import get_args
 
 import pytest
 
 import magnet as package
+from magnet.choices import Difficulty, HeldOut, ListFormat, Protocol, Size, Unknown
 from magnet.cli import demo
 
 
@@ -92,3 +95,22 @@ def test_doctor_tries_the_folder_that_graphs_are_kept_in(magnet, monkeypatch, tm
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert magnet("doctor", "--json").code == 0
     assert [folder.name for folder in tmp_path.iterdir()] == ["magnet"]
+
+
+@pytest.mark.parametrize(
+    ("verb", "option", "choices"),
+    [
+        (["train"], "--protocol", Protocol),
+        (["evaluate"], "--protocol", Protocol),
+        (["evaluate"], "--part", HeldOut),
+        (["recommend"], "--unknown", Unknown),
+        (["recommend"], "--format", ListFormat),
+        (["data", "synthetic"], "--size", Size),
+        (["data", "synthetic"], "--difficulty", Difficulty),
+    ],
+)
+def test_choices_are_those_of_the_code(magnet, verb, option, choices):
+    answer = magnet(*verb, option, "other")
+    assert answer.code == 2
+    named = answer.err[answer.err.index("is not one of") :]
+    assert tuple(re.findall(r"'(\w+)'", named)) == get_args(choices)
