@@ -12,7 +12,11 @@ export PYO3_PYTHON := $(abspath $(PY))
 export PATH := $(abspath $(BIN)):$(PATH)
 DEMO ?= demo
 
-.PHONY: help env build test lint types rust-test python-test bench bench-rust bench-check wheel demo clean
+# An environment of its own, with the lowest versions that pyproject.toml allows.
+LOWEST_VENV ?= $(VENV)-lowest
+LOWEST := $(LOWEST_VENV)/bin/python
+
+.PHONY: help env release build test lint types rust-test python-test test-lowest test-debug bench bench-rust bench-check wheel demo clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,9 +32,11 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 env: $(VENV)/.installed ## make the environment
 
-build: env ## build the wheel in release mode and install it with its dependencies into the environment
+release: env
 	rm -rf target/wheels
 	maturin build --release --quiet --out target/wheels
+
+build: release ## build the wheel in release mode and install it with its dependencies into the environment
 	@echo "Installing into $(VENV); the first time this brings torch: 5.5 GB and a few minutes."
 	$(PY) -m pip install --quiet --constraint constraints.txt "$$(ls target/wheels/*.whl)[report]"
 	$(PY) -m pip install --quiet --force-reinstall --no-deps target/wheels/*.whl
@@ -49,11 +55,26 @@ types: build ## mypy --strict, and the stub of the extension against the extensi
 rust-test: env ## the tests of the Rust core
 	cargo test --quiet
 
-python-test: build ## the tests of the package, doctests among them
-	$(PY) -m pytest tests
-	$(PY) -m pytest --doctest-modules --pyargs magnet
+python-test: build ## the tests of the package, doctests among them, and the share of its lines that they run
+	$(PY) -m coverage run -m pytest --doctest-modules --pyargs tests magnet
+	$(PY) -m coverage report
 
 test: lint types rust-test python-test ## everything CI runs
+
+test-lowest: release ## the tests with the lowest versions allowed, in an environment of their own
+	test -x $(LOWEST) || $(PYTHON) -m venv $(LOWEST_VENV)
+	$(LOWEST) scripts/lowest.py > target/lowest.txt
+	$(LOWEST) -m pip install --quiet --upgrade 'pip>=25.1'
+	$(LOWEST) -m pip install --quiet --constraint target/lowest.txt --group test "$$(ls target/wheels/*.whl)[report]"
+	$(LOWEST) -m pip install --quiet --force-reinstall --no-deps target/wheels/*.whl
+	$(LOWEST) -m pytest tests
+
+# One level of optimisation, without which the tests of the kernels would take hours; every check stays on.
+test-debug: build ## the tests of the package over kernels that check for overflow, bounds and broken assumptions
+	CARGO_PROFILE_DEV_OPT_LEVEL=1 PYO3_BUILD_EXTENSION_MODULE=1 cargo build --quiet --lib --target-dir target/checked
+	rm -rf target/checked/python && mkdir target/checked/python && cp -r python/magnet target/checked/python
+	cp target/checked/debug/libmagnet_core.so target/checked/python/magnet/_core.abi3.so
+	PYTHONPATH=target/checked/python $(PY) -m pytest tests
 
 bench-rust: env ## cargo bench of the kernels (criterion), two minutes
 	cargo bench --quiet

@@ -72,7 +72,7 @@ class BestTorch:
 def coo(matrix: csr_array) -> torch.Tensor:
     """The format of MMRec's models."""
     entries = matrix.tocoo()
-    at = torch.stack([torch.from_numpy(index).long() for index in entries.coords])
+    at = torch.stack([torch.from_numpy(index).long() for index in (entries.row, entries.col)])
     return torch.sparse_coo_tensor(
         at, torch.from_numpy(entries.data), matrix.shape, check_invariants=False
     ).coalesce()

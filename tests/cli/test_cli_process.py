@@ -15,7 +15,7 @@ LONG = ["--set", "dim=8", "--set", "train.epochs=100000", "--set", "train.patien
 SHORT = ["--set", "dim=8", "--set", "train.epochs=6", "--set", "train.patience=100000"]
 
 
-def wait_for(condition, process, seconds=60):
+def wait_for(condition, process, seconds=120):
     end = time.monotonic() + seconds
     while not condition():
         assert process.poll() is None, process.communicate()

@@ -78,7 +78,7 @@ def test_depends_on_the_seed_but_on_neither_threads_nor_path():
 
 
 def test_the_reported_recall_is_the_true_one_and_high():
-    x = lowdimensional(4000, 24, seed=1)
+    x = lowdimensional(1500, 24, seed=1)
     graph, recall = approximate_knn_graph(x, 10, clusters=20, sample=1000)
     exact = oracles.knn(x, 10)
     truth = np.mean([np.isin(graph[[i]].indices, exact[[i]].indices).mean() for i in range(len(x))])

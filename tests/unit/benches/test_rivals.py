@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import torch
+
+from magnet.runtime import num_threads, set_num_threads
 
 BENCHES = Path(__file__).parents[3] / "benches"
 sys.path.insert(0, str(BENCHES))
 
-from contests import baseline  # noqa: E402
+import rivals  # noqa: E402
+from contests import baseline, propagation  # noqa: E402
 from contests.race import Contest, Row  # noqa: E402
 from contests.table import document, markdown  # noqa: E402
 
@@ -77,11 +80,40 @@ def test_a_missing_rival_stands_in_the_table_with_what_to_do():
     assert read["rows"][0]["ratio"] is None
 
 
-def test_a_tiny_race_runs_from_the_command_line_and_an_unknown_one_is_refused():
-    command = [sys.executable, "-W", "ignore", str(BENCHES / "rivals.py")]
-    done = subprocess.run([*command, "nothing"], capture_output=True, text=True)
-    assert done.returncode == 2
-    assert "no section 'nothing'" in done.stderr
-    quick = [*command, "propagation", "--quick", "--rounds", "1", "--threads", "1"]
-    done = subprocess.run(quick, capture_output=True, text=True, check=True)
-    assert "| propagation | one product, 16,000 pairs | torch CSR int32 |" in done.stdout
+@pytest.fixture
+def command(monkeypatch):
+    """The command line of the benches, in this process."""
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "")  # what it sets is taken back
+    before = num_threads()
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["rivals.py", *arguments])
+        with torch.random.fork_rng(devices=[]):
+            return rivals.main()
+
+    yield call
+    set_num_threads(before)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # torch calls its sparse matrices a beta
+def test_a_tiny_race_runs_from_the_command_line(command, monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(propagation, "SIZES", ((2000, 700, 16_000), (4000, 1400, 32_000)))
+    quick = ["propagation", "--quick", "--rounds", "1", "--threads", "1", "--out", str(tmp_path)]
+    assert command(*quick) == 0
+    printed = capsys.readouterr().out
+    assert "| propagation | one product, 1,600 pairs | torch CSR int32 |" in printed
+    assert (tmp_path / "rivals.md").read_text() == printed
+    rows = json.loads((tmp_path / "rivals.json").read_text())["rows"]
+    assert {row["case"] for row in rows} >= {"one product, 1,600 pairs", "one product, 3,200 pairs"}
+    assert all(row["ratio"] > 0 for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [(["nothing"], "no section 'nothing'"), (["knn", "--quick", "--check"], "not --quick")],
+)
+def test_what_the_command_line_refuses(command, capsys, arguments, message):
+    with pytest.raises(SystemExit) as ended:
+        command(*arguments)
+    assert ended.value.code == 2
+    assert message in capsys.readouterr().err

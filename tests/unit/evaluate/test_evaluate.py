@@ -159,8 +159,8 @@ def test_a_part_with_nobody_to_evaluate_is_refused():
     ("folder", "split", "regularization", "recall", "ndcg"),
     [
         ("lfm2k", "split", 100.0, 0.3955, 0.2711),
-        pytest.param("tiktok", "split", 50.0, 0.0885, 0.0399, marks=pytest.mark.slow),
-        pytest.param("baby", "split_diffmm", 200.0, 0.0822, 0.0387, marks=pytest.mark.slow),
+        ("tiktok", "split", 50.0, 0.0885, 0.0399),
+        ("baby", "split_diffmm", 200.0, 0.0822, 0.0387),
         ("baby", "split_diffmm", None, 0.0463, 0.0194),
     ],
 )

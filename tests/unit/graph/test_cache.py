@@ -37,7 +37,7 @@ def test_anything_that_matters_changes_the_name(x):
     absent = present.copy()
     absent[7] = False
     other = x.copy()
-    other[39, 5] = np.nextafter(other[39, 5], 9)
+    other[39, 5] = np.nextafter(other[39, 5], np.float32(9))
 
     def name(x, k, present, *, exact=True):
         return cache.content_name(x, k, present, exact=exact)

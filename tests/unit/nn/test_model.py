@@ -12,7 +12,18 @@ import torch
 from magnet.evaluate.rank import rank, score
 from magnet.nn.losses import bpr
 from magnet.nn.propagate import Graph
-from support.small_world import N_USERS, Inputs, MagnetModel, Views, interactions, pairs, world
+from magnet.states import to_tensors
+from support.small_world import (
+    N_ITEMS,
+    N_USERS,
+    WIDTHS,
+    Inputs,
+    MagnetModel,
+    Views,
+    interactions,
+    pairs,
+    world,
+)
 
 
 def moved(**config: Any) -> tuple[MagnetModel, Inputs, Views]:
@@ -171,3 +182,42 @@ def test_every_switch_changes_the_scores(config: dict[str, Any]) -> None:
         return score(state, users.numpy().astype(np.int32), positives.numpy().astype(np.int32))
 
     assert np.abs(scores() - scores(**config)).max() > 1e-3
+
+
+@pytest.mark.parametrize("cue", ["behaviour", *WIDTHS])
+@pytest.mark.parametrize("top_k", [0, 3])
+def test_an_occluded_cue_is_one_that_the_data_do_not_have(cue: str, top_k: int) -> None:
+    model, inputs, views = moved()
+    z = model.behaviour(views).detach()
+    backbone = (z[:N_USERS].clone(), z[N_USERS:].clone())
+    whole = model.mixture_state(z, inputs, backbone, top_k=top_k)
+    occluded = model.mixture_state(z, inputs, backbone, top_k=top_k, without=cue)
+
+    # The same network on data that never had the cue.
+    if cue == "behaviour":
+        lacking = inputs._replace(user_degree=torch.zeros(N_USERS), item_degree=torch.zeros(N_ITEMS))
+        z = torch.zeros_like(z)
+        with torch.no_grad():
+            model.behaviour.embeddings.zero_()
+    else:
+        modality = list(WIDTHS).index(cue)
+        features, present = list(inputs.features), inputs.present.clone()
+        features[modality] = torch.zeros_like(features[modality])
+        present[modality] = False
+        lacking = inputs._replace(features=features, present=present)
+    expected = model.mixture_state(z, lacking, backbone, top_k=top_k)
+    found, wanted = to_tensors(occluded)[0], to_tensors(expected)[0]
+    assert found.keys() == wanted.keys()
+    for name, tensor in found.items():
+        torch.testing.assert_close(tensor, wanted[name], rtol=1e-5, atol=1e-5, msg=name)
+
+    # Nobody has an expert of the cue; the backbone is as it was.
+    at = ["behaviour", *WIDTHS].index(cue)
+    of_cue = torch.tensor([at in template.cues for template in model.experts.templates])
+    assert torch.isinf(occluded.user_keys[:, of_cue]).any(-1).all()
+    assert torch.isinf(occluded.item_keys[:, of_cue]).any(-1).all()
+    assert torch.isfinite(occluded.item_keys[0, ~of_cue]).all()
+    assert torch.equal(occluded.users, whole.users)
+    assert torch.equal(occluded.items, whole.items)
+    users, items = np.arange(N_USERS, dtype=np.int32), np.zeros(N_USERS, np.int32)
+    assert np.abs(score(occluded, users, items) - score(whole, users, items)).max() > 1e-3

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.special import log_softmax, logsumexp
 
 from magnet.errors import DataError
 from magnet.evaluate import evaluate
@@ -87,14 +88,14 @@ def test_hidden_taste_evidence_agrees_with_monte_carlo(tiny):
     truth, train = tiny.truth, tiny.dataset.train
     users = np.flatnonzero(np.diff(train.indptr) == 3)[:3]
     evidence = hidden_taste_evidence(truth, train)[users]
-    tastes = np.random.default_rng(0).standard_normal((50_000, 8)) / np.sqrt(8)
+    tastes = np.random.default_rng(0).standard_normal((20_000, 8)) / np.sqrt(8)
     for group in (0, 1, 2):
         utilities = truth.kappa * tastes @ truth.latents[group].T + truth.popularity
-        log_shares = utilities - np.logaddexp.reduce(utilities, axis=1)[:, None]
+        log_shares = log_softmax(utilities, axis=1)
         for place, user in enumerate(users):
             items = train.indices[train.indptr[user] : train.indptr[user + 1]]
             likelihoods = log_shares[:, items].sum(axis=1)
-            average = np.logaddexp.reduce(likelihoods) - np.log(likelihoods.size)
+            average = logsumexp(likelihoods) - np.log(likelihoods.size)
             # The evidence leaves out the popularity of the chosen items, which is the same for every group.
             assert abs(evidence[place, group] + truth.popularity[items].sum() - average) < 0.5
 

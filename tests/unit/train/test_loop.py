@@ -10,11 +10,12 @@ import pytest
 import torch
 
 import magnet
-from magnet.errors import DataError, RunError, TrainingError
+from magnet.errors import ConfigError, DataError, RunError, TrainingError
 from magnet.evaluate import evaluate
 from magnet.models.magnet import MagnetConfig, MagnetTask
 from magnet.states import DotState, MixtureState, to_tensors
 from magnet.train.batches import Batches
+from magnet.train.config import TrainConfig
 from magnet.train.loop import train
 
 QUICK: dict[str, Any] = {
@@ -131,6 +132,47 @@ def test_an_interruption_keeps_the_average_of_weights(tiny, tmp_path) -> None:
         magnet.Trainer(cut, tiny.dataset, folder=tmp_path / "a", evaluator=evaluator, progress=False).fit()
     magnet.Trainer(cut, tiny.dataset, folder=tmp_path / "a", resume=True, progress=False).fit()
     assert same(cut.contents.state, whole.contents.state)
+
+
+def test_the_state_without_a_cue_is_that_of_data_without_it(tiny) -> None:
+    settings = MagnetConfig.build(quick(train={"epochs": 1, "batch_size": 512}, schedule={"epochs": 2}))
+    task = MagnetTask(tiny.dataset, settings, seed=0)
+    train(task, tiny.dataset, settings.train, seed=0, evaluate=lambda state: {"recall@20": 0.1})
+    text = tiny.dataset.modalities["text"]
+    silent = replace(text, features=np.zeros_like(text.features), present=np.zeros_like(text.present))
+    lacking = replace(tiny.dataset, modalities={**tiny.dataset.modalities, "text": silent})
+    other = MagnetTask(lacking, settings, seed=0)
+    other.restore(task.progress())
+    other.model.load_state_dict(task.model.state_dict())
+    other.full = task.full  # the backbone still propagates over the edges that the cue has induced
+    found, wanted = task.state(without="text"), other.state()
+    assert isinstance(found, MixtureState)
+    assert isinstance(wanted, MixtureState)
+    tensors, expected = to_tensors(found)[0], to_tensors(wanted)[0]
+    for name, tensor in tensors.items():
+        torch.testing.assert_close(tensor, expected[name], rtol=1e-5, atol=1e-5, msg=name)
+    assert not same(found, task.state())
+    assert torch.equal(found.users, task.state().users)
+
+
+def test_a_training_configuration_of_its_own_replaces_the_models(tiny, tmp_path) -> None:
+    settings = TrainConfig(epochs=2, batch_size=256, learning_rate=0.02)
+    model = magnet.LightGCN(seed=1, dim=8, train={"epochs": 1})
+    trainer = magnet.Trainer(model, tiny.dataset, settings, folder=tmp_path / "run", progress=False)
+    trainer.fit()
+    named = magnet.LightGCN(seed=1, dim=8, train=settings.model_dump()).fit(tiny.dataset, progress=False)
+    assert len(model.contents.events) == 2
+    assert same(model.contents.state, named.contents.state)
+    # The run folder tells what was trained, not what the model had asked for.
+    assert magnet.load(tmp_path / "run").config.train == settings
+    with pytest.raises(ConfigError, match="ease is solved in closed form; it takes no training"):
+        magnet.Trainer(magnet.EASE(), tiny.dataset, settings)
+
+
+def test_resuming_needs_a_folder_that_is_not_overwritten(tiny, tmp_path) -> None:
+    for options in ({}, {"folder": tmp_path / "run", "overwrite": True}):
+        with pytest.raises(ConfigError, match="resume needs the folder"):
+            magnet.Trainer(magnet.LightGCN(), tiny.dataset, resume=True, **options)
 
 
 def test_resuming_another_run_is_refused(tiny, fitted) -> None:
