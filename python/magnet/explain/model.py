@@ -14,6 +14,7 @@ from magnet.explain.groups import Group, item_groups, user_groups
 from magnet.explain.history import Training, training_of
 from magnet.explain.routing import RoutedPairs, RoutingStatistics, route_pairs, routing_statistics
 from magnet.files import as_path
+from magnet.nn.controller import STARVING_LOAD
 from magnet.states import MixtureState
 
 if TYPE_CHECKING:
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from magnet.run.contents import RunContents
 
 __all__ = ["ExpertUse", "ModelExplanation", "explain_model"]
-
-# An expert with a smaller share of the hard loads, times 1/E, is dead.
-DEAD_LOAD = 0.1
 
 
 @dataclass(frozen=True)
@@ -194,7 +192,7 @@ def explain_model(contents: RunContents, *, model: str) -> ModelExplanation:
         experts = experts_of(facts, state.experts)
         weight, kept, router = state.weight, state.top_experts, facts.get("router")
         use, n_cold = _use(contents, state, experts)
-        bar = DEAD_LOAD / len(experts)
+        bar = STARVING_LOAD / len(experts)
         if use[0].routing.n_pairs:
             dead = [e.name for e, load in zip(experts, use[0].routing.loads, strict=True) if load < bar]
     training = training_of(contents.events, facts)
