@@ -1,4 +1,4 @@
-"""The contract of a model, for whoever writes one: :func:`check_model` tries what Magnet relies on.
+"""The contract of a model, for its author: :func:`check_model` tries what Magnet relies on.
 
 Magnet's own models are held to it first.
 """
