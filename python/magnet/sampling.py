@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from magnet import _core
+from magnet import core
 from magnet.errors import DataError
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def sample_negatives(
         if weights.shape != (seen.shape[1],):
             raise DataError(f"expected popularity of shape ({seen.shape[1]},), got {weights.shape}")
         weights = np.ascontiguousarray(weights if pool is None else weights[_inside(pool, len(weights))])
-    drawn = _core.sample_negatives(
+    drawn = core.sample_negatives(
         seen.indptr, seen.indices, seen.shape[1], _index(users, "users"), seed, first, pool, weights
     )
     return torch.from_numpy(drawn)
@@ -106,7 +106,7 @@ def sample_shared(
         n_items = int(pool[-1]) + 1 if len(pool) else 0
     else:
         raise DataError("shared negatives need the items' weights, or a pool such as np.arange(n_items)")
-    return torch.from_numpy(_core.sample_shared(n_draws, n_items, seed, first, pool, weights))
+    return torch.from_numpy(core.sample_shared(n_draws, n_items, seed, first, pool, weights))
 
 
 def membership(
@@ -127,7 +127,7 @@ def membership(
     """
     users, items = _index(users, "users"), _index(items, "items")
     out = torch.empty((len(users), len(items)), dtype=torch.bool)
-    _core.membership(seen.indptr, seen.indices, seen.shape[1], users, items, out.numpy())
+    core.membership(seen.indptr, seen.indices, seen.shape[1], users, items, out.numpy())
     return out
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from magnet import _core
+from magnet import core
 from magnet.errors import DataError
 from magnet.states import DotState, ItemItemState, MixtureState
 
@@ -84,7 +84,7 @@ def rank(state: State, users: ArrayLike, seen: csr_array | None, k: int) -> Rank
     result = Ranking(np.empty((len(rows), k), np.int32), np.empty((len(rows), k), np.float32))
     if isinstance(state, DotState | MixtureState):
         vectors, mixture = _parts(state)
-        _core.rank_towers(*vectors, mixture, rows, mask, *result)
+        core.rank_towers(*vectors, mixture, rows, mask, *result)
         return result
     _check_range(rows, state.shape[0], "users")
     step = max(1, _BLOCK // max(1, state.shape[1]))
@@ -92,7 +92,7 @@ def rank(state: State, users: ArrayLike, seen: csr_array | None, k: int) -> Rank
         block = rows[start : start + step]
         scores = _rows(state, block)
         outs = result.items[start : start + step], result.scores[start : start + step]
-        _core.rank_scores(scores, block, mask, *outs)
+        core.rank_scores(scores, block, mask, *outs)
     return result
 
 
@@ -116,7 +116,7 @@ def score(state: State, users: ArrayLike, items: ArrayLike) -> NDArray[np.float3
     out = np.empty(len(rows), np.float32)
     if isinstance(state, DotState | MixtureState):
         vectors, mixture = _parts(state)
-        _core.score_towers(*vectors, mixture, rows, columns, out, np.empty((0, 0), np.float32))
+        core.score_towers(*vectors, mixture, rows, columns, out, np.empty((0, 0), np.float32))
         return out
     _check_range(rows, state.shape[0], "users")
     _check_range(columns, state.shape[1], "items")
@@ -139,7 +139,7 @@ def score_experts(state: MixtureState, user: int, item: int) -> ExpertScores:
     vectors, mixture = _parts(state)
     out, logits = np.empty(1, np.float32), np.empty((1, len(state.experts)), np.float32)
     rows, columns = _index([user], "user"), _index([item], "item")
-    _core.score_towers(*vectors, mixture, rows, columns, out, logits)
+    core.score_towers(*vectors, mixture, rows, columns, out, logits)
     r = logits[0]
     values = np.einsum(
         "ed,ed->e", state.user_towers[user].numpy(), state.item_towers[item].numpy(), dtype=np.float64
@@ -185,7 +185,7 @@ def _rows(state: ItemItemState | Scorer, users: NDArray[np.int32]) -> NDArray[np
 def _item_item_scores(state: ItemItemState, users: NDArray[np.int32]) -> NDArray[np.float32]:
     history = state.history[users].astype(np.float32, copy=False)
     scores = np.empty((len(users), state.shape[1]), np.float32)
-    _core.spmm(
+    core.spmm(
         history.indptr, history.indices.astype(np.int32, copy=False), history.data, state.weights, scores
     )
     return scores

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from magnet import _core
+from magnet import core
 from magnet.errors import DataError
 from magnet.graph.arrays import checked_features, checked_present, from_rust
 
@@ -78,7 +78,7 @@ def approximate_knn_graph(
     if values.dtype == np.float16:
         # float16 is passed as its bits, because Rust has no type for it.
         values = values.view(np.uint16)
-    triple, recall = _core.knn_approximate(
+    triple, recall = core.knn_approximate(
         values, checked_present(present, n_rows), k, clusters, overlap, rounds, sample, seed
     )
     return ApproximateGraph(from_rust(triple, (n_rows, n_rows)), recall)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from magnet import _core
+from magnet import core
 from magnet.errors import DataError, MagnetWarning
 from magnet.graph.arrays import from_rust, to_rust
 from magnet.seeds import derive
@@ -61,7 +61,7 @@ def interactions(
         else np.ascontiguousarray(indices, dtype=np.int32)
         for indices in (users, items)
     ]
-    return from_rust(_core.interactions(pairs[0], pairs[1], *shape), shape)
+    return from_rust(core.interactions(pairs[0], pairs[1], *shape), shape)
 
 
 def bipartite(weights: csr_array) -> csr_array:
@@ -82,7 +82,7 @@ def bipartite(weights: csr_array) -> csr_array:
         array([0.5  , 0.866, 0.5  , 0.866], dtype=float32)
     """
     n_nodes = sum(weights.shape)
-    return from_rust(_core.bipartite(to_rust(weights, "weights")), (n_nodes, n_nodes))
+    return from_rust(core.bipartite(to_rust(weights, "weights")), (n_nodes, n_nodes))
 
 
 def similarity(knn: csr_array) -> csr_array:
@@ -97,7 +97,7 @@ def similarity(knn: csr_array) -> csr_array:
     Raises:
         DataError: If the matrix is not square or holds NaN or infinity.
     """
-    return from_rust(_core.similarity(to_rust(knn, "knn")), knn.shape)
+    return from_rust(core.similarity(to_rust(knn, "knn")), knn.shape)
 
 
 def union_max(a: csr_array, b: csr_array) -> csr_array:
@@ -106,7 +106,7 @@ def union_max(a: csr_array, b: csr_array) -> csr_array:
     Raises:
         DataError: If the shapes differ.
     """
-    return from_rust(_core.union_max(to_rust(a, "a"), to_rust(b, "b")), a.shape)
+    return from_rust(core.union_max(to_rust(a, "a"), to_rust(b, "b")), a.shape)
 
 
 def combine(similarities: Sequence[csr_array], weights: Sequence[float] | NDArray[np.float64]) -> csr_array:
@@ -161,7 +161,7 @@ def pseudo_edges(
             "per_user and per_item must be at least 0 and strength above 0; "
             f"got {per_user}, {per_item}, {strength}"
         )
-    found = _core.pseudo_edges(
+    found = core.pseudo_edges(
         to_rust(train, "train"), to_rust(similarity, "similarity"), per_user, per_item, strength
     )
     return from_rust(found, train.shape)
@@ -191,7 +191,7 @@ def drop_edges(
         raise DataError(f"by must be 'degree' or 'uniform', got {by!r}")
     n_kept = round(keep * train.nnz)
     key = derive(seed, "edge dropout", epoch)
-    return from_rust(_core.drop_edges(to_rust(train, "train"), n_kept, by == "degree", key), train.shape)
+    return from_rust(core.drop_edges(to_rust(train, "train"), n_kept, by == "degree", key), train.shape)
 
 
 def lift(train: csr_array, knn: csr_array) -> float:
@@ -211,7 +211,7 @@ def lift(train: csr_array, knn: csr_array) -> float:
     Raises:
         DataError: If the shapes do not fit.
     """
-    shared = _core.shared_users(to_rust(train, "train"), to_rust(knn, "knn"))
+    shared = core.shared_users(to_rust(train, "train"), to_rust(knn, "knn"))
     n_items = train.shape[1]
     taken = np.diff(train.indptr).astype(np.float64)
     of_random_pairs = float(np.sum(taken * (taken - 1)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from magnet import _core
+from magnet import core
 from magnet.errors import DataError
 from magnet.graph.arrays import to_rust
 
@@ -45,4 +45,4 @@ def k_core(
     """
     if per_user < 0 or per_item < 0:
         raise DataError(f"per_user and per_item must be at least 0; got {per_user}, {per_item}")
-    return _core.k_core(to_rust(taken, "taken"), per_user, per_item)
+    return core.k_core(to_rust(taken, "taken"), per_user, per_item)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from magnet import _core
+from magnet import core
 from magnet.errors import DataError
 from magnet.graph.arrays import checked_features, checked_present, from_rust
 
@@ -65,4 +65,4 @@ def _of_array(features: NDArray[Any], k: int, present: Any) -> csr_array:
         raise DataError(f"the number of neighbours k must be at least 1, got {k}")
     n_rows = features.shape[0]
     values = np.ascontiguousarray(features, dtype=np.float32)
-    return from_rust(_core.knn(values, checked_present(present, n_rows), k), (n_rows, n_rows))
+    return from_rust(core.knn(values, checked_present(present, n_rows), k), (n_rows, n_rows))

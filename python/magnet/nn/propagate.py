@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from magnet import _core
+from magnet import core
 from magnet.errors import DataError
 from magnet.nn.ops import sparse
 
@@ -88,7 +88,7 @@ class Graph:
         else:
             indptr, indices, values = (array.numpy() for array in self.forward)
             left_out = None if without is None else without.numpy()
-            taken = _core.take_rows((indptr, indices, values, self.n_cols), index.numpy(), left_out)
+            taken = core.take_rows((indptr, indices, values, self.n_cols), index.numpy(), left_out)
             forward, backward = (
                 (torch.from_numpy(a), torch.from_numpy(b), torch.from_numpy(c)) for a, b, c in taken
             )

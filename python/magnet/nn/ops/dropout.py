@@ -5,9 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from magnet import _core
+from magnet import core
 from magnet.nn.ops.buffers import empty
-from magnet.runtime import follow_torch
 
 __all__ = ["draw_seed", "drop"]
 
@@ -33,6 +32,5 @@ def drop(x: Tensor, p: float, seed: int, *, out: Tensor | None = None) -> Tensor
     if p == 0:
         return x if out is None else out.copy_(x)
     out = empty(x.shape) if out is None else out
-    follow_torch()
-    _core.dropout(x.detach().contiguous().view(-1).numpy(), 1 - p, seed, out.view(-1).numpy())
+    core.dropout(x.detach().contiguous().view(-1).numpy(), 1 - p, seed, out.view(-1).numpy())
     return out

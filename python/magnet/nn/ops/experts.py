@@ -12,11 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from magnet import _core
+from magnet import core
 from magnet.nn.ops.buffers import empty
 from magnet.nn.ops.dropout import draw_seed, drop
 from magnet.nn.ops.gather import take_rows
-from magnet.runtime import follow_torch
 
 if TYPE_CHECKING:
     import numpy as np
@@ -232,11 +231,10 @@ class _Products(torch.autograd.Function):
             coefficients.contiguous(),
             items.contiguous(),
         )
-        follow_torch()
         shares, grams = _shares(components, coefficients, pattern) if unit else (coefficients[pattern], None)
         out = torch.empty(items.numel(), n_experts)
         pair_grams = empty((items.numel(), len(components), len(components)))
-        _core.expert_products(
+        core.expert_products(
             _array(components), _array(shares), items.numpy(), _array(out), _array(pair_grams)
         )
         ctx.save_for_backward(components, coefficients, pattern, grams, shares, items, pair_grams)
@@ -245,10 +243,9 @@ class _Products(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None, None, None, None]:
         components, coefficients, pattern, grams, shares, items, pair_grams = ctx.saved_tensors
-        follow_torch()
         grad_components, grad_shares = empty(components.shape), empty(shares.shape)
         arrays = map(_array, (pair_grams, grads[0].contiguous(), grad_components, grad_shares))
-        _core.expert_products_gradient(_array(components), _array(shares), items.numpy(), *arrays)
+        core.expert_products_gradient(_array(components), _array(shares), items.numpy(), *arrays)
         if grams is None:
             flat = grad_shares.flatten(1)
             grad_coefficients = torch.ops.aten.embedding_dense_backward(
@@ -265,30 +262,27 @@ class _Products(torch.autograd.Function):
 class _PairedLogits(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, users: Tensor, items: Tensor, pairs: Tensor, n_experts: int) -> Tensor:
-        follow_torch()
         users, items, pairs = users.contiguous(), items.contiguous(), pairs.contiguous()
         out = torch.empty(pairs.numel(), n_experts)
-        _core.pair_logits(_array(users), _array(items), pairs.numpy(), _array(out))
+        core.pair_logits(_array(users), _array(items), pairs.numpy(), _array(out))
         ctx.save_for_backward(users, items, pairs)
         return out
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None, None]:
         users, items, pairs = ctx.saved_tensors
-        follow_torch()
         grad_users, grad_items = empty(users.shape), empty(items.shape)
         gradients = map(_array, (grads[0].contiguous(), grad_users, grad_items))
-        _core.pair_logits_gradient(_array(users), _array(items), pairs.numpy(), *gradients)
+        core.pair_logits_gradient(_array(users), _array(items), pairs.numpy(), *gradients)
         return grad_users, grad_items, None, None
 
 
 def _shares(components: Tensor, coefficients: Tensor, pattern: Tensor) -> tuple[Tensor, Tensor]:
     """Shares, and products of the components of each row."""
-    follow_torch()
     shares = empty((len(pattern), *coefficients.shape[1:]))
     grams = empty((len(pattern), len(components), len(components)))
     inputs = (_array(components), _array(coefficients), pattern.numpy())
-    _core.unit_shares(*inputs, SHORTEST, _array(shares), _array(grams))
+    core.unit_shares(*inputs, SHORTEST, _array(shares), _array(grams))
     return shares, grams
 
 
@@ -301,10 +295,9 @@ def _add_shares_gradient(
     grad_components: Tensor,
 ) -> Tensor:
     """Adds the gradient of the components to ``grad_components``, and returns that of the coefficients."""
-    follow_torch()
     grad_coefficients = torch.empty_like(coefficients)
     arrays = map(_array, (grams, gradient.contiguous(), grad_components, grad_coefficients))
-    _core.unit_shares_gradient(_array(components), _array(coefficients), pattern.numpy(), SHORTEST, *arrays)
+    core.unit_shares_gradient(_array(components), _array(coefficients), pattern.numpy(), SHORTEST, *arrays)
     return grad_coefficients
 
 

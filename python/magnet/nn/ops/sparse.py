@@ -14,9 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from magnet import _core
+from magnet import core
 from magnet.nn.ops.buffers import empty
-from magnet.runtime import follow_torch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,19 +67,17 @@ class _Plain(torch.autograd.Function):
 
 
 def _multiply(indptr: Tensor, indices: Tensor, values: Tensor, x: Tensor) -> Tensor:
-    follow_torch()
     out = empty((*x.shape[:-2], indptr.shape[0] - 1, x.shape[-1]))
     x = x.detach().contiguous()
     for operand, own in zip(x, out, strict=True) if x.ndim == 3 else [(x, out)]:
-        _core.spmm(*_arrays(indptr, indices, values), operand.numpy(), own.numpy())
+        core.spmm(*_arrays(indptr, indices, values), operand.numpy(), own.numpy())
     return out
 
 
 def _mean(indptr: Tensor, indices: Tensor, values: Tensor, x: Tensor, layers: int, half: bool) -> Tensor:
-    follow_torch()
     out = empty(x.shape)
     operand = x.detach().contiguous().numpy()
-    _core.propagate_mean(*_arrays(indptr, indices, values), operand, layers, half, out.numpy())
+    core.propagate_mean(*_arrays(indptr, indices, values), operand, layers, half, out.numpy())
     return out
 
 

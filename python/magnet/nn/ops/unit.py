@@ -8,9 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from magnet import _core
+from magnet import core
 from magnet.nn.ops.buffers import empty
-from magnet.runtime import follow_torch
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,20 +38,18 @@ def unit_rows(x: Tensor, present: Tensor | None = None) -> Tensor:
 class _UnitRows(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, present: Tensor | None) -> Tensor:
-        follow_torch()
         y = empty(x.shape)
         scales = torch.empty(x.shape[:-1])
         flags = None if present is None else present.contiguous().view(-1).numpy()
-        _core.unit_rows(_rows(x), flags, _rows(y), scales.view(-1).numpy())
+        core.unit_rows(_rows(x), flags, _rows(y), scales.view(-1).numpy())
         ctx.save_for_backward(y, scales)
         return y
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
         y, scales = ctx.saved_tensors
-        follow_torch()
         out = empty(y.shape)
-        _core.unit_rows_gradient(_rows(grads[0]), _rows(y), scales.view(-1).numpy(), _rows(out))
+        core.unit_rows_gradient(_rows(grads[0]), _rows(y), scales.view(-1).numpy(), _rows(out))
         return out, None
 
 
