@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,10 @@ from magnet.synthetic.generator import Synthetic, generate
 
 # Tests work on tiny data, where a second thread of torch costs more than it brings; who needs threads sets them.
 torch.set_num_threads(1)
+
+# A shell starts what runs in the background with Ctrl-C ignored, and so would be the processes that tests interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("fast", max_examples=30, deadline=None, database=None, derandomize=True)
 settings.register_profile("slow", max_examples=1000, deadline=None, database=None)
