@@ -21,6 +21,16 @@ from magnet.train.batches import Batches
 aten = torch.ops.aten
 
 
+@pytest.fixture(autouse=True, scope="module")
+def fake_cuda() -> None:
+    """Older versions of torch ask the driver even for a fake tensor on a GPU."""
+    try:
+        with FakeTensorMode() as mode:
+            mode.from_tensor(torch.zeros(1)).to("cuda")
+    except RuntimeError as error:
+        pytest.skip(f"torch {torch.__version__} has no fake CUDA tensors without a driver: {str(error)[:60]}")
+
+
 class AllOccur(TorchDispatchMode):
     """Answers the question that `distinct` may ask of the device, how many ids occur: all of them."""
 
