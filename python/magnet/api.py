@@ -348,7 +348,10 @@ def _import_model(description: RunDescription, path: Path, allowed: set[str]) ->
     if module is None or module == "__main__":
         where = "a script or notebook registered it; run the same magnet.register call first"
     else:
-        where = f"import {module} first, which registers it, or pass allow={module!r}"
+        where = (
+            f"import {module} first, which registers it, or pass allow={module!r}; for the command: "
+            f"magnet --import {module} …"
+        )
     raise RunError(f"{path}: made by the model '{description.model}', which is not registered here; {where}")
 
 

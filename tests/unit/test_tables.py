@@ -11,15 +11,13 @@ LONG = "x" * 60
 
 def test_a_text_cuts_long_cells_and_takes_brackets_literally():
     text = render(["a [b]", table(["name", "number"], [["[red]tea", "1.0"], [LONG, "22.5"]])])
-    lines = text.splitlines()
-    # By the version of rich a column may be one place wider.
-    assert [line.split() for line in lines[:2]] == [["a", "[b]"], ["name", "number"]]
-    assert set(lines[2]) == {"─"}
-    assert lines[3].split() == ["[red]tea", "1.0"]
-    cut, number = lines[4].split()
-    assert cut in ("x" * 43 + "…", "x" * 44 + "…")
-    assert number == "22.5"
-    assert len({len(line) for line in lines[1:]}) == 1, "the numbers stand below each other"
+    assert text.splitlines() == [
+        "a [b]",
+        "name                                           number",
+        "─" * 53,
+        "[red]tea                                          1.0",
+        "x" * 43 + "…     22.5",
+    ]
 
 
 def test_a_printed_table_has_a_title_and_whole_cells(capsys):
