@@ -15,12 +15,15 @@ from scipy.sparse import csr_array
 from torch import Tensor
 
 from magnet.errors import ConfigError, DataError
+from magnet.operators import DenseOperator, operator_from_tensors, operator_to_tensors
 from magnet.registry import Registry
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
+
+    from magnet.operators import Operator
 
 __all__ = [
     "STATES",
@@ -104,47 +107,67 @@ class DotState(_Tensors):
 
 @dataclass(frozen=True, eq=False)
 class ItemItemState:
-    """Score: ``Σ_j history_uj · weights_ji``.
+    """Score: ``Σ_j history_uj · W_ji`` with the item–item operator W.
 
     Attributes:
         history: What each user has, ``(U, I)``, float32.
-        weights: ``(I, I)``, float32, C order.
+        operator: W; a matrix ``(I, I)`` in float32 will do.
+
+    Raises:
+        DataError: If the operator has another number of items than the history.
     """
 
     history: csr_array
-    weights: NDArray[np.float32]
+    operator: Operator
 
     def __post_init__(self) -> None:
-        n_items = self.history.shape[1]
-        if self.weights.shape != (n_items, n_items) or self.weights.dtype != np.float32:
+        if isinstance(self.operator, np.ndarray):
+            object.__setattr__(self, "operator", DenseOperator(self.operator))
+        if self.operator.n_items != self.history.shape[1]:
             raise DataError(
-                f"weights must be ({n_items}, {n_items}) in float32, "
-                f"got {self.weights.shape} in {self.weights.dtype}"
+                f"the operator must have as many items as the history, {self.history.shape[1]}; "
+                f"it has {self.operator.n_items}"
             )
-        if not self.weights.flags.c_contiguous:
-            object.__setattr__(self, "weights", np.ascontiguousarray(self.weights))
 
     @property
     def shape(self) -> tuple[int, int]:
         """Users and items."""
         return self.history.shape[0], self.history.shape[1]
 
+    def scores(self, users: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Scores of all items, ``(B, I)``, for users ``(B,)``."""
+        return self.operator.apply(self.history[users])
+
     def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Tensors by name, and the shape."""
-        history = self.history
-        tensors = {
-            "indptr": torch.from_numpy(np.array(history.indptr, dtype=np.int64)),
-            "indices": torch.from_numpy(np.array(history.indices, dtype=np.int32)),
-            "values": torch.from_numpy(np.array(history.data, dtype=np.float32)),
-            "weights": torch.from_numpy(self.weights),
-        }
-        return tensors, {"shape": list(self.shape)}
+        """History and operator."""
+        tensors, meta = operator_to_tensors(self.operator)
+        history = _history_tensors(self.history)
+        named = {f"operator/{name}": tensor for name, tensor in tensors.items()}
+        return history | named, {"shape": list(self.shape), "operator": meta}
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> Self:
-        """The state of these parts."""
-        entries = (tensors["values"].numpy(), tensors["indices"].numpy(), tensors["indptr"].numpy())
-        return cls(csr_array(entries, shape=tuple(meta["shape"])), tensors["weights"].numpy())
+        """The state of these parts; older run folders hold a whole matrix called ``weights``."""
+        history = _history_of(tensors, meta["shape"])
+        if "operator" not in meta:
+            return cls(history, DenseOperator(tensors["weights"].numpy()))
+        prefix = "operator/"
+        parts = {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
+        return cls(history, operator_from_tensors(parts, meta["operator"], history))
+
+
+def _history_tensors(history: csr_array) -> dict[str, Tensor]:
+    return {
+        "indptr": torch.from_numpy(np.array(history.indptr, dtype=np.int64)),
+        "indices": torch.from_numpy(np.array(history.indices, dtype=np.int32)),
+        "values": torch.from_numpy(np.array(history.data, dtype=np.float32)),
+    }
+
+
+def _history_of(tensors: Mapping[str, Tensor], shape: Sequence[int]) -> csr_array:
+    entries = (tensors["values"].numpy(), tensors["indices"].numpy(), tensors["indptr"].numpy())
+    n_users, n_items = shape
+    return csr_array(entries, shape=(n_users, n_items))
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ import numpy as np
 
 from magnet import core
 from magnet.errors import DataError
-from magnet.states import DotState, ItemItemState, MixtureState
+from magnet.states import DotState, MixtureState
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -168,10 +168,8 @@ def _parts(state: DotState | MixtureState) -> tuple[tuple[NDArray[np.float32], N
     return vectors, (*towers, *keys, float(state.weight), int(state.top_experts))
 
 
-def _rows(state: ItemItemState | Scorer, users: NDArray[np.int32]) -> NDArray[np.float32]:
+def _rows(state: Scorer, users: NDArray[np.int32]) -> NDArray[np.float32]:
     """Scores of all items for some users, ``(B, I)``."""
-    if isinstance(state, ItemItemState):
-        return _item_item_scores(state, users)
     scores = np.asarray(state.scores(users))
     wanted = (len(users), state.shape[1])
     if scores.shape != wanted or scores.dtype.kind not in "fiub":
@@ -180,15 +178,6 @@ def _rows(state: ItemItemState | Scorer, users: NDArray[np.int32]) -> NDArray[np
             f"{scores.dtype} of shape {scores.shape}"
         )
     return np.ascontiguousarray(scores, dtype=np.float32)
-
-
-def _item_item_scores(state: ItemItemState, users: NDArray[np.int32]) -> NDArray[np.float32]:
-    history = state.history[users].astype(np.float32, copy=False)
-    scores = np.empty((len(users), state.shape[1]), np.float32)
-    core.spmm(
-        history.indptr, history.indices.astype(np.int32, copy=False), history.data, state.weights, scores
-    )
-    return scores
 
 
 def _check_range(values: NDArray[np.int32], limit: int, name: str) -> None:

@@ -238,7 +238,7 @@ def _expert(info: ExpertInfo, value: float, dense: float, weight: float, scale: 
 def _history(contents: RunContents, state: ItemItemState, user: int, item: int) -> list[HistoryShare]:
     row = slice(state.history.indptr[user], state.history.indptr[user + 1])
     items = state.history.indices[row]
-    added = state.history.data[row].astype(np.float64) * state.weights[items, item]
+    added = state.history.data[row].astype(np.float64) * state.operator.column(item)[items]
     order = np.lexsort((items, -np.abs(added)))
     return [
         HistoryShare(

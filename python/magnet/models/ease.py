@@ -11,6 +11,7 @@ from scipy.linalg import get_lapack_funcs
 from magnet.config import Config
 from magnet.errors import DataError
 from magnet.models.registry import register
+from magnet.operators import DenseOperator
 from magnet.states import ItemItemState
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def fit_ease(dataset: Dataset, config: EASEConfig, *, seed: int = 0) -> ItemItem
     history = dataset.train
     dtype = np.dtype(np.float64 if dataset.n_items <= _DOUBLE_UP_TO else np.float32)
     inverse = _invert(_regularized_gram(history, config.regularization, dtype), config.regularization)
-    return ItemItemState(history=history, weights=_weights(inverse))
+    return ItemItemState(history, DenseOperator(_weights(inverse)))
 
 
 def _regularized_gram(history: csr_array, regularization: float, dtype: np.dtype[Any]) -> NDArray[Any]:

@@ -163,8 +163,10 @@ def test_parts_that_do_not_fit_are_named(changes, text):
 
 def test_bad_requests_are_named():
     item_item = ItemItemState(csr_array(np.eye(1, 3, dtype=np.float32)), np.ones((3, 3), np.float32))
-    with pytest.raises(DataError, match=r"\(3, 3\) in float32, got \(3, 2\)"):
+    with pytest.raises(DataError, match=r"square matrix in float32, got \(3, 2\)"):
         ItemItemState(item_item.history, np.ones((3, 2), np.float32))
+    with pytest.raises(DataError, match="as many items as the history, 3; it has 2"):
+        ItemItemState(item_item.history, np.ones((2, 2), np.float32))
     for state in [mixture(), item_item]:
         with pytest.raises(DataError, match=r"0\.\.1"):
             rank(state, [1], None, 2)

@@ -25,25 +25,27 @@ def test_equals_the_formula_and_the_regressions_it_stands_for(regularization):
     state = fit_ease(dataset, EASEConfig(regularization=regularization))
     train = dataset.train.toarray()
     assert isinstance(state, ItemItemState)
-    assert state.weights.dtype == np.float32
-    assert state.weights.flags.c_contiguous
-    np.testing.assert_allclose(state.weights, ease_by_inverse(train, regularization), atol=1e-6)
-    np.testing.assert_allclose(state.weights, ease_by_least_squares(train, regularization), atol=1e-6)
+    assert state.operator.weights.dtype == np.float32
+    assert state.operator.weights.flags.c_contiguous
+    np.testing.assert_allclose(state.operator.weights, ease_by_inverse(train, regularization), atol=1e-6)
+    np.testing.assert_allclose(
+        state.operator.weights, ease_by_least_squares(train, regularization), atol=1e-6
+    )
     np.testing.assert_array_equal(state.history.toarray(), train)
 
 
 def test_blocks_of_the_mirrored_triangle_meet(monkeypatch):
     dataset = random_dataset(30, 11, seed=1)
-    whole = fit_ease(dataset, EASEConfig(regularization=3.0)).weights
+    whole = fit_ease(dataset, EASEConfig(regularization=3.0)).operator.weights
     monkeypatch.setattr(ease, "_BLOCK", 4)
-    np.testing.assert_array_equal(fit_ease(dataset, EASEConfig(regularization=3.0)).weights, whole)
+    np.testing.assert_array_equal(fit_ease(dataset, EASEConfig(regularization=3.0)).operator.weights, whole)
 
 
 def test_a_large_catalogue_is_solved_in_single_precision(monkeypatch):
     dataset = random_dataset(60, 17, seed=2)
-    double = fit_ease(dataset, EASEConfig(regularization=5.0)).weights
+    double = fit_ease(dataset, EASEConfig(regularization=5.0)).operator.weights
     monkeypatch.setattr(ease, "_DOUBLE_UP_TO", 16)
-    single = fit_ease(dataset, EASEConfig(regularization=5.0)).weights
+    single = fit_ease(dataset, EASEConfig(regularization=5.0)).operator.weights
     assert not np.array_equal(single, double)
     np.testing.assert_allclose(single, double, atol=1e-4)
 
@@ -52,7 +54,7 @@ def test_items_without_training_interactions_have_no_weights_and_the_diagonal_is
     dataset = make_dataset(
         train={0: {0, 2}, 1: {0, 2}, 2: {2}}, valid={0: {1}}, test={}, n_users=3, n_items=4
     )
-    weights = fit_ease(dataset, EASEConfig(regularization=1.0)).weights
+    weights = fit_ease(dataset, EASEConfig(regularization=1.0)).operator.weights
     np.testing.assert_array_equal(weights.diagonal(), 0)
     for item in (1, 3):
         np.testing.assert_array_equal(weights[item], 0)
@@ -64,7 +66,7 @@ def test_items_without_training_interactions_have_no_weights_and_the_diagonal_is
 def test_one_user_and_one_item():
     weights = fit_ease(
         make_dataset(train={0: {0}}, valid={}, test={}, n_users=1, n_items=1), EASEConfig()
-    ).weights
+    ).operator.weights
     np.testing.assert_array_equal(weights, [[0]])
 
 

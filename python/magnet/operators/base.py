@@ -1,0 +1,74 @@
+"""What every item–item operator does, and the sparse product that most of them are made of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from magnet import core
+from magnet.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+    from scipy.sparse import csr_array
+    from torch import Tensor
+
+__all__ = ["Operator", "checked_histories", "product"]
+
+
+class Operator(Protocol):
+    """A matrix W, ``(I, I)``, that need not exist as one: ``W_ji`` is what item j of a history adds to item i.
+
+    A user's scores are ``Σ_j h_j W_ji``, linear in the history h. So the part that each item of a history had in a
+    score is known exactly, and whoever has a history has scores, whether a model was trained with it or not.
+    """
+
+    @property
+    def n_items(self) -> int:
+        """I."""
+
+    def apply(self, histories: csr_array) -> NDArray[np.float32]:
+        """Scores of all items, ``(B, I)`` float32, for histories ``(B, I)``.
+
+        A row depends on its history alone: to the bit, it is the same in any batch and for any number of threads.
+        """
+
+    def column(self, item: int) -> NDArray[np.float32]:
+        """``W_ji`` for every j, ``(I,)`` float32."""
+
+    def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Tensors by name and JSON-compatible data, for a run folder."""
+
+    @classmethod
+    def from_tensors(
+        cls, tensors: Mapping[str, Tensor], meta: Mapping[str, Any], history: csr_array
+    ) -> Operator:
+        """Put it together again; ``history``, ``(U, I)``, is what the operator was made from."""
+
+
+def checked_histories(histories: csr_array, n_items: int) -> csr_array:
+    """The histories, if they are a CSR matrix of that many items.
+
+    Raises:
+        DataError: If they are not.
+    """
+    if getattr(histories, "format", None) != "csr" or histories.ndim != 2 or histories.shape[1] != n_items:
+        found = getattr(histories, "shape", type(histories).__name__)
+        raise DataError(f"histories must be a csr_array of {n_items} columns, one for each item; got {found}")
+    return histories
+
+
+def product(matrix: csr_array, dense: NDArray[np.float32]) -> NDArray[np.float32]:
+    """``matrix @ dense`` in the core: a row of the result depends on that row of the matrix alone."""
+    out = np.empty((matrix.shape[0], dense.shape[1]), np.float32)
+    core.spmm(
+        matrix.indptr,
+        matrix.indices.astype(np.int32, copy=False),
+        matrix.data.astype(np.float32, copy=False),
+        dense,
+        out,
+    )
+    return out

@@ -1,0 +1,91 @@
+"""An operator of low rank: two tables of vectors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import torch
+from scipy.sparse import csr_array
+
+from magnet.errors import DataError
+from magnet.operators.base import checked_histories, product
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+__all__ = ["FactorOperator", "dense_rows"]
+
+
+@dataclass(frozen=True, eq=False)
+class FactorOperator:
+    """``W = left · rightᵀ``; see :class:`~magnet.operators.base.Operator`.
+
+    Attributes:
+        left: What an item of a history brings, ``(I, d)``, float32.
+        right: What it meets in every item, ``(I, d)``, float32.
+
+    Raises:
+        DataError: If the shapes differ or a type is another.
+    """
+
+    left: NDArray[np.float32]
+    right: NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        for name in ("left", "right"):
+            array = getattr(self, name)
+            if array.ndim != 2 or array.dtype != np.float32 or array.shape != self.left.shape:
+                raise DataError(
+                    f"{name} must be (items, width) in float32, alike on both sides; "
+                    f"got {array.shape} in {array.dtype}"
+                )
+            object.__setattr__(self, name, np.ascontiguousarray(array))
+
+    @property
+    def n_items(self) -> int:
+        """I."""
+        return len(self.left)
+
+    @cached_property
+    def _across(self) -> NDArray[np.float32]:
+        return np.ascontiguousarray(self.right.T)  # (d, I)
+
+    def apply(self, histories: csr_array) -> NDArray[np.float32]:
+        """Scores of all items, ``(B, I)``."""
+        profiles = product(checked_histories(histories, self.n_items), self.left)  # (B, d)
+        return product(dense_rows(profiles), self._across)
+
+    def column(self, item: int) -> NDArray[np.float32]:
+        """What every item gives to this one, ``(I,)``."""
+        found: NDArray[np.float32] = self.left @ self.right[item]
+        return found
+
+    def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Both tables; one, where they are the same."""
+        tensors = {"left": torch.from_numpy(self.left)}
+        return tensors | ({} if self.right is self.left else {"right": torch.from_numpy(self.right)}), {}
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, Tensor], meta: Mapping[str, Any], history: csr_array) -> Self:
+        """Put it together again."""
+        del meta, history
+        left = tensors["left"].numpy()
+        return cls(left, tensors["right"].numpy() if "right" in tensors else left)
+
+
+def dense_rows(rows: NDArray[np.float32]) -> csr_array:
+    """Rows as a sparse matrix that lacks no entry.
+
+    The core's sparse product adds up in an order that is the same for any batch and any number of threads; BLAS does
+    not promise that.
+    """
+    n, width = rows.shape
+    indptr = np.arange(n + 1, dtype=np.int64) * width
+    indices = np.tile(np.arange(width, dtype=np.int32), n)
+    return csr_array((rows.ravel(), indices, indptr), shape=rows.shape)

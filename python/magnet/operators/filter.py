@@ -1,0 +1,140 @@
+"""A polynomial of the item–item graph of shared users, applied hop by hop: nothing is decomposed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from magnet.errors import DataError
+from magnet.operators.base import checked_histories, product
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+__all__ = ["FilterOperator"]
+
+# A whole matrix answers with one sparse product, instead of two for each hop. Up to this many numbers in it.
+_WHOLE_UP_TO = 1 << 27
+_COLUMNS = 256  # histories that pass through the hops at once
+
+
+@dataclass(frozen=True, eq=False)
+class FilterOperator:
+    r"""``W = D_I^{-1/4} · p(P) · D_I^{β}`` with ``P = R̃ᵀR̃`` and ``R̃ = D_U^{-1/2} R D_I^{-1/2}``.
+
+    p is a polynomial without a constant term. ``P^l`` walks l times from items over their users to items; ``2P − P²``
+    reaches less far than one hop, since ``1 − (1 − σ)²`` passes the middle of the spectrum almost whole.
+    See :class:`~magnet.operators.base.Operator`.
+
+    Attributes:
+        history: R, ``(U, I)``; only which entries there are counts.
+        coefficients: Of P, P², P³ …, at least one.
+        exponent: β; larger favours popular items.
+
+    Raises:
+        DataError: If there is no coefficient, or a number is not finite.
+    """
+
+    history: csr_array
+    coefficients: Sequence[float]
+    exponent: float
+
+    def __post_init__(self) -> None:
+        numbers = [*self.coefficients, self.exponent]
+        if len(numbers) < 2 or not np.isfinite(numbers).all():
+            raise DataError(
+                f"a filter needs at least one coefficient and an exponent, all finite; got {numbers}"
+            )
+        object.__setattr__(self, "coefficients", tuple(map(float, self.coefficients)))
+
+    @property
+    def n_items(self) -> int:
+        """I."""
+        return int(self.history.shape[1])
+
+    @cached_property
+    def _scales(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        degree = np.bincount(self.history.indices, minlength=self.n_items)
+        return _power(degree, -0.25), _power(degree, self.exponent)
+
+    @cached_property
+    def _walks(self) -> tuple[csr_array, csr_array]:
+        """R̃ and its transpose."""
+        history = self.history
+        degrees = (np.diff(history.indptr), np.bincount(history.indices, minlength=self.n_items))
+        users, items = (_power(degree, -0.5) for degree in degrees)
+        values = users.repeat(degrees[0]) * items[history.indices]
+        forth = csr_array((values, history.indices, history.indptr), shape=history.shape)
+        return forth, forth.T.tocsr()
+
+    @cached_property
+    def _whole(self) -> NDArray[np.float32]:
+        before, after = self._scales
+        out = np.empty((self.n_items, self.n_items), np.float32)
+        for start in range(0, self.n_items, _COLUMNS):
+            stop = min(start + _COLUMNS, self.n_items)
+            rows = np.zeros((self.n_items, stop - start), np.float32)
+            rows[np.arange(start, stop), np.arange(stop - start)] = 1
+            # P is symmetric: its columns are its rows.
+            out[start:stop] = self._polynomial(rows).T
+        out *= before[:, None]
+        out *= after
+        return out
+
+    def _polynomial(self, columns: NDArray[np.float32]) -> NDArray[np.float32]:
+        """``p(P) · columns``, by Horner's rule: ``P(c₁ x + P(c₂ x + …))``."""
+        forth, back = self._walks
+        *first, last = self.coefficients
+        h = columns * np.float32(last)
+        h = product(back, product(forth, h))
+        for coefficient in reversed(first):
+            if coefficient:
+                h += columns * np.float32(coefficient)
+            h = product(back, product(forth, h))
+        return h
+
+    def apply(self, histories: csr_array) -> NDArray[np.float32]:
+        """Scores of all items, ``(B, I)``."""
+        histories = checked_histories(histories, self.n_items)
+        if self.n_items**2 <= _WHOLE_UP_TO:
+            return product(histories, self._whole)
+        before, after = self._scales
+        out = np.empty(histories.shape, np.float32)
+        for start in range(0, histories.shape[0], _COLUMNS):
+            rows = histories[start : start + _COLUMNS].toarray().astype(np.float32, copy=False)
+            out[start : start + _COLUMNS] = self._polynomial(np.ascontiguousarray((rows * before).T)).T
+        out *= after
+        return out
+
+    def column(self, item: int) -> NDArray[np.float32]:
+        """What every item gives to this one, ``(I,)``."""
+        if self.n_items**2 <= _WHOLE_UP_TO:
+            return self._whole[:, item].copy()
+        before, after = self._scales
+        unit = np.zeros((self.n_items, 1), np.float32)
+        unit[item] = after[item]
+        return self._polynomial(unit)[:, 0] * before
+
+    def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Coefficients and exponent; the history is kept beside."""
+        return {}, {"coefficients": list(self.coefficients), "exponent": self.exponent}
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, Tensor], meta: Mapping[str, Any], history: csr_array) -> Self:
+        """Put it together again."""
+        del tensors
+        return cls(history, meta["coefficients"], meta["exponent"])
+
+
+def _power(degree: NDArray[np.int64], exponent: float) -> NDArray[np.float32]:
+    """``degree^exponent``, 0 where the degree is 0."""
+    out = np.zeros(len(degree))
+    np.power(degree, exponent, out=out, where=degree > 0, dtype=np.float64)
+    return out.astype(np.float32)
