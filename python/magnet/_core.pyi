@@ -16,6 +16,7 @@ __all__ = [
     "k_core",
     "knn",
     "knn_approximate",
+    "local_ridge",
     "membership",
     "num_threads",
     "pair_logits",
@@ -214,3 +215,6 @@ def pseudo_edges(
 def drop_edges(edges: _Matrix, n_kept: int, by_degree: bool, seed: int) -> _Triple: ...
 def k_core(taken: _Matrix, per_user: int, per_item: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]: ...
 def shared_users(taken: _Matrix, edges: _Matrix) -> int: ...
+def local_ridge(
+    train: _Matrix, content: _Matrix | None, ridge: float, content_weight: float, support: int
+) -> _Triple: ...

@@ -33,6 +33,8 @@ mod _core {
     #[pymodule_export]
     use crate::py::rank::{rank_scores, rank_towers, score_towers};
     #[pymodule_export]
+    use crate::py::ridge::local_ridge;
+    #[pymodule_export]
     use crate::py::sampling::{membership, sample_negatives, sample_shared};
     #[pymodule_export]
     use crate::py::simd::simd_paths;

@@ -104,6 +104,13 @@ def _lift(scale):
     return lambda: graph.lift(taken, neighbours)
 
 
+def _local_ridge(scale):
+    # Histories are shorter than those of the others: their squares add up.
+    users, items = pairs(400 * scale, 100 * scale, 2000 * scale)
+    taken, content = graph.interactions(users, items, (400 * scale, 100 * scale)), _neighbours(scale)
+    return lambda: graph.local_ridge(taken, ridge=50.0, content=content, content_weight=9.0, support=100)
+
+
 def _negatives(scale, exponent=0.0):
     taken = _matrix(scale)
     users = np.random.default_rng(4).integers(0, taken.shape[0], 4000 * scale, np.int32)
@@ -224,6 +231,7 @@ KERNELS = {
     "union_max": (_union_max, 10_000),
     "drop_edges": (_drop_edges, 10_000),
     "lift": (_lift, 10_000),
+    "local_ridge": (_local_ridge, 200),
     "negatives": (_negatives, 10_000),
     "popular negatives": (_popular_negatives, 10_000),
     "membership": (_membership, 10_000),

@@ -13,9 +13,11 @@ from magnet.graph.build import (
     union_max,
 )
 from magnet.graph.cache import cached_knn
+from magnet.graph.content import content_regression
 from magnet.graph.core import k_core
 from magnet.graph.knn import knn_graph
 from magnet.graph.precomputed import neighbours_to_graph
+from magnet.graph.ridge import local_ridge
 
 __all__ = [
     "ApproximateGraph",
@@ -23,12 +25,14 @@ __all__ = [
     "bipartite",
     "cached_knn",
     "combine",
+    "content_regression",
     "drop_edges",
     "interactions",
     "k_core",
     "knn_graph",
     "lift",
     "lift_weights",
+    "local_ridge",
     "neighbours_to_graph",
     "pseudo_edges",
     "similarity",

@@ -19,6 +19,7 @@ pub mod pair_logits;
 pub mod propagate;
 pub mod pseudo_edges;
 pub mod rank;
+pub mod ridge;
 pub mod rng;
 pub mod sampling;
 pub mod shared_users;

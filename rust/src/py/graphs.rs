@@ -26,7 +26,7 @@ const EDGE_DROPOUT: u64 = 0x6564_6765;
 pub(crate) struct Matrix<'py>(IndptrArray<'py>, Indices<'py>, Values<'py>, usize);
 
 impl Matrix<'_> {
-    fn view(&self, py: Python<'_>) -> PyResult<Csr<'_>> {
+    pub(super) fn view(&self, py: Python<'_>) -> PyResult<Csr<'_>> {
         csr(py, &self.0, &self.1, &self.2, self.3)
     }
 }

@@ -9,6 +9,7 @@ pub(crate) mod graphs;
 pub(crate) mod knn;
 pub(crate) mod propagate;
 pub(crate) mod rank;
+pub(crate) mod ridge;
 pub(crate) mod sampling;
 pub(crate) mod simd;
 pub(crate) mod threads;
