@@ -9,6 +9,7 @@ from magnet.graph.build import (
     lift,
     lift_weights,
     pseudo_edges,
+    shared_items,
     similarity,
     union_max,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "lift_weights",
     "neighbours_to_graph",
     "pseudo_edges",
+    "shared_items",
     "similarity",
     "union_max",
 ]
