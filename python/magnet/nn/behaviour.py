@@ -38,8 +38,8 @@ class BehaviourConfig(Config):
     first_layer: int = Field(0, ge=0, le=1)
     view: Literal["dual", "interactions", "augmented"] = "dual"
     gate_start: float = Field(0.0, ge=-10, le=10)
-    content_weight: float = Field(1.0, ge=0, le=10)
-    content_side: Literal["items", "both"] = "items"
+    content_weight: float = Field(0.3, ge=0, le=10)
+    content_side: Literal["items", "both"] = "both"
     content_gate: Literal["none", "features"] = "none"
     start: Literal["random", "content"] = "random"
 

@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 # InfoNCE compares all pairs of its rows; more rows cost quadratically and change little.
-CONTRAST_ROWS = 1024
+CONTRAST_ROWS = 512
 
 
 @dataclass(frozen=True)
@@ -105,9 +105,9 @@ class LossConfig(Config):
     negatives: int = Field(256, ge=1, le=8192)
     mixture_negatives: int = Field(64, ge=1, le=8192)
     temperature: float = Field(0.15, gt=0)
-    l2: float = Field(1e-4, ge=0)
+    l2: float = Field(5e-3, ge=0)
     l2_of: Literal["embeddings", "propagated"] = "embeddings"
-    alignment: float = Field(0.0, ge=0)
+    alignment: float = Field(1e-2, ge=0)
     contrast: float = Field(1e-2, ge=0)
     contrast_temperature: float = Field(0.2, ge=0.025)
 

@@ -197,7 +197,7 @@ class MagnetModel(nn.Module):
             with timed("propagation"):
                 behaviour = self.behaviour(views, inputs.features)
         drawn = torch.cat([users, self.n_users + positives, self.n_users + negatives])
-        compared = self._compared(users, positives, behaviour, loss) if resting is None else []
+        compared = self.compared(users, positives, views, loss) if resting is None else []
         own, content = behaviour.rows(torch.cat([drawn, *compared]))
         z = behaviour.join(own[: len(drawn)], None if content is None else content[: len(drawn)])  # (n, D)
         u, i, j = z.split_with_sizes([len(users), len(positives), len(negatives)])
@@ -242,14 +242,13 @@ class MagnetModel(nn.Module):
             terms["l2"] = loss.l2 * embedding_penalty(rows, pairs=len(users))
         return BatchLoss(terms, sums)
 
-    def _compared(
-        self, users: Tensor, positives: Tensor, behaviour: Behaviour, loss: LossConfig
-    ) -> list[Tensor]:
-        """Users and items whose two parts are aligned, each once."""
-        if not loss.alignment or behaviour.content is None:
+    def compared(self, users: Tensor, positives: Tensor, views: Views, loss: LossConfig) -> list[Tensor]:
+        """Rows of items and of users of a batch whose two parts are aligned, each once."""
+        if not loss.alignment or views.items is None:
             return []
+        # A batch is in random order: its first pairs are a random part of it, and no item is left out for good.
         sides = [self.n_users + distinct(positives[:CONTRAST_ROWS], self.n_items)[0]]
-        if self.config.behaviour.content_side == "both":
+        if views.users is not None:
             sides.append(distinct(users[:CONTRAST_ROWS], self.n_users)[0])
         return sides
 
@@ -265,7 +264,6 @@ class MagnetModel(nn.Module):
     ) -> dict[str, Tensor]:
         if not loss.contrast:
             return {}
-        # A batch is in random order: its first pairs are a random part of it, and no item is left out for good.
         items = distinct(positives[:CONTRAST_ROWS], self.n_items)[0]
         terms = contrast(z, self.n_users, content.cues, content.present, items, loss.contrast_temperature)
         return {"contrast": loss.contrast * torch.stack(terms).sum()} if terms else {}

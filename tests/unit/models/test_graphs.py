@@ -87,12 +87,12 @@ def test_pseudo_edges_of_an_epoch_are_made_of_the_edges_it_keeps(tiny):
 
 
 def test_items_that_users_share_are_a_further_graph_of_items(tiny):
-    graphs, views, _ = views_of(tiny.dataset, shared_weight=0.4, shared_neighbours=5)
+    graphs, views, _ = views_of(tiny.dataset, shared_weight=0.4, shared_neighbours=5, content_edges="both")
     shared = similarity(shared_items(tiny.dataset.train, 5))
     content = combine(graphs.content, list(graphs.weights.values()))
     np.testing.assert_allclose(matrix(views.items), (0.6 * content + 0.4 * shared).toarray(), rtol=1e-5)
     # Pseudo edges stay those of content.
-    plain, _, _ = views_of(tiny.dataset)
+    plain, _, _ = views_of(tiny.dataset, content_edges="both")
     assert (graphs.pseudo != plain.pseudo).nnz == 0
 
 
@@ -102,7 +102,7 @@ def test_the_content_view_is_pooled_over_the_edges_of_the_epoch(tiny):
     n = tiny.dataset.n_users
     np.testing.assert_array_equal(matrix(full.users), bipartite(graphs.train).toarray()[:n, n:])
     assert thinned.users.forward[1].numel() == round(0.3 * graphs.train.nnz)
-    assert full_views(graphs, GraphConfig(), BehaviourConfig()).users is None
+    assert full_views(graphs, GraphConfig(), BehaviourConfig(content_side="items")).users is None
 
 
 def test_gated_graphs_stand_side_by_side_with_their_weights(tiny):

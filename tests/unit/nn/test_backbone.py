@@ -124,8 +124,10 @@ def test_no_row_of_a_long_batch_is_left_out_for_good(monkeypatch: pytest.MonkeyP
     # The first rows of a batch, not the lowest indices: a batch is in random order.
     monkeypatch.setattr(network, "CONTRAST_ROWS", 3)
     model, _, views = world()
-    behaviour = model.behaviour(views)
     items = torch.tensor([9, 2, 9, 0, 1])
     users = torch.tensor([11, 3, 4, 0, 1])
-    (compared,) = model._compared(users, items, behaviour, LossConfig(alignment=1.0))
-    assert (compared - N_USERS).tolist() == [2, 9]
+    loss = LossConfig(alignment=1.0)
+    of_items, of_users = model.compared(users, items, views._replace(users=both_sides()), loss)
+    assert (of_items - N_USERS).tolist() == [2, 9]
+    assert of_users.tolist() == [3, 4, 11]
+    assert len(model.compared(users, items, views, loss)) == 1

@@ -23,7 +23,10 @@ QUICK: dict[str, Any] = {
     "train": {"epochs": 3, "batch_size": 512, "learning_rate": 0.01, "validate_every": 1},
     "schedule": {"epochs": 4},
     "controller": {"switch_at": 2, "ramp": 1},
+    # Both views and dropped edges, so that a switch of either has something to change.
+    "graph": {"content_edges": "both", "keep": 0.5},
 }
+GRAPH = QUICK["graph"]
 
 
 def quick(**change: Any) -> dict[str, Any]:
@@ -204,13 +207,25 @@ def test_a_borrowed_backbone_gives_the_bits_of_an_own_one(tiny, fitted, tmp_path
         {"behaviour": {"view": "interactions"}},
         {"behaviour": {"view": "augmented"}},
         {"mixture": False},
-        {"graph": {"content_edges": "user-item"}},
-        {"graph": {"content_edges": "item-item"}},
-        {"graph": {"keep": 1.0}},
-        {"graph": {"drop_by": "uniform"}},
-        {"graph": {"weights": "equal", "neighbours": 5}},
-        {"graph": {"weights": {"text": 1.0}}},
+        {"behaviour": {"first_layer": 1}},
+        {"behaviour": {"layers": 3}},
+        {"behaviour": {"content_weight": 0.5}},
+        {"behaviour": {"content_side": "items"}},
+        {"behaviour": {"content_gate": "features"}},
+        {"behaviour": {"start": "content"}},
+        {"popularity": 0.25},
+        {"graph": {**GRAPH, "content_edges": "user-item"}},
+        {"graph": {**GRAPH, "content_edges": "item-item"}},
+        {"graph": {**GRAPH, "keep": 1.0}},
+        {"graph": {**GRAPH, "drop_by": "uniform"}},
+        {"graph": {**GRAPH, "weights": "equal", "neighbours": 5}},
+        {"graph": {**GRAPH, "weights": {"text": 1.0}}},
+        {"graph": {**GRAPH, "shared_weight": 0.5}},
+        {"graph": {**GRAPH, "shared_weight": 0.5, "shared_neighbours": 3}},
         {"loss": {"kind": "softmax"}},
+        {"loss": {"alignment": 0.0}},
+        {"loss": {"l2": 0.1}},
+        {"loss": {"l2_of": "propagated"}},
         {"loss": {"contrast": 0.0}},
         {"schedule": {"epochs": 4, "start": "epoch", "start_epoch": 1}},
         {"schedule": {"epochs": 4, "start": "together"}},
