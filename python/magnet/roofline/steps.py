@@ -183,7 +183,7 @@ def shapes_of(task: MagnetTask, batch: Batch) -> Shapes:
         near=0 if views.items is None else len(views.items.forward[1]),
         spread=0 if views.items is None else views.items.n_cols,
         pool=0 if views.users is None else len(views.users.forward[1]),
-        gates=tuple(layer.in_features for layer in model.behaviour.content_gates),
+        gates=tuple(f.shape[1] for f in task.inputs.features if model.behaviour.content_gates),
         aligned=()
         if task.resting
         else tuple(map(len, model.compared(batch.users, batch.positives, views, loss))),
