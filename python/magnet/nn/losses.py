@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 # InfoNCE compares all pairs of its rows; more rows cost quadratically and change little.
-CONTRAST_ROWS = 512
+CONTRAST_ROWS = 1024
 
 
 @dataclass(frozen=True)
@@ -89,8 +89,9 @@ class LossConfig(Config):
 
     Attributes:
         kind: ``bpr`` compares each positive with one unseen item; ``softmax`` with ``negatives`` items that the whole
-            batch shares, on cosine similarity. Others are added by :func:`magnet.register_loss`.
-        negatives: Shared negatives of ``softmax`` while the backbone is trained.
+            batch shares, on cosine similarity; ``softmax_products`` does so on inner products. Others are added by
+            :func:`magnet.register_loss`.
+        negatives: Shared negatives of either softmax while the backbone is trained.
         mixture_negatives: The same while the mixture is trained, where each costs E experts.
         temperature: τ of ``softmax``.
         l2: Weight of the squared norms of the batch's rows.
@@ -137,6 +138,8 @@ def sampled_softmax(positive: Tensor, negative: Tensor, seen: Tensor | None) -> 
 register_loss("bpr", bpr)
 # Uniform draws, so that no correction is needed, and cosines, whose temperature then means the same on all data.
 register_loss("softmax", sampled_softmax, shared=True, cosine=True)
+# The length of an item's vector says how popular it is, which cosines have to say by their direction.
+register_loss("softmax_products", sampled_softmax, shared=True)
 
 
 def backbone_scores(

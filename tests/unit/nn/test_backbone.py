@@ -40,7 +40,7 @@ def terms_of(loss: dict[str, Any], side: str = "both", **config: Any) -> tuple[d
     if side == "both":
         views = views._replace(users=both_sides())
     settings = LossConfig.build(loss)
-    shared = settings.kind == "softmax"
+    shared = settings.kind != "bpr"
     negatives, seen = (SHARED, SEEN) if shared else (NEGATIVES, None)
     batch = model(views, inputs, USERS, POSITIVES, negatives, seen, loss=settings, stage=None)
     (slope,) = torch.autograd.grad(sum(batch.terms.values()), [model.behaviour.embeddings])
@@ -67,8 +67,9 @@ def by_hand(loss: dict[str, Any], side: str = "both", **config: Any) -> tuple[di
         terms["ranking"] = -F.logsigmoid(scores[USERS, POSITIVES] - scores[USERS, NEGATIVES]).mean()
         rows = torch.cat([USERS, N_USERS + POSITIVES, N_USERS + NEGATIVES])
     else:
-        unit = F.normalize(z, dim=-1)
-        scores = (unit[:N_USERS] @ unit[N_USERS:].T) / settings.temperature * weight
+        cosine = settings.kind == "softmax"
+        x = F.normalize(z, dim=-1) / settings.temperature**0.5 if cosine else z
+        scores = (x[:N_USERS] @ x[N_USERS:].T) * weight
         others = scores[USERS][:, SHARED].masked_fill(SEEN, -torch.inf)
         logits = torch.cat([scores[USERS, POSITIVES][:, None], others], 1)
         terms["ranking"] = F.cross_entropy(logits, torch.zeros(len(USERS), dtype=torch.long))
@@ -100,7 +101,7 @@ SWITCHES: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("kind", ["bpr", "softmax"])
+@pytest.mark.parametrize("kind", ["bpr", "softmax", "softmax_products"])
 @pytest.mark.parametrize("switch", SWITCHES, ids=str)
 def test_the_loss_and_its_gradient_are_those_of_the_formula(kind: str, switch: dict[str, Any]) -> None:
     settings = {**switch, "loss": {"kind": kind, **switch.get("loss", {})}}
