@@ -9,6 +9,7 @@ from magnet.graph.build import (
     lift,
     lift_weights,
     pseudo_edges,
+    shared_items,
     similarity,
     union_max,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "local_ridge",
     "neighbours_to_graph",
     "pseudo_edges",
+    "shared_items",
     "similarity",
     "union_max",
 ]

@@ -11,6 +11,7 @@ import warnings
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from scipy.sparse import coo_array, csr_array
 
 from magnet import core
 from magnet.errors import DataError, MagnetWarning
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
-    from scipy.sparse import csr_array
 
 __all__ = [
     "bipartite",
@@ -31,6 +31,7 @@ __all__ = [
     "lift",
     "lift_weights",
     "pseudo_edges",
+    "shared_items",
     "similarity",
     "union_max",
 ]
@@ -165,6 +166,41 @@ def pseudo_edges(
         to_rust(train, "train"), to_rust(similarity, "similarity"), per_user, per_item, strength
     )
     return from_rust(found, train.shape)
+
+
+def shared_items(train: csr_array, k: int) -> csr_array:
+    """For each item the k items with which it shares most users, of those that share more than one.
+
+    Of equal numbers of users the lower item comes first. The product ``RᵀR`` is formed as a sparse matrix: its size is
+    the number of pairs of items that any user took both of.
+
+    Args:
+        train: Training interactions, ``(U, I)``; only which entries there are counts.
+        k: Neighbours of an item at most, at least 1.
+
+    Returns:
+        Ones, ``(I, I)``, without diagonal.
+
+    Raises:
+        DataError: If k is below 1.
+
+    Example:
+        >>> from scipy.sparse import csr_array
+        >>> train = csr_array(np.array([[1, 1, 1], [1, 1, 0], [0, 0, 1]], dtype=np.float32))
+        >>> shared_items(train, 10).toarray().tolist()
+        [[0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
+    """
+    if k < 1:
+        raise DataError(f"k must be at least 1, got {k}")
+    taken = csr_array((np.ones(train.nnz, np.float32), train.indices, train.indptr), shape=train.shape)
+    counts = coo_array(taken.T @ taken)
+    often = (counts.data > 1) & (counts.row != counts.col)
+    row, col, count = counts.row[often], counts.col[often], counts.data[often]
+    order = np.lexsort((col, -count, row))
+    row, col = row[order], col[order]
+    place = np.arange(len(row)) - np.searchsorted(row, row)  # within the row, the best first
+    row, col = row[place < k], col[place < k]
+    return interactions(row, col, counts.shape)
 
 
 def drop_edges(

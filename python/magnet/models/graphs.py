@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
 from pydantic import Field
-from scipy.sparse import block_diag, csr_array
+from scipy.sparse import block_diag, csr_array, hstack
 
 from magnet.config import Config
 from magnet.errors import ConfigError, DataError, nearest
@@ -19,6 +19,7 @@ from magnet.graph.build import (
     lift,
     lift_weights,
     pseudo_edges,
+    shared_items,
     similarity,
     union_max,
 )
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from magnet.data import Dataset, Modality
+    from magnet.nn.behaviour import BehaviourConfig
 
 __all__ = [
     "GraphConfig",
@@ -51,6 +53,8 @@ class GraphConfig(Config):
         neighbours: k of each modality's cosine graph.
         search: ``exact`` neighbours, ``approximate`` ones, or ``auto``: exact up to a size that takes minutes.
         weights: How the content graphs are summed: by ``lift``, ``equal``, or fixed weights by modality name.
+        shared_weight: Share, among the graphs of items, of the one of items that users share; 0 for none.
+        shared_neighbours: Neighbours of an item in it, among those shared by more than one user.
         content_edges: Which edges content induces: pseudo edges between users and items, item–item edges, or both.
         per_user: Pseudo edges a user.
         per_item: Pseudo edges an item under the median degree.
@@ -62,11 +66,13 @@ class GraphConfig(Config):
     neighbours: int = Field(10, ge=1, le=1000)
     search: Literal["auto", "exact", "approximate"] = "auto"
     weights: Literal["lift", "equal"] | dict[str, float] = "lift"
-    content_edges: Literal["both", "user-item", "item-item"] = "both"
+    shared_weight: float = Field(0.0, ge=0, le=1)
+    shared_neighbours: int = Field(10, ge=1, le=1000)
+    content_edges: Literal["both", "user-item", "item-item"] = "item-item"
     per_user: int = Field(10, ge=0)
     per_item: int = Field(5, ge=0)
     strength: float = Field(0.5, gt=0, le=1)
-    keep: float = Field(0.2, gt=0, le=1)
+    keep: float = Field(1.0, gt=0, le=1)
     drop_by: Literal["degree", "uniform"] = "degree"
 
 
@@ -77,7 +83,8 @@ class Graphs:
     train: csr_array  # (U, I)
     pseudo: csr_array | None  # (U, I)
     content: list[csr_array]  # (I, I) each, normalised
-    items: csr_array  # (I, I), their weighted sum
+    shared: csr_array | None  # (I, I), items that users share, normalised
+    items: csr_array  # (I, I), the weighted sum of all of these
     lifts: dict[str, float]
     weights: dict[str, float]
 
@@ -102,14 +109,34 @@ def build_graphs(dataset: Dataset, config: GraphConfig) -> Graphs:
     lifts = {name: lift(train, knn) for name, knn in zip(dataset.modalities, neighbours, strict=True)}
     weights = _weights(config, lifts)
     content = [similarity(knn) for knn in neighbours]
-    items = combine(content, weights)
-    pseudo = None
-    if config.content_edges != "item-item":
-        pseudo = pseudo_edges(
-            train, items, per_user=config.per_user, per_item=config.per_item, strength=config.strength
-        )
+    shared = None
+    if config.shared_weight:
+        shared = similarity(shared_items(train, config.shared_neighbours))
     named = dict(zip(dataset.modalities, map(float, weights), strict=True))
-    return Graphs(train, pseudo, content, items, lifts, named)
+    graphs = Graphs(train, None, content, shared, combine(content, weights), lifts, named)
+    # Pseudo edges are of content alone: what users share is in the graph of interactions already.
+    graphs = replace(graphs, pseudo=_pseudo(graphs, config, train))
+    return replace(graphs, items=combine(*_of_items(graphs, config)))
+
+
+def _of_items(graphs: Graphs, config: GraphConfig) -> tuple[list[csr_array], list[float]]:
+    """All graphs between items, and their weights."""
+    weights = [(1 - config.shared_weight) * weight for weight in graphs.weights.values()]
+    if graphs.shared is None:
+        return graphs.content, weights
+    return [*graphs.content, graphs.shared], [*weights, config.shared_weight]
+
+
+def _pseudo(graphs: Graphs, config: GraphConfig, observed: csr_array) -> csr_array | None:
+    if config.content_edges == "item-item":
+        return None
+    return pseudo_edges(
+        observed,
+        combine(graphs.content, list(graphs.weights.values())),
+        per_user=config.per_user,
+        per_item=config.per_item,
+        strength=config.strength,
+    )
 
 
 def _weights(config: GraphConfig, lifts: dict[str, float]) -> NDArray[np.float64]:
@@ -130,31 +157,53 @@ def _weights(config: GraphConfig, lifts: dict[str, float]) -> NDArray[np.float64
     return normed
 
 
-def full_views(graphs: Graphs, config: GraphConfig, view: str) -> Views:
+def full_views(graphs: Graphs, config: GraphConfig, behaviour: BehaviourConfig) -> Views:
     """The graphs over all edges, as they are used to predict."""
-    return _views(graphs, config, view, graphs.train, 1.0)
+    return _views(graphs, config, behaviour, graphs.train, graphs.pseudo)
 
 
-def thinned_views(graphs: Graphs, config: GraphConfig, view: str, *, seed: int, epoch: int) -> Views:
-    """The graphs of one epoch of training: some observed edges dropped, pseudo edges weakened in proportion."""
+def thinned_views(
+    graphs: Graphs, config: GraphConfig, behaviour: BehaviourConfig, *, seed: int, epoch: int
+) -> Views:
+    """The graphs of one epoch of training: some observed edges dropped, pseudo edges weakened in proportion.
+
+    Pseudo edges are made of the edges that were kept: those of all edges would remember the ones that were dropped.
+    """
     if config.keep == 1:
-        return full_views(graphs, config, view)
+        return full_views(graphs, config, behaviour)
     kept = drop_edges(graphs.train, keep=config.keep, by=config.drop_by, seed=seed, epoch=epoch)
-    return _views(graphs, config, view, kept, config.keep)
-
-
-def _views(graphs: Graphs, config: GraphConfig, view: str, observed: csr_array, keep: float) -> Views:
-    interactions = augmented = items = None
-    content = view != "interactions"
-    pseudo = graphs.pseudo if content else None
-    if view != "augmented" or pseudo is None:
-        interactions = Graph.from_csr(bipartite(observed), symmetric=True)
+    pseudo = None if behaviour.view == "interactions" else _pseudo(graphs, config, kept)
     if pseudo is not None:
-        weighted = union_max(observed, pseudo * np.float32(keep))
-        augmented = Graph.from_csr(bipartite(weighted), symmetric=True)
+        pseudo = pseudo * np.float32(config.keep)
+    return _views(graphs, config, behaviour, kept, pseudo)
+
+
+def _views(
+    graphs: Graphs,
+    config: GraphConfig,
+    behaviour: BehaviourConfig,
+    observed: csr_array,
+    pseudo: csr_array | None,
+) -> Views:
+    content = behaviour.view != "interactions"
+    normalised = bipartite(observed)
+    interactions = augmented = items = users = None
+    if behaviour.view != "augmented" or pseudo is None:
+        interactions = Graph.from_csr(normalised, symmetric=True)
+    if pseudo is not None and content:
+        augmented = Graph.from_csr(bipartite(union_max(observed, pseudo)), symmetric=True)
     if content and config.content_edges != "user-item":
         items = Graph.from_csr(graphs.items, symmetric=True)
-    return Views(interactions, augmented, items)
+        if behaviour.content_gate == "features":
+            # What each graph spreads differs: they stand side by side.
+            parts = [
+                matrix * np.float32(weight) for matrix, weight in zip(*_of_items(graphs, config), strict=True)
+            ]
+            items = Graph.from_csr(csr_array(hstack(parts, format="csr")), symmetric=False)
+        if behaviour.content_side == "both":
+            n_users = observed.shape[0]
+            users = Graph.from_csr(csr_array(normalised[:n_users, n_users:]), symmetric=False)
+    return Views(interactions, augmented, items, users)
 
 
 def model_inputs(dataset: Dataset, graphs: Graphs, max_width: int) -> Inputs:

@@ -11,6 +11,7 @@ from pydantic import Field
 from magnet.config import Config
 from magnet.models.graphs import GraphConfig, build_graphs, full_views, model_inputs, thinned_views
 from magnet.models.registry import register
+from magnet.models.start import content_start
 from magnet.nn.controller import Controller, ControllerConfig, statistics
 from magnet.nn.losses import LOSSES, LossConfig
 from magnet.nn.model import BatchLoss, MagnetModel, ModelConfig
@@ -62,7 +63,7 @@ class MagnetConfig(ModelConfig):
     loss: LossConfig = LossConfig()
     controller: ControllerConfig = ControllerConfig()
     schedule: ScheduleConfig = ScheduleConfig()
-    train: TrainConfig = TrainConfig()
+    train: TrainConfig = TrainConfig(learning_rate=2e-3, patience=800)
 
 
 class MagnetTask:
@@ -90,7 +91,11 @@ class MagnetTask:
         self.views: Views
         self.rest: Tensor | None = None  # Z of the epoch, while the backbone rests
         self.sums: list[RoutingSums] = []
-        self.full = full_views(self.graphs, config.graph, config.behaviour.view)
+        self.full = full_views(self.graphs, config.graph, config.behaviour)
+        if config.behaviour.start == "content":
+            rows = content_start(dataset, self.graphs, config.dim, seed=derive(seed, "content start"))
+            with torch.no_grad():
+                self.model.behaviour.embeddings.copy_(rows)
 
     def to(self, device: torch.device | str) -> None:
         """Move the network and all that it reads to another device; between epochs."""
@@ -168,7 +173,7 @@ class MagnetTask:
     def begin_epoch(self, epoch: int) -> None:
         """Draw the epoch's edges; refresh what complementary experts leave out."""
         views = thinned_views(
-            self.graphs, self.config.graph, self.config.behaviour.view, seed=self.seed, epoch=epoch
+            self.graphs, self.config.graph, self.config.behaviour, seed=self.seed, epoch=epoch
         )
         self.views = views.to(self.model.behaviour.embeddings.device)
         self.sums = []
@@ -177,7 +182,7 @@ class MagnetTask:
             return
         self.top_k = self.controller.weights().top_k
         with torch.no_grad():
-            z: Tensor = self.model.behaviour(self.views)
+            z: Tensor = self.model.behaviour(self.views, self.inputs.features).z
         self.rest = z if self.resting else None
         self.model.refresh(z, self.inputs)
 
@@ -222,12 +227,15 @@ class MagnetTask:
             without: A cue to occlude in experts and router, to see what it was good for.
         """
         self.model.eval()
-        z: Tensor = self.model.behaviour(self.full)
+        z: Tensor = self.model.behaviour(self.full, self.inputs.features).z
         n = self.model.n_users
         vectors = (z[:n].contiguous(), z[n:].contiguous())
         if LOSSES.find(self.config.loss.kind).cosine:
             scale = self.config.loss.temperature**-0.5
             vectors = (F.normalize(vectors[0], dim=-1) * scale, F.normalize(vectors[1], dim=-1) * scale)
+        weight = self.model.popularity(self.inputs.item_degree)
+        if weight is not None:
+            vectors = (vectors[0], vectors[1] * weight[:, None])
         if not self.mixing:
             return DotState(*vectors)
         return self.model.mixture_state(z, self.inputs, vectors, top_k=self.top_k, without=without)

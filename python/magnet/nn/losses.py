@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -25,6 +25,8 @@ __all__ = [
     "LOSSES",
     "Loss",
     "LossConfig",
+    "alignment",
+    "backbone_scores",
     "bpr",
     "contrast",
     "embedding_penalty",
@@ -87,20 +89,26 @@ class LossConfig(Config):
 
     Attributes:
         kind: ``bpr`` compares each positive with one unseen item; ``softmax`` with ``negatives`` items that the whole
-            batch shares, on cosine similarity. Others are added by :func:`magnet.register_loss`.
-        negatives: Shared negatives of ``softmax`` while the backbone is trained.
+            batch shares, on cosine similarity; ``softmax_products`` does so on inner products. Others are added by
+            :func:`magnet.register_loss`.
+        negatives: Shared negatives of either softmax while the backbone is trained.
         mixture_negatives: The same while the mixture is trained, where each costs E experts.
         temperature: τ of ``softmax``.
-        l2: Weight of the squared norms of the batch's embeddings.
+        l2: Weight of the squared norms of the batch's rows.
+        l2_of: Which rows: the ``embeddings`` that are trained, or the ``propagated`` ones that score.
+        alignment: Weight of InfoNCE between propagated embeddings and the content view, of the batch's users and of its
+            items; acts on the backbone.
         contrast: Weight of InfoNCE between behaviour and content of the batch's items; acts on the mixture.
-        contrast_temperature: τ of InfoNCE; at least .025, under which the exponentials leave float32.
+        contrast_temperature: τ of InfoNCE in both; at least .025, under which the exponentials leave float32.
     """
 
     kind: Annotated[str, AfterValidator(LOSSES.known)] = "bpr"
     negatives: int = Field(256, ge=1, le=8192)
     mixture_negatives: int = Field(64, ge=1, le=8192)
     temperature: float = Field(0.15, gt=0)
-    l2: float = Field(1e-4, ge=0)
+    l2: float = Field(5e-3, ge=0)
+    l2_of: Literal["embeddings", "propagated"] = "embeddings"
+    alignment: float = Field(1e-2, ge=0)
     contrast: float = Field(1e-2, ge=0)
     contrast_temperature: float = Field(0.2, ge=0.025)
 
@@ -130,6 +138,36 @@ def sampled_softmax(positive: Tensor, negative: Tensor, seen: Tensor | None) -> 
 register_loss("bpr", bpr)
 # Uniform draws, so that no correction is needed, and cosines, whose temperature then means the same on all data.
 register_loss("softmax", sampled_softmax, shared=True, cosine=True)
+# The length of an item's vector says how popular it is, which cosines have to say by their direction.
+register_loss("softmax_products", sampled_softmax, shared=True)
+
+
+def backbone_scores(
+    u: Tensor, i: Tensor, j: Tensor, seen: Tensor | None, loss: LossConfig
+) -> tuple[Tensor, Tensor]:
+    """The backbone's scores of a batch, as its loss compares them.
+
+    Args:
+        u: Users, ``(B, D)``.
+        i: Their positives, ``(B, D)``.
+        j: Negatives, ``(B, D)``; or with ``seen`` those that the batch shares, ``(N, D)``.
+        seen: Given where negatives are shared.
+        loss: Inner products, or cosines and their temperature.
+
+    Returns:
+        ``(B,)``, and ``(B,)`` or ``(B, N)``.
+    """
+    if LOSSES.find(loss.kind).cosine:
+        u, i, j = (F.normalize(x, dim=-1) for x in (u, i, j))
+        u = u / loss.temperature
+    return (u * i).sum(-1), (u * j).sum(-1) if seen is None else u @ j.T
+
+
+def alignment(own: Tensor, content: Tensor, loss: LossConfig) -> Tensor:
+    """InfoNCE between two parts of the same users or items, ``(n, D)`` each; 0 of fewer than two."""
+    if len(own) < 2:
+        return own.new_zeros(())
+    return info_nce(F.normalize(own, dim=-1), F.normalize(content, dim=-1), loss.contrast_temperature)
 
 
 def embedding_penalty(rows: Tensor, *, pairs: int) -> Tensor:

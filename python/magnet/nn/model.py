@@ -5,18 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
 from magnet.clock import timed
 from magnet.config import Config
-from magnet.nn.behaviour import BehaviourConfig, BehaviourEncoder
+from magnet.nn.behaviour import Behaviour, BehaviourConfig, BehaviourEncoder
 from magnet.nn.content import Content, ContentConfig, ContentEncoder, profiles
 from magnet.nn.experts import Cues, Experts, ExpertsConfig
 from magnet.nn.losses import (
     CONTRAST_ROWS,
     LOSSES,
+    alignment,
+    backbone_scores,
     contrast,
     embedding_penalty,
     routing_terms,
@@ -57,6 +58,8 @@ class ModelConfig(Config):
         dim: Width D of embeddings and cues.
         mixture: Whether the experts take part at all; without them the backbone alone answers.
         mixture_weight: λ_mix, the weight of the experts' score beside the backbone's.
+        popularity: β, an exponent: the score of an item is multiplied by ``(degree / mean degree)^β``, in training and
+            after it; items without users count as of degree 1.
         behaviour: Propagation and views.
         content: Content cues.
         experts: Roles and towers.
@@ -66,6 +69,7 @@ class ModelConfig(Config):
     dim: int = Field(64, ge=1, le=1024)
     mixture: bool = True
     mixture_weight: float = Field(0.3, ge=0)
+    popularity: float = Field(0.0, ge=-1, le=1)
     behaviour: BehaviourConfig = BehaviourConfig()
     content: ContentConfig = ContentConfig()
     experts: ExpertsConfig = ExpertsConfig()
@@ -130,7 +134,9 @@ class MagnetModel(nn.Module):
         self.n_users, self.n_items = n_users, n_items
         self.modalities = list(modalities)
         dim, n_modalities = config.dim, len(modalities)
-        self.behaviour = BehaviourEncoder(n_users, n_items, dim, config.behaviour)
+        self.behaviour = BehaviourEncoder(
+            n_users, n_items, dim, config.behaviour, widths=list(modalities.values())
+        )
         self.content = ContentEncoder(list(modalities.values()), dim, config.content)
         self.experts = Experts(["behaviour", *modalities], dim, config.experts)
         width = dim * (1 + n_modalities) + n_modalities + 1
@@ -186,16 +192,32 @@ class MagnetModel(nn.Module):
                 not encoded anew.
         """
         if resting is not None:
-            z = resting
+            behaviour = Behaviour(resting, None, 0.0)
         else:
             with timed("propagation"):
-                z = self.behaviour(views)
-        positive, negative = self._backbone_scores(z, users, positives, negatives, seen, loss)
+                behaviour = self.behaviour(views, inputs.features)
+        drawn = torch.cat([users, self.n_users + positives, self.n_users + negatives])
+        compared = self.compared(users, positives, views, loss) if resting is None else []
+        own, content = behaviour.rows(torch.cat([drawn, *compared]))
+        z = behaviour.join(own[: len(drawn)], None if content is None else content[: len(drawn)])  # (n, D)
+        u, i, j = z.split_with_sizes([len(users), len(positives), len(negatives)])
+        weight = self.popularity(inputs.item_degree)
+        positive, negative = backbone_scores(u, i, j, seen, loss)
+        if weight is not None:
+            positive, negative = positive * weight[positives], negative * weight[negatives]
         asked: dict[str, Tensor] = {}
         sums: RoutingSums | None = None
+        if compared and content is not None:
+            sizes = [len(index) for index in compared]
+            pairs = zip(
+                own[len(drawn) :].split_with_sizes(sizes),
+                content[len(drawn) :].split_with_sizes(sizes),
+                strict=True,
+            )
+            asked["alignment"] = loss.alignment * torch.stack([alignment(a, b, loss) for a, b in pairs]).sum()
         if stage is not None:
             mixture = self.mixture(
-                z,
+                behaviour.z,
                 inputs,
                 users,
                 positives,
@@ -208,40 +230,41 @@ class MagnetModel(nn.Module):
             negative = negative + self.config.mixture_weight * mixture.negative
             sums = summarise(mixture.routing)
             asked |= routing_terms(mixture.routing, mixture.logits, stage, sums.loads)
-            asked |= self._contrast(z, positives, mixture.content, loss)
+            asked |= self._contrast(behaviour.z, positives, mixture.content, loss)
         ranking = LOSSES.find(loss.kind).function(positive, negative, seen)
         terms = {"ranking": ranking, **asked}
         if loss.l2 and resting is None:
-            drawn = [users, self.n_users + positives] + ([self.n_users + negatives] if seen is None else [])
-            # One gather has one dense gradient; three have three, and their sums.
-            rows = take_rows(self.behaviour.embeddings, torch.cat(drawn))
+            # Negatives that the batch shares are few and drawn for each batch: they are not held down.
+            last = len(drawn) if seen is None else 2 * len(users)
+            rows = (
+                z[:last] if loss.l2_of == "propagated" else take_rows(self.behaviour.embeddings, drawn[:last])
+            )
             terms["l2"] = loss.l2 * embedding_penalty(rows, pairs=len(users))
         return BatchLoss(terms, sums)
 
-    def _backbone_scores(
-        self,
-        z: Tensor,
-        users: Tensor,
-        positives: Tensor,
-        negatives: Tensor,
-        seen: Tensor | None,
-        loss: LossConfig,
-    ) -> tuple[Tensor, Tensor]:
-        at = (users, self.n_users + positives, self.n_users + negatives)
-        u, i, j = torch.split(take_rows(z, torch.cat(at)), [len(index) for index in at])
-        shared = seen is not None
-        if not LOSSES.find(loss.kind).cosine:
-            return (u * i).sum(-1), u @ j.T if shared else (u * j).sum(-1)
-        u, i, j = (F.normalize(x, dim=-1) for x in (u, i, j))
-        tau = loss.temperature
-        return (u * i).sum(-1) / tau, u @ j.T / tau if shared else (u * j).sum(-1) / tau
+    def compared(self, users: Tensor, positives: Tensor, views: Views, loss: LossConfig) -> list[Tensor]:
+        """Rows of items and of users of a batch whose two parts are aligned, each once."""
+        if not loss.alignment or views.items is None:
+            return []
+        # A batch is in random order: its first pairs are a random part of it, and no item is left out for good.
+        sides = [self.n_users + distinct(positives[:CONTRAST_ROWS], self.n_items)[0]]
+        if views.users is not None:
+            sides.append(distinct(users[:CONTRAST_ROWS], self.n_users)[0])
+        return sides
+
+    def popularity(self, item_degree: Tensor) -> Tensor | None:
+        """What the score of each item is multiplied by, ``(I,)``; None for nothing."""
+        if not self.config.popularity:
+            return None
+        known = item_degree.clamp(min=1)
+        return (known / known.mean()) ** self.config.popularity
 
     def _contrast(
         self, z: Tensor, positives: Tensor, content: Content, loss: LossConfig
     ) -> dict[str, Tensor]:
         if not loss.contrast:
             return {}
-        items = distinct(positives, self.n_items)[0][:CONTRAST_ROWS]
+        items = distinct(positives[:CONTRAST_ROWS], self.n_items)[0]
         terms = contrast(z, self.n_users, content.cues, content.present, items, loss.contrast_temperature)
         return {"contrast": loss.contrast * torch.stack(terms).sum()} if terms else {}
 

@@ -108,7 +108,11 @@ class Shapes(NamedTuple):
     dim: int  # D
     layers: int  # L
     views: tuple[int, ...]  # entries of each view that is encoded
-    near: int  # entries of the backbone's item graph; 0 without one
+    near: int  # entries of the backbone's graph of items; 0 without one
+    spread: int  # columns of that graph
+    pool: int  # entries of the graph that pools the content view to users; 0 without one
+    gates: tuple[int, ...]  # widths of the features that gate what items pass on
+    aligned: tuple[int, ...]  # rows that the backbone's InfoNCE compares, for each side
     pairs: int  # B
     negatives: int  # B, or N shared ones
     shared: bool
@@ -168,14 +172,25 @@ def _propagation(s: Shapes) -> Op:
         op += (layer + Op(start, start)) * s.layers
     if len(s.views) == 2:
         op += pointwise(2 * nodes * s.dim, nodes * s.dim)  # the gate between the views
+    for width in s.gates:
+        op += matmul(s.items, width, s.dim, grads=1)  # features have no gradient
+        op += pointwise(2 * s.items * s.dim, s.items * s.dim)
     if s.near:
-        op += sparse(s.items, s.items, s.near, s.dim) + pointwise(2 * s.items * s.dim, s.items * s.dim)
+        op += sparse(s.items, s.spread, s.near, s.dim)
+        if s.pool:
+            op += sparse(s.users, s.items, s.pool, s.dim)
+        op += pointwise(nodes * s.dim, nodes * s.dim)  # users and items in one array
     return op
 
 
 def _backbone_scores(s: Shapes) -> Op:
     nodes, grad = s.users + s.items, not s.resting
-    op = gather(2 * s.pairs + s.negatives, s.dim, nodes, grad=grad)
+    rows = 2 * s.pairs + s.negatives
+    op = gather(rows + sum(s.aligned), s.dim, nodes, grad=grad)
+    if s.near and grad:
+        op += gather(rows + sum(s.aligned), s.dim, nodes) + pointwise(2 * rows * s.dim, rows * s.dim)
+    for compared in s.aligned:
+        op += matmul(compared, s.dim, compared) + pointwise(compared * compared, 0)
     op += dots(s.pairs, s.dim, grads=2 * grad)
     if s.shared:
         op += matmul(s.pairs, s.dim, s.negatives, grads=2 * grad)

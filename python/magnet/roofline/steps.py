@@ -180,9 +180,13 @@ def shapes_of(task: MagnetTask, batch: Batch) -> Shapes:
         dim=config.dim,
         layers=config.behaviour.layers,
         views=tuple(len(v.forward[1]) for v in (views.interactions, views.augmented) if v is not None),
-        near=len(views.items.forward[1])
-        if views.items is not None and config.behaviour.content_weight
-        else 0,
+        near=0 if views.items is None else len(views.items.forward[1]),
+        spread=0 if views.items is None else views.items.n_cols,
+        pool=0 if views.users is None else len(views.users.forward[1]),
+        gates=tuple(f.shape[1] for f in task.inputs.features if model.behaviour.content_gates),
+        aligned=()
+        if task.resting
+        else tuple(map(len, model.compared(batch.users, batch.positives, views, loss))),
         pairs=len(batch.users),
         negatives=len(batch.negatives),
         shared=batch.seen is not None,
@@ -198,7 +202,7 @@ def shapes_of(task: MagnetTask, batch: Batch) -> Shapes:
 def _mixture_shapes(task: MagnetTask, batch: Batch) -> dict[str, Any]:
     config, model, inputs = task.config, task.model, task.inputs
     positives, negatives = torch.unique(batch.positives), torch.unique(batch.negatives)
-    items = positives[:CONTRAST_ROWS]
+    items = torch.unique(batch.positives[:CONTRAST_ROWS])
     return {
         "distinct": len(torch.unique(torch.cat([positives, negatives]))),
         "keys": len(positives) + len(negatives),

@@ -10,21 +10,23 @@ __all__ = ["TrainConfig"]
 
 
 class TrainConfig(Config):
-    """Epochs, batches and stopping.
+    """Steps, batches and stopping. Steps, because an epoch is 3 of them on small data and 10,000 on large.
 
     Attributes:
-        epochs: Epochs at most.
+        epochs: Epochs of a phase at most; patience usually ends it long before.
         batch_size: Pairs in a batch.
         learning_rate: Adam's, of the embeddings.
-        validate_every: Epochs between validations.
-        patience: Validations without a better Recall@20 before training stops.
+        validate_every: Steps between validations. They take place between epochs: at the first end of an epoch after so
+            many steps, and after the last.
+        patience: Steps without a better Recall@20 after which training stops; ten times as many while the loss is still
+            near its start.
         average: β of the moving average of weights over steps, which is validated and delivered; 0 takes the weights as
             they are.
     """
 
-    epochs: int = Field(200, ge=1)
+    epochs: int = Field(1000, ge=1)
     batch_size: int = Field(2048, ge=1)
     learning_rate: float = Field(1e-3, gt=0)
-    validate_every: int = Field(1, ge=1)
-    patience: int = Field(15, ge=1)
+    validate_every: int = Field(100, ge=1)
+    patience: int = Field(1000, ge=1)
     average: float = Field(0.0, ge=0, lt=1)

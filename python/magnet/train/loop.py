@@ -74,6 +74,8 @@ class _Loop:
         self.history = History()
         self.best: dict[str, Snapshot] = {}
         self.epoch = 0  # epochs that are over
+        self.step = 0  # steps that were taken
+        self.validated = 0  # steps before the last validation
         self.phase_start = 0
         self.stopping = EarlyStopping(config.patience)
         self.descent = Descent(task, config.average)
@@ -85,6 +87,7 @@ class _Loop:
         restore_optimizer(self.descent.optimizer, last)
         self.descent.average.restore(last.tensors)
         self.epoch, self.phase_start = last.meta["epoch"], last.meta["phase_start"]
+        self.step, self.validated = last.meta["step"], last.meta["validated"]
         self.stopping.load_state_dict(last.meta["stopping"])
         self.history.best = {k: dict(v) for k, v in last.meta["best"].items()}
         self.best = {stage: best[stage] for stage in self.history.best}
@@ -94,7 +97,7 @@ class _Loop:
             # Dropout draws from torch's own generator: seeded by the epoch, training can resume at any epoch.
             with seeded(derive(self.seed, "dropout", self.epoch), module=self.task.module):
                 record = self._epoch()
-            over = self._over()
+            over = self.stopping.should_stop or self._at_limit
             self.history.records.append(record)
             if over and not self._next_phase():
                 self.watch(record)
@@ -111,14 +114,20 @@ class _Loop:
         device = next(task.module.parameters()).device
         for batch in self.batches.epoch(self.epoch, task.negatives):
             sums.add(self.descent.step(batch.to(device, non_blocking=True)))
+            self.step += 1
         # Numbers that went bad end the training here: before the controller, validation or a checkpoint sees them.
         sums.read()
         self.descent.check(self.epoch)
         record: dict[str, Any] = {"epoch": self.epoch, **task.end_epoch()}
-        record["terms"] = sums.means()
+        record["terms"] = means = sums.means()
+        self.stopping.learn(means["loss"], first=sums.first)
+        record["step"] = self.step
         record["train_seconds"] = time.perf_counter() - started
         self.epoch += 1
-        if self.epoch % self.config.validate_every == 0:
+        # The last epoch of a stage or a phase is validated as well, so that none ends without having been.
+        last = self._at_limit or task.stage != record["stage"]
+        if last or self.step - self.validated >= self.config.validate_every:
+            self.validated = self.step
             with self.descent.average.applied():
                 record["valid"] = self._validate(record["stage"])
         record["seconds"] = time.perf_counter() - started
@@ -136,12 +145,13 @@ class _Loop:
             self.keep(f"best-{stage}", self.best[stage])
         # Validations before the task may stop do not use up patience.
         if self.task.may_stop:
-            self.stopping.update(value, self.epoch - 1)
+            self.stopping.update(value, self.epoch - 1, step=self.step)
         return metrics
 
-    def _over(self) -> bool:
-        limit = self.task.max_epochs or self.config.epochs
-        return self.stopping.should_stop or self.epoch - self.phase_start >= limit
+    @property
+    def _at_limit(self) -> bool:
+        """Whether the epochs of the phase are used up."""
+        return self.epoch - self.phase_start >= (self.task.max_epochs or self.config.epochs)
 
     def _next_phase(self) -> bool:
         stage = self.task.stage
@@ -149,7 +159,7 @@ class _Loop:
             restore_weights(self.task, self.best[stage])
         if not self.task.advance():
             return False
-        self.phase_start = self.epoch
+        self.phase_start, self.validated = self.epoch, self.step
         self.stopping = EarlyStopping(self.config.patience)
         self.descent = Descent(self.task, self.config.average)
         self.keep(f"start-{self.task.stage}", take(self.task, self._position()))
@@ -167,7 +177,9 @@ class _Loop:
     def _position(self) -> dict[str, Any]:
         return {
             "epoch": self.epoch,
+            "step": self.step,
             "phase_start": self.phase_start,
+            "validated": self.validated,
             "stopping": self.stopping.state_dict(),
             "best": {stage: dict(best) for stage, best in self.history.best.items()},
         }

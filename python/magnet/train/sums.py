@@ -33,6 +33,7 @@ class LossSums:
     def __init__(self, epoch: int) -> None:
         self.epoch = epoch
         self.n_batches = 0  # that were read
+        self.first = math.nan  # loss of the first batch, once it was read
         self.sums: dict[str, float] = {}
         self._waiting: list[tuple[list[str], Tensor]] = []  # names and values of each batch that was not read
 
@@ -61,6 +62,8 @@ class LossSums:
                     f"the loss is {row['loss']} at epoch {self.epoch}, batch {self.n_batches} ({', '.join(bad)}); "
                     f"{KEPT}"
                 )
+            if self.n_batches == 0:
+                self.first = row["loss"]
             for name, value in row.items():
                 self.sums[name] = self.sums.get(name, 0.0) + value
             self.n_batches += 1

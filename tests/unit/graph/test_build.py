@@ -118,6 +118,27 @@ def test_wrong_options_of_pseudo_edges_are_refused(train, options):
         graph.pseudo_edges(train, csr_array((4, 4), dtype=np.float32), **options)
 
 
+@pytest.mark.parametrize("k", [1, 3, 100])
+def test_shared_items_are_those_of_most_common_users_above_one(k):
+    dense = (np.random.default_rng(2).random((30, 20)) < 0.25).astype(np.float32)
+    dense[:, 7] = 0  # nobody's
+    found = graph.shared_items(csr_array(dense * 3), k)
+    counts = (dense.T @ dense).astype(int)
+    np.fill_diagonal(counts, 0)
+    expected = np.zeros((20, 20), np.float32)
+    for i, row in enumerate(counts):
+        best = sorted((-n, j) for j, n in enumerate(row) if n > 1)[:k]
+        expected[i, [j for _, j in best]] = 1
+    assert found.dtype == np.float32
+    assert found.indices.dtype == np.int32
+    np.testing.assert_array_equal(found.toarray(), expected)
+
+
+def test_shared_items_refuse_no_neighbours(train):
+    with pytest.raises(DataError, match="k must be at least 1, got 0"):
+        graph.shared_items(train, 0)
+
+
 def test_dropout_is_drawn_anew_for_each_epoch_and_seed(train):
     big = csr_array(np.ones((30, 40), dtype=np.float32))
     draw = {

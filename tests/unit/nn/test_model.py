@@ -33,7 +33,7 @@ def moved(**config: Any) -> tuple[MagnetModel, Inputs, Views]:
     with torch.no_grad():
         for parameter in [*model.router.parameters(), *model.experts.parameters()]:
             parameter.add_(0.3 * torch.randn(parameter.shape, generator=generator))
-    model.refresh(model.behaviour(views).detach(), inputs)
+    model.refresh(model.behaviour(views).z.detach(), inputs)
     return model.eval(), inputs, views
 
 
@@ -52,7 +52,7 @@ def test_after_two_steps_every_experts_router_has_gradients() -> None:
     for _ in range(3):
         optimizer.zero_grad()
         mixture = model.mixture(
-            model.behaviour(views), inputs, users, positives, negatives, shared=False, top_k=0
+            model.behaviour(views).z, inputs, users, positives, negatives, shared=False, top_k=0
         )
         bpr(mixture.positive, mixture.negative).backward()
         optimizer.step()
@@ -67,7 +67,7 @@ def test_after_two_steps_every_experts_router_has_gradients() -> None:
 def test_the_score_of_the_positive_does_not_know_its_own_edge(router: str, top_k: int) -> None:
     """In training a pair scores as it would at inference had its edge never been seen."""
     model, inputs, views = moved(router={"kind": router})
-    z = model.behaviour(views).detach()
+    z = model.behaviour(views).z.detach()
     user, item = 0, 5
     without = interactions().toarray()
     assert without[user, item] == 0
@@ -103,7 +103,7 @@ def test_a_history_of_only_the_positive_leaves_no_content_cue() -> None:
     history = interactions().toarray()
     history[3] = 0.0
     history[3, 2] = 1.0
-    z = model.behaviour(views).detach()
+    z = model.behaviour(views).z.detach()
     mixture = model.mixture(
         z,
         with_history(inputs, history),
@@ -119,7 +119,7 @@ def test_a_history_of_only_the_positive_leaves_no_content_cue() -> None:
 
 def test_shared_negatives_score_as_single_ones() -> None:
     model, inputs, views = moved()
-    z = model.behaviour(views).detach()
+    z = model.behaviour(views).z.detach()
     users, positives, _ = pairs()
     negatives = torch.tensor([1, 7, 8])
     shared = model.mixture(z, inputs, users, positives, negatives, shared=True, top_k=3).negative
@@ -133,7 +133,7 @@ def test_shared_negatives_score_as_single_ones() -> None:
 @pytest.mark.parametrize("router", ["pair", "uniform"])
 def test_exact_ranking_equals_scoring_every_pair(router: str) -> None:
     model, inputs, views = moved(router={"kind": router})
-    z = model.behaviour(views).detach()
+    z = model.behaviour(views).z.detach()
     state = model.mixture_state(z, inputs, (z[:N_USERS].contiguous(), z[N_USERS:].contiguous()), top_k=3)
     seen = interactions()
     users = np.arange(N_USERS, dtype=np.int32)
@@ -150,7 +150,7 @@ def test_exact_ranking_equals_scoring_every_pair(router: str) -> None:
 
 def test_an_item_without_a_modality_uses_no_expert_of_it() -> None:
     model, inputs, views = moved()
-    z = model.behaviour(views).detach()
+    z = model.behaviour(views).z.detach()
     state = model.mixture_state(z, inputs, (z[:N_USERS], z[N_USERS:]), top_k=0)
     off = torch.isinf(state.item_keys[7]).any(-1)
     expected = [2 in template.cues for template in model.experts.templates]
@@ -176,7 +176,7 @@ def test_an_item_without_a_modality_uses_no_expert_of_it() -> None:
 def test_every_switch_changes_the_scores(config: dict[str, Any]) -> None:
     def scores(**settings: Any) -> np.ndarray:
         model, inputs, views = moved(**settings)
-        z = model.behaviour(views).detach()
+        z = model.behaviour(views).z.detach()
         state = model.mixture_state(z, inputs, (z[:N_USERS], z[N_USERS:]), top_k=3)
         users, positives, _ = pairs()
         return score(state, users.numpy().astype(np.int32), positives.numpy().astype(np.int32))
@@ -188,7 +188,7 @@ def test_every_switch_changes_the_scores(config: dict[str, Any]) -> None:
 @pytest.mark.parametrize("top_k", [0, 3])
 def test_an_occluded_cue_is_one_that_the_data_do_not_have(cue: str, top_k: int) -> None:
     model, inputs, views = moved()
-    z = model.behaviour(views).detach()
+    z = model.behaviour(views).z.detach()
     backbone = (z[:N_USERS].clone(), z[N_USERS:].clone())
     whole = model.mixture_state(z, inputs, backbone, top_k=top_k)
     occluded = model.mixture_state(z, inputs, backbone, top_k=top_k, without=cue)

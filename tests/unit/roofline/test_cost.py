@@ -18,6 +18,10 @@ BACKBONE = Shapes(
     layers=2,
     views=(6,),
     near=0,
+    spread=0,
+    pool=0,
+    gates=(),
+    aligned=(),
     pairs=7,
     negatives=7,
     shared=False,
@@ -67,7 +71,16 @@ def test_a_resting_backbone_neither_propagates_nor_learns():
 
 def test_views_item_graphs_penalties_and_shared_negatives_add_their_own():
     plain = sum(step_costs(BACKBONE).values(), Cost())
-    for change in ({"views": (6, 8)}, {"near": 5}, {"penalised": True}):
+    near = {"near": 5, "spread": 2}
+    changes = (
+        {"views": (6, 8)},
+        near,
+        {**near, "pool": 6},
+        {"gates": (3,)},
+        {"aligned": (2, 2)},
+        {"penalised": True},
+    )
+    for change in changes:
         assert sum(step_costs(BACKBONE._replace(**change)).values(), Cost()).bytes > plain.bytes
     shared = step_costs(BACKBONE._replace(shared=True, negatives=6))
     assert shared["gather and loss"].gemm == 2 * 7 * 4 * 6
@@ -86,9 +99,10 @@ def test_views_item_graphs_penalties_and_shared_negatives_add_their_own():
         },
         {"schedule": {"start": "together"}, "loss": {"l2": 0.0}},
         {"schedule": {"start": "together"}, "loss": {"kind": "softmax"}, "behaviour": {"view": "augmented"}},
+        {"loss": {"alignment": 0.0}, "behaviour": {"content_gate": "features", "content_side": "items"}},
         {"loss": {"contrast": 0.0}, "schedule": {"freeze": False}},
     ],
-    ids=["default", "softmax", "gated", "free", "together", "together softmax", "awake"],
+    ids=["default", "softmax", "gated", "free", "together", "together softmax", "gated view", "awake"],
 )
 def test_torch_counts_the_same_products(tiny, settings):
     config = MagnetConfig.build({"dim": 8, "train": {"batch_size": 300}, **settings})

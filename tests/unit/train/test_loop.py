@@ -20,10 +20,13 @@ from magnet.train.loop import train
 
 QUICK: dict[str, Any] = {
     "dim": 8,
-    "train": {"epochs": 3, "batch_size": 512, "learning_rate": 0.01},
+    "train": {"epochs": 3, "batch_size": 512, "learning_rate": 0.01, "validate_every": 1},
     "schedule": {"epochs": 4},
     "controller": {"switch_at": 2, "ramp": 1},
+    # Both views and dropped edges, so that a switch of either has something to change.
+    "graph": {"content_edges": "both", "keep": 0.5},
 }
+GRAPH = QUICK["graph"]
 
 
 def quick(**change: Any) -> dict[str, Any]:
@@ -204,13 +207,25 @@ def test_a_borrowed_backbone_gives_the_bits_of_an_own_one(tiny, fitted, tmp_path
         {"behaviour": {"view": "interactions"}},
         {"behaviour": {"view": "augmented"}},
         {"mixture": False},
-        {"graph": {"content_edges": "user-item"}},
-        {"graph": {"content_edges": "item-item"}},
-        {"graph": {"keep": 1.0}},
-        {"graph": {"drop_by": "uniform"}},
-        {"graph": {"weights": "equal", "neighbours": 5}},
-        {"graph": {"weights": {"text": 1.0}}},
+        {"behaviour": {"first_layer": 1}},
+        {"behaviour": {"layers": 3}},
+        {"behaviour": {"content_weight": 0.5}},
+        {"behaviour": {"content_side": "items"}},
+        {"behaviour": {"content_gate": "features"}},
+        {"behaviour": {"start": "content"}},
+        {"popularity": 0.25},
+        {"graph": {**GRAPH, "content_edges": "user-item"}},
+        {"graph": {**GRAPH, "content_edges": "item-item"}},
+        {"graph": {**GRAPH, "keep": 1.0}},
+        {"graph": {**GRAPH, "drop_by": "uniform"}},
+        {"graph": {**GRAPH, "weights": "equal", "neighbours": 5}},
+        {"graph": {**GRAPH, "weights": {"text": 1.0}}},
+        {"graph": {**GRAPH, "shared_weight": 0.5}},
+        {"graph": {**GRAPH, "shared_weight": 0.5, "shared_neighbours": 3}},
         {"loss": {"kind": "softmax"}},
+        {"loss": {"alignment": 0.0}},
+        {"loss": {"l2": 0.1}},
+        {"loss": {"l2_of": "propagated"}},
         {"loss": {"contrast": 0.0}},
         {"schedule": {"epochs": 4, "start": "epoch", "start_epoch": 1}},
         {"schedule": {"epochs": 4, "start": "together"}},
@@ -299,13 +314,45 @@ def test_weights_that_went_bad_are_neither_validated_nor_kept(tiny, monkeypatch,
 
 def test_patience_ends_a_phase(tiny) -> None:
     values = iter([0.1, 0.3, 0.2, 0.2, 0.5, 0.5])
-    config = MagnetConfig.build(quick(mixture=False, train={"epochs": 50, "patience": 2, "batch_size": 512}))
+    batches = len(Batches(tiny.dataset, 512, seed=0))
+    settings = {**QUICK["train"], "epochs": 50, "patience": 2 * batches, "learning_rate": 0.1}
+    config = MagnetConfig.build(quick(mixture=False, train=settings))
     task = MagnetTask(tiny.dataset, config, seed=0)
     history = train(
         task, tiny.dataset, config.train, seed=0, evaluate=lambda state: {"recall@20": next(values)}
     )
-    assert len(history.records) == 4
+    assert [record["step"] for record in history.records] == [batches, 2 * batches, 3 * batches, 4 * batches]
     assert history.best == {"backbone": {"recall@20": 0.3, "epoch": 1}}
+
+
+def test_patience_is_longer_where_the_loss_rests_at_its_start(tiny) -> None:
+    settings = {**QUICK["train"], "epochs": 50, "patience": 1, "learning_rate": 1e-9}
+    config = MagnetConfig.build(quick(mixture=False, train=settings))
+    history = train(
+        MagnetTask(tiny.dataset, config, seed=0),
+        tiny.dataset,
+        config.train,
+        seed=0,
+        evaluate=lambda state: {"recall@20": 0.1},
+    )
+    batches = len(Batches(tiny.dataset, 512, seed=0))
+    assert len(history.records) == 1 + -(-10 // batches)
+
+
+def test_validation_takes_place_after_so_many_steps_and_at_the_end_of_each_stage(tiny) -> None:
+    batches = len(Batches(tiny.dataset, 512, seed=0))
+    settings = {**QUICK["train"], "epochs": 7, "validate_every": 3 * batches}
+    config = MagnetConfig.build(quick(train=settings))
+    task = MagnetTask(tiny.dataset, config, seed=0)
+    history = train(task, tiny.dataset, config.train, seed=0, evaluate=lambda state: {"recall@20": 0.1})
+    validated = [(r["epoch"], r["stage"]) for r in history.records if "valid" in r]
+    assert validated == [
+        (2, "backbone"),
+        (5, "backbone"),
+        (6, "backbone"),
+        (8, "coverage"),
+        (10, "specialisation"),
+    ]
 
 
 def test_negatives_are_unseen_and_known_to_training(tiny) -> None:
