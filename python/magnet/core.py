@@ -1,7 +1,7 @@
 """The one door to the Rust kernels: before each call they take over the number of threads that torch has now.
 
-``core.spmm(...)`` is ``magnet._core.spmm(...)``. Only ``graph``, ``operators``, ``sampling``, ``nn.ops``,
-``nn.propagate`` and ``evaluate.rank`` go through it.
+``core.spmm(...)`` is ``magnet._core.spmm(...)``. Only ``blend``, ``graph``, ``operators``, ``sampling``,
+``nn.ops``, ``nn.propagate`` and ``evaluate.rank`` go through it.
 """
 
 from __future__ import annotations

@@ -11,22 +11,24 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias, runtime_checka
 
 import numpy as np
 import torch
-from scipy.sparse import csr_array
 from torch import Tensor
 
+from magnet.blend import BlendState, history_of_tensors, history_tensors
 from magnet.errors import ConfigError, DataError
 from magnet.operators import DenseOperator, operator_from_tensors, operator_to_tensors
 from magnet.registry import Registry
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from numpy.typing import ArrayLike, NDArray
+    from scipy.sparse import csr_array
 
     from magnet.operators import Operator
 
 __all__ = [
     "STATES",
+    "BlendState",
     "DotState",
     "ItemItemState",
     "MixtureState",
@@ -141,33 +143,19 @@ class ItemItemState:
     def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """History and operator."""
         tensors, meta = operator_to_tensors(self.operator)
-        history = _history_tensors(self.history)
+        history = history_tensors(self.history)
         named = {f"operator/{name}": tensor for name, tensor in tensors.items()}
         return history | named, {"shape": list(self.shape), "operator": meta}
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> Self:
         """The state of these parts; older run folders hold a whole matrix called ``weights``."""
-        history = _history_of(tensors, meta["shape"])
+        history = history_of_tensors(tensors, meta["shape"])
         if "operator" not in meta:
             return cls(history, DenseOperator(tensors["weights"].numpy()))
         prefix = "operator/"
         parts = {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
         return cls(history, operator_from_tensors(parts, meta["operator"], history))
-
-
-def _history_tensors(history: csr_array) -> dict[str, Tensor]:
-    return {
-        "indptr": torch.from_numpy(np.array(history.indptr, dtype=np.int64)),
-        "indices": torch.from_numpy(np.array(history.indices, dtype=np.int32)),
-        "values": torch.from_numpy(np.array(history.data, dtype=np.float32)),
-    }
-
-
-def _history_of(tensors: Mapping[str, Tensor], shape: Sequence[int]) -> csr_array:
-    entries = (tensors["values"].numpy(), tensors["indices"].numpy(), tensors["indptr"].numpy())
-    n_users, n_items = shape
-    return csr_array(entries, shape=(n_users, n_items))
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,10 +210,15 @@ class MixtureState(_Tensors):
         return self.users.shape[0], self.items.shape[0]
 
 
-State: TypeAlias = DotState | ItemItemState | MixtureState | Scorer
+State: TypeAlias = DotState | ItemItemState | MixtureState | BlendState | Scorer
 
 STATES: Registry[type[Any]] = Registry("kind of state")
-_OWN: dict[str, type[Any]] = {"dot": DotState, "item_item": ItemItemState, "mixture": MixtureState}
+_OWN: dict[str, type[Any]] = {
+    "dot": DotState,
+    "item_item": ItemItemState,
+    "mixture": MixtureState,
+    "blend": BlendState,
+}
 for _kind, _class in _OWN.items():
     STATES.add(_kind, _class, module=__name__)
 
@@ -277,7 +270,7 @@ def to_tensors(state: State) -> tuple[dict[str, Tensor], dict[str, Any]]:
         )
     tensors, rest = state.to_tensors()  # type: ignore[union-attr]
     module = type(state).__module__
-    return tensors, {"kind": kind, **rest} | ({} if module == __name__ else {"module": module})
+    return tensors, {"kind": kind, **rest} | ({} if module.startswith("magnet.") else {"module": module})
 
 
 def from_tensors(tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> State:

@@ -9,7 +9,15 @@ import magnet
 
 PACKAGE = Path(magnet.__file__).parent
 # Only these rooms may call the kernels, and they do so through one door, which follows torch's threads.
-CORE_USERS = ("graph/", "operators/", "sampling.py", "nn/ops/", "nn/propagate.py", "evaluate/rank.py")
+CORE_USERS = (
+    "blend.py",
+    "graph/",
+    "operators/",
+    "sampling.py",
+    "nn/ops/",
+    "nn/propagate.py",
+    "evaluate/rank.py",
+)
 DOOR = {"core.py", "runtime.py"}
 # The version is written in the extension, and the package's face and the command print it.
 VERSION_ONLY = {"__init__.py", "cli/app.py"}

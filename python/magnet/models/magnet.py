@@ -10,6 +10,7 @@ from pydantic import Field
 
 from magnet.config import Config
 from magnet.models.graphs import GraphConfig, build_graphs, full_views, model_inputs, thinned_views
+from magnet.models.mixing.config import MixingConfig
 from magnet.models.registry import register
 from magnet.models.start import content_start
 from magnet.nn.controller import Controller, ControllerConfig, statistics
@@ -19,7 +20,7 @@ from magnet.nn.router import RoutingSums
 from magnet.seeds import derive, seeded
 from magnet.states import DotState, State
 from magnet.train.config import TrainConfig
-from magnet.train.task import Batch, Terms
+from magnet.train.task import Batch, Task, Terms
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -61,6 +62,7 @@ class MagnetConfig(ModelConfig):
 
     graph: GraphConfig = GraphConfig()
     loss: LossConfig = LossConfig()
+    mixing: MixingConfig = MixingConfig()
     controller: ControllerConfig = ControllerConfig()
     schedule: ScheduleConfig = ScheduleConfig()
     train: TrainConfig = TrainConfig(learning_rate=2e-3, patience=800)
@@ -74,6 +76,10 @@ class MagnetTask:
         config: Everything about the model.
         seed: Of the weights and of every draw.
     """
+
+    validates = True
+    data: Dataset | None = None
+    batch_size: int | None = None
 
     def __init__(self, dataset: Dataset, config: MagnetConfig, *, seed: int) -> None:
         self.config, self.seed = config, seed
@@ -251,7 +257,7 @@ class MagnetTask:
             "router": self.config.router.kind,
         }
 
-    def advance(self) -> bool:
+    def advance(self, epochs: int = 0) -> bool:
         """From the backbone to the mixture."""
         if self.mixing or not self.config.mixture:
             return False
@@ -267,5 +273,17 @@ class MagnetTask:
         self.mixing, self.top_k = progress["mixing"], progress["top_k"]
         self.controller.load_state_dict(progress["controller"])
 
+    def ready(self) -> None:
+        """Nothing to make: the mixture learns from the weights."""
 
-register("magnet", MagnetConfig, task=MagnetTask)
+
+def make_task(dataset: Dataset, config: MagnetConfig, *, seed: int) -> Task:
+    """The task that trains what the settings ask for."""
+    if config.mixture and config.experts.kind == "signals":
+        from magnet.models.mixing.task import SignalsTask  # it drives two of the tasks above
+
+        return SignalsTask(dataset, config, seed=seed)
+    return MagnetTask(dataset, config, seed=seed)
+
+
+register("magnet", MagnetConfig, task=make_task)

@@ -45,7 +45,11 @@ MODELS: Registry[ModelEntry] = Registry(
     modules={
         "magnet": "magnet.models.magnet",
         "lightgcn": "magnet.models.lightgcn",
-        "ease": "magnet.models.ease",
+        "ease": "magnet.models.signals.ease",
+        "l3ae": "magnet.models.signals.l3ae",
+        "filter": "magnet.models.signals.filter",
+        "item-knn": "magnet.models.signals.item_knn",
+        "profile": "magnet.models.signals.profile",
         "popularity": "magnet.models.popularity",
     },
     group="magnet.models",

@@ -25,6 +25,8 @@ class ExpertsConfig(Config):
     """Which experts there are and how they compare a user with an item.
 
     Attributes:
+        kind: ``signals`` mixes scores of signals, as ``mixing`` says, and reads nothing else of this part; ``towers``
+            mixes vectors of cues.
         roles: Roles that generate the experts, see :func:`magnet.register_role`.
         towers: ``cosine`` compares unit vectors under one learned scale, so that experts are comparable and the
             router's weight is the contribution; ``plain`` takes the inner product as it is.
@@ -34,6 +36,7 @@ class ExpertsConfig(Config):
         ridge: Strength of the regression behind complementary experts, relative to the number of items.
     """
 
+    kind: Literal["towers", "signals"] = "towers"
     roles: tuple[Annotated[str, AfterValidator(ROLES.known)], ...] = Field(
         ("dominant", "balanced", "complementary"), min_length=1
     )

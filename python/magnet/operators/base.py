@@ -30,6 +30,14 @@ class Operator(Protocol):
     def n_items(self) -> int:
         """I."""
 
+    @property
+    def sources(self) -> NDArray[np.bool_]:
+        """Items that say something of others, ``(I,)``: a history without any of them leaves all scores at 0."""
+
+    @property
+    def targets(self) -> NDArray[np.bool_]:
+        """Items of which something can be said, ``(I,)``; the score of all others is always 0."""
+
     def apply(self, histories: csr_array) -> NDArray[np.float32]:
         """Scores of all items, ``(B, I)`` float32, for histories ``(B, I)``.
 

@@ -45,6 +45,18 @@ class DenseOperator:
         """I."""
         return len(self.weights)
 
+    @property
+    def sources(self) -> NDArray[np.bool_]:
+        """Items that say something of others, ``(I,)``."""
+        found: NDArray[np.bool_] = np.any(self.weights, axis=1)
+        return found
+
+    @property
+    def targets(self) -> NDArray[np.bool_]:
+        """Items of which something can be said, ``(I,)``."""
+        found: NDArray[np.bool_] = np.any(self.weights, axis=0)
+        return found
+
     def apply(self, histories: csr_array) -> NDArray[np.float32]:
         """Scores of all items, ``(B, I)``."""
         return product(checked_histories(histories, self.n_items), self.weights)

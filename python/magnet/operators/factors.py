@@ -56,6 +56,18 @@ class FactorOperator:
     def _across(self) -> NDArray[np.float32]:
         return np.ascontiguousarray(self.right.T)  # (d, I)
 
+    @property
+    def sources(self) -> NDArray[np.bool_]:
+        """Items that say something of others, ``(I,)``."""
+        found: NDArray[np.bool_] = np.any(self.left, axis=1)
+        return found
+
+    @property
+    def targets(self) -> NDArray[np.bool_]:
+        """Items of which something can be said, ``(I,)``."""
+        found: NDArray[np.bool_] = np.any(self.right, axis=1)
+        return found
+
     def apply(self, histories: csr_array) -> NDArray[np.float32]:
         """Scores of all items, ``(B, I)``."""
         profiles = product(checked_histories(histories, self.n_items), self.left)  # (B, d)

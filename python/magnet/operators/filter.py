@@ -100,6 +100,16 @@ class FilterOperator:
             h = product(back, product(forth, h))
         return h
 
+    @property
+    def sources(self) -> NDArray[np.bool_]:
+        """Items that say something of others, ``(I,)``: those that anyone has."""
+        return np.bincount(self.history.indices, minlength=self.n_items) > 0
+
+    @property
+    def targets(self) -> NDArray[np.bool_]:
+        """Items of which something can be said, ``(I,)``: the same."""
+        return self.sources
+
     def apply(self, histories: csr_array) -> NDArray[np.float32]:
         """Scores of all items, ``(B, I)``."""
         histories = checked_histories(histories, self.n_items)

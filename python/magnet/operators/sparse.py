@@ -46,12 +46,23 @@ class SparseOperator:
             raise DataError(f"weights must be a square csr_array, got {found}")
         tidy = weights.astype(np.float32)
         tidy.sum_duplicates()
+        tidy.eliminate_zeros()
         object.__setattr__(self, "weights", tidy)
 
     @property
     def n_items(self) -> int:
         """I."""
         return int(self.weights.shape[0])
+
+    @property
+    def sources(self) -> NDArray[np.bool_]:
+        """Items that say something of others, ``(I,)``."""
+        return np.diff(self.weights.indptr) > 0
+
+    @property
+    def targets(self) -> NDArray[np.bool_]:
+        """Items of which something can be said, ``(I,)``."""
+        return np.bincount(self.weights.indices, minlength=self.n_items) > 0
 
     def apply(self, histories: csr_array) -> NDArray[np.float32]:
         """Scores of all items, ``(B, I)``."""

@@ -70,7 +70,8 @@ class _Loop:
     ) -> None:
         self.task, self.config, self.seed = task, config, seed
         self.evaluate, self.watch, self.keep = evaluate, watch, keep
-        self.batches = Batches(dataset, config.batch_size, seed=seed)
+        self.dataset = dataset
+        self.batches = self._batches()
         self.history = History()
         self.best: dict[str, Snapshot] = {}
         self.epoch = 0  # epochs that are over
@@ -80,9 +81,15 @@ class _Loop:
         self.stopping = EarlyStopping(config.patience)
         self.descent = Descent(task, config.average)
 
+    def _batches(self) -> Batches:
+        """Of the phase that the task is in."""
+        data, size = self.task.data or self.dataset, self.task.batch_size or self.config.batch_size
+        return Batches(data, size, seed=self.seed)
+
     def resume(self, last: Snapshot, best: Mapping[str, Snapshot]) -> None:
         """Restore the position of an interrupted training after its last whole epoch."""
         restore_task(self.task, last)
+        self.batches = self._batches()
         self.descent = Descent(self.task, self.config.average)
         restore_optimizer(self.descent.optimizer, last)
         self.descent.average.restore(last.tensors)
@@ -126,7 +133,7 @@ class _Loop:
         self.epoch += 1
         # The last epoch of a stage or a phase is validated as well, so that none ends without having been.
         last = self._at_limit or task.stage != record["stage"]
-        if last or self.step - self.validated >= self.config.validate_every:
+        if task.validates and (last or self.step - self.validated >= self.config.validate_every):
             self.validated = self.step
             with self.descent.average.applied():
                 record["valid"] = self._validate(record["stage"])
@@ -155,10 +162,13 @@ class _Loop:
 
     def _next_phase(self) -> bool:
         stage = self.task.stage
-        if stage in self.best and not self.task.delivers:
+        epochs = self.epoch - self.phase_start
+        if stage in self.best:
             restore_weights(self.task, self.best[stage])
-        if not self.task.advance():
+            epochs = int(self.history.best[stage]["epoch"]) + 1 - self.phase_start
+        if not self.task.advance(epochs):
             return False
+        self.batches = self._batches()
         self.phase_start, self.validated = self.epoch, self.step
         self.stopping = EarlyStopping(self.config.patience)
         self.descent = Descent(self.task, self.config.average)

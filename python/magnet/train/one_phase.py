@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from magnet.data import Dataset
     from magnet.states import State
     from magnet.train.config import TrainConfig
     from magnet.train.task import Batch, Terms
@@ -35,6 +36,9 @@ class OnePhaseTask(ABC):
     stage = "training"
     delivers = True
     may_stop = True
+    validates = True
+    data: Dataset | None = None
+    batch_size: int | None = None
     max_epochs: int | None = None
     negatives = 0
 
@@ -72,7 +76,7 @@ class OnePhaseTask(ABC):
         """Nothing to tell beside the scores."""
         return {}
 
-    def advance(self) -> bool:
+    def advance(self, epochs: int = 0) -> bool:
         """There is no second phase."""
         return False
 
@@ -82,3 +86,6 @@ class OnePhaseTask(ABC):
 
     def restore(self, progress: dict[str, Any]) -> None:  # noqa: B027 - a default, not a gap
         """Nothing to take up."""
+
+    def ready(self) -> None:  # noqa: B027 - a default, not a gap
+        """Nothing to make."""

@@ -44,6 +44,7 @@ def restore_task(task: Task, snapshot: Snapshot) -> None:
     """Put weights and progress back."""
     task.restore(snapshot.meta["task"])
     restore_weights(task, snapshot)
+    task.ready()
 
 
 def restore_weights(task: Task, snapshot: Snapshot) -> None:

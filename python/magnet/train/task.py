@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
+    from magnet.data import Dataset
     from magnet.states import State
 
 __all__ = ["Batch", "Task", "Terms"]
@@ -82,6 +83,18 @@ class Task(Protocol):
         """Epochs of the current phase at most; ``None`` leaves it to the training configuration."""
 
     @property
+    def validates(self) -> bool:
+        """Whether validation looks at the current phase."""
+
+    @property
+    def data(self) -> Dataset | None:
+        """What the current phase draws its pairs from; ``None`` is the data set that the task was made for."""
+
+    @property
+    def batch_size(self) -> int | None:
+        """Pairs in a batch of the current phase; ``None`` leaves it to the training configuration."""
+
+    @property
     def negatives(self) -> int:
         """Shared negatives of a batch, or 0 for one negative a pair."""
 
@@ -103,11 +116,18 @@ class Task(Protocol):
     def facts(self) -> dict[str, Any]:
         """Facts about the trained model beside its scores, as JSON-compatible data."""
 
-    def advance(self) -> bool:
-        """Enter the next phase; False if there is none."""
+    def advance(self, epochs: int = 0) -> bool:
+        """Enter the next phase; False if there is none.
+
+        Args:
+            epochs: Of the phase that is over, until its best weights.
+        """
 
     def progress(self) -> dict[str, Any]:
         """Everything beside the weights that going on needs, as JSON-compatible data."""
 
     def restore(self, progress: dict[str, Any]) -> None:
         """Take up :meth:`progress` again."""
+
+    def ready(self) -> None:
+        """Called after :meth:`restore`, when the weights are in place."""

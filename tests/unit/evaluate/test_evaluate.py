@@ -9,9 +9,9 @@ import torch
 from magnet.data import Dataset
 from magnet.errors import DataError
 from magnet.evaluate import evaluate
-from magnet.models.ease import EASEConfig, fit_ease
 from magnet.models.popularity import PopularityConfig, fit_popularity
-from magnet.states import DotState
+from magnet.models.signals.ease import EASEConfig, prepare_ease
+from magnet.states import DotState, ItemItemState
 from oracles.evaluation import evaluate_by_hand
 from support.evaluation_data import make_dataset
 
@@ -169,7 +169,9 @@ def test_reference_figures(real_data, folder, split, regularization, recall, ndc
     if regularization is None:
         state = fit_popularity(dataset, PopularityConfig())
     else:
-        state = fit_ease(dataset, EASEConfig(regularization=regularization))
+        state = ItemItemState(
+            dataset.train, prepare_ease(dataset.train, {}, EASEConfig(regularization=regularization))
+        )
     found = evaluate(state, dataset, "test", protocol="mmrec")
     assert found.metrics["recall@20"] == pytest.approx(recall, abs=2e-4)
     assert found.metrics["ndcg@20"] == pytest.approx(ndcg, abs=2e-4)

@@ -78,6 +78,13 @@ def test_rows_and_columns_are_those_of_the_matrix(name, way):
 
 
 @pytest.mark.parametrize("name", OPERATORS)
+def test_sources_and_targets_are_the_rows_and_columns_that_are_not_empty(name):
+    operator, matrix = OPERATORS[name]()
+    np.testing.assert_array_equal(operator.sources, (matrix != 0).any(axis=1))
+    np.testing.assert_array_equal(operator.targets, (matrix != 0).any(axis=0))
+
+
+@pytest.mark.parametrize("name", OPERATORS)
 def test_a_row_is_the_same_in_any_batch_and_with_any_number_of_threads(name, way):
     operator, _ = OPERATORS[name]()
     taken = history(seed=5)

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from magnet.errors import RunError
-from magnet.models.ease import EASEConfig, fit_ease
+from magnet.models.signals.ease import EASEConfig, prepare_ease
 from magnet.run.events import EventLog
 from magnet.run.folder import RunFolder
 from magnet.run.ids import decode_ids, encode_ids
@@ -55,7 +55,7 @@ def test_a_finished_run_comes_back_whole(tmp_path):
 
 def test_an_item_item_state_comes_back(tmp_path):
     dataset = make_dataset(train={0: {0, 3}, 1: {0, 3}}, valid={}, test={}, n_users=3, n_items=4)
-    state = fit_ease(dataset, EASEConfig(regularization=1.0))
+    state = ItemItemState(dataset.train, prepare_ease(dataset.train, {}, EASEConfig(regularization=1.0)))
     read = finished(tmp_path / "run", state=state).load().state
     assert isinstance(read, ItemItemState)
     np.testing.assert_array_equal(read.weights, state.weights)

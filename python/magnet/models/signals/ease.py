@@ -10,21 +10,26 @@ from scipy.linalg import get_lapack_funcs
 
 from magnet.config import Config
 from magnet.errors import DataError
-from magnet.models.registry import register
-from magnet.operators import DenseOperator
-from magnet.states import ItemItemState
+from magnet.graph.ridge import local_ridge
+from magnet.models.signals.base import register_signal
+from magnet.operators import DenseOperator, SparseOperator
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
     from scipy.sparse import csr_array
 
-    from magnet.data import Dataset
+    from magnet.data import Modality
 
-__all__ = ["EASEConfig", "fit_ease"]
+__all__ = ["EASEConfig", "prepare_ease"]
 
 _DOUBLE_UP_TO = 20_000
 """Items up to which the inverse is taken in float64 (12 I² bytes); above it float32 needs a third of that."""
 _BLOCK = 512
+_WHOLE_UP_TO = 30_000
+"""Items up to which a matrix of all items is solved: 3.6 GB of weights, and minutes of two cores."""
+_LOCAL_SUPPORT = 200
 
 
 class EASEConfig(Config):
@@ -32,37 +37,48 @@ class EASEConfig(Config):
 
     Attributes:
         regularization: λ, added to the diagonal of the Gram matrix; larger draws the weights towards zero.
+        support: Items that an item is predicted from at most; None takes all of them where a matrix of all items is
+            small enough, and 200 where it is not.
     """
 
     regularization: float = Field(default=200.0, gt=0.0)
+    support: int | None = Field(default=None, ge=1, le=32_768)
 
 
-def fit_ease(dataset: Dataset, config: EASEConfig, *, seed: int = 0) -> ItemItemState:
+def prepare_ease(
+    train: csr_array, modalities: Mapping[str, Modality], config: EASEConfig
+) -> DenseOperator | SparseOperator:
     r"""Solve for the item-item weights that best rebuild the training interactions without self-weights.
 
     .. math:: P = (X^\top X + \lambda I)^{-1}, \qquad B = I - P \, \mathrm{diag}(1 / \mathrm{diag}(P))
 
     (Steck, *Embarrassingly Shallow Autoencoders for Sparse Data*, WWW 2019). The Gram matrix is sparse until
     it is factorised; factor, inverse and weights then share one dense buffer. At its peak this takes 12 I²
-    bytes (0.6 GB for 7,050 items), or 4 I² bytes in single precision for more than 20,000 items.
+    bytes (0.6 GB for 7,050 items), or 4 I² bytes in single precision for more than 20,000 items. A catalogue that
+    is too large for that, or a ``support`` that is asked for, is solved item by item on the items of largest counts:
+    :func:`magnet.graph.ridge.local_ridge`.
 
     Args:
-        dataset: Only its training part is read.
+        train: Interactions, ``(U, I)``; only which entries there are counts.
+        modalities: Not looked at.
         config: The regularisation.
-        seed: Not used: nothing is drawn.
 
     Returns:
         Weights ``(I, I)`` float32 with a zero diagonal; rows and columns of items without a training
-        interaction are zero. The history is the training part.
+        interaction are zero.
 
     Raises:
         DataError: If λ is too small for the Gram matrix to be factorised in floating point.
     """
-    del seed
-    history = dataset.train
-    dtype = np.dtype(np.float64 if dataset.n_items <= _DOUBLE_UP_TO else np.float32)
-    inverse = _invert(_regularized_gram(history, config.regularization, dtype), config.regularization)
-    return ItemItemState(history, DenseOperator(_weights(inverse)))
+    del modalities
+    support = config.support
+    if support is None and train.shape[1] > _WHOLE_UP_TO:
+        support = _LOCAL_SUPPORT
+    if support is not None:
+        return SparseOperator(local_ridge(train, ridge=config.regularization, support=support))
+    dtype = np.dtype(np.float64 if train.shape[1] <= _DOUBLE_UP_TO else np.float32)
+    inverse = _invert(_regularized_gram(train, config.regularization, dtype), config.regularization)
+    return DenseOperator(_weights(inverse))
 
 
 def _regularized_gram(history: csr_array, regularization: float, dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -106,4 +122,4 @@ def _weights(inverse: NDArray[Any]) -> NDArray[np.float32]:
     return single
 
 
-register("ease", EASEConfig, fit=fit_ease)
+register_signal("ease", EASEConfig, prepare_ease)

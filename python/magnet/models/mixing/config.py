@@ -1,0 +1,61 @@
+"""Settings of the mixture over signals."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from magnet.config import Config
+from magnet.nn.scores.mixture import ScoreMixtureConfig
+
+__all__ = ["MixingConfig"]
+
+_BEHAVIOUR: list[dict[str, Any]] = [
+    {"kind": "filter", "coefficients": [1.0], "exponent": 0.0},
+    {"kind": "filter", "coefficients": [2.0, -1.0], "exponent": 0.0},
+    {"kind": "filter", "coefficients": [0.0, 1.0], "exponent": 0.5},
+    {"kind": "filter", "coefficients": [0.0, 0.0, 1.0], "exponent": 0.5},
+    {"kind": "ease", "support": 200},
+    {"kind": "item-knn"},
+]
+_CONTENT: list[dict[str, Any]] = [{"kind": "l3ae"}, {"kind": "item-knn"}, {"kind": "profile"}]
+
+
+class MixingConfig(Config):
+    """How signals are chosen, held-out pairs drawn, and the mixture taught on them.
+
+    Attributes:
+        share: Of a user's training pairs that are held out to teach the mixture; signals and backbone are fitted to the
+            rest for that, and to everything for what is delivered.
+        behaviour: The menu of the behaviour cue: a signal's name as ``kind``, and its settings.
+        content: The menu of each modality's cue; ``modality`` is filled in.
+        compress: Whether cues' scores are compressed to ``sign · log1p|·|``.
+        loss: ``recall`` looks at the edge of the top 20 of a user's candidates, ``listwise`` at all of them.
+        width: Of the step of ``recall``, in units of the scores' spread.
+        top: Best items of each signal among a user's candidates.
+        random: Random items among them.
+        max_users: Users with held-out pairs at most; more are drawn from.
+        batch_size: Held-out pairs in a batch.
+        learning_rate: Of the mixture.
+        decay: Weight of the squared numbers of the router.
+        global_steps: Steps for the constants alone, before the router looks at anything.
+        steps: Steps of the router in coverage and specialisation together at most.
+        mixture: Roles and router.
+    """
+
+    share: float = Field(0.125, gt=0, lt=0.9)
+    behaviour: list[dict[str, Any]] = Field(_BEHAVIOUR, min_length=1)
+    content: list[dict[str, Any]] = Field(_CONTENT, min_length=1)
+    compress: bool = True
+    loss: Literal["recall", "listwise"] = "recall"
+    width: float = Field(0.2, gt=0)
+    top: int = Field(100, ge=20)
+    random: int = Field(100, ge=0)
+    max_users: int = Field(20_000, ge=1)
+    batch_size: int = Field(512, ge=1)
+    learning_rate: float = Field(0.05, gt=0)
+    decay: float = Field(1e-3, ge=0)
+    global_steps: int = Field(100, ge=1)
+    steps: int = Field(300, ge=1)
+    mixture: ScoreMixtureConfig = ScoreMixtureConfig()

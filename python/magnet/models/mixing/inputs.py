@@ -1,0 +1,122 @@
+"""What the router sees: a few readable numbers of each user and item, and which cues they have."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from magnet.models.graphs import unit_features
+from magnet.operators.base import product
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+    from scipy.sparse import csr_array
+
+    from magnet.data import Modality
+    from magnet.operators import Operator
+
+__all__ = ["ITEM_DEGREES", "RouterInputs", "item_input_names", "router_inputs", "user_input_names"]
+
+# Bins of an item's degree: none, up to 5, up to 20, more. A smooth function of the degree would let the router tell a
+# pair's own missing edge.
+ITEM_DEGREES = (1, 6, 21)
+_CLIP = 3.0
+
+
+class RouterInputs(NamedTuple):
+    """Both sides of the router's inputs."""
+
+    users: Tensor  # (U, F), standardised over users with a history, within ±3
+    items: Tensor  # (I, G)
+    user_has: Tensor  # (U, C), bool: whether the cue says anything of that user
+    item_has: Tensor  # (I, C), bool
+
+
+def user_input_names(modalities: list[str]) -> list[str]:
+    """What the users' inputs are, in order."""
+    return [
+        "log n",
+        *(f"{m} coherence" for m in modalities),
+        *(f"{m} z" for m in modalities),
+        "popularity of history",
+    ]
+
+
+def item_input_names(modalities: list[str]) -> list[str]:
+    """What the items' inputs are, in order."""
+    bins = [
+        "no user",
+        *(f"up to {limit - 1} users" for limit in ITEM_DEGREES[1:]),
+        f"{ITEM_DEGREES[-1]} users or more",
+    ]
+    return [*bins, *(f"has {m}" for m in modalities)]
+
+
+def router_inputs(
+    train: csr_array, modalities: Mapping[str, Modality], cues: Mapping[str, Operator]
+) -> RouterInputs:
+    """Describe users and items by their training interactions.
+
+    Of a user: the log of the number of items; for each modality how alike the items are (the mean cosine of two of
+    them) and how surely (that mean times ``√(n (n − 1))``, which grows with n for a coherent history and does not for a
+    random one); the mean log-popularity of the items. Of an item: in which bin its degree lies, and which modalities it
+    has.
+
+    Args:
+        train: Training interactions, ``(U, I)``.
+        modalities: Content by name.
+        cues: The operator of each cue.
+    """
+    taken = train.astype(np.float32)
+    user_degree = np.diff(train.indptr).astype(np.float64)
+    item_degree = np.bincount(train.indices, minlength=train.shape[1])
+    means, surely = [], []
+    for modality in modalities.values():
+        rows = _centred(modality)
+        n = product(taken, np.ascontiguousarray(rows.any(1, keepdims=True).astype(np.float32)))[:, 0].astype(
+            np.float64
+        )
+        sums = product(taken, rows).astype(np.float64)
+        pairs = np.maximum(n * (n - 1), 1)
+        mean = np.where(n > 1, ((sums**2).sum(1) - n) / pairs, 0)
+        means.append(mean)
+        surely.append(mean * np.sqrt(pairs))
+    popularity = product(taken, np.log1p(item_degree, dtype=np.float32)[:, None])[:, 0] / np.maximum(
+        user_degree, 1
+    )
+    users = np.stack([np.log1p(user_degree), *means, *surely, popularity], 1)
+    bins = np.digitize(item_degree, ITEM_DEGREES)
+    items = [bins == number for number in range(len(ITEM_DEGREES) + 1)]
+    items += [modality.present for modality in modalities.values()]
+    user_has = [product(taken, c.sources.astype(np.float32)[:, None])[:, 0] > 0 for c in cues.values()]
+    return RouterInputs(
+        users=torch.from_numpy(_standardised(users, user_degree > 0)),
+        items=torch.from_numpy(np.stack(items, 1).astype(np.float32)),
+        user_has=torch.from_numpy(np.stack(user_has, 1)),
+        item_has=torch.from_numpy(np.stack([c.targets for c in cues.values()], 1)),
+    )
+
+
+def _centred(modality: Modality) -> NDArray[np.float32]:
+    """Unit rows around their mean; zero where the item has none."""
+    rows = unit_features(modality, 0).numpy().copy()
+    present = modality.present
+    if present.any():
+        rows[present] -= rows[present].mean(0)
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    unit: NDArray[np.float32] = np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0)
+    return np.ascontiguousarray(unit)
+
+
+def _standardised(x: NDArray[np.float64], known: NDArray[np.bool_]) -> NDArray[np.float32]:
+    if not known.any():
+        return np.zeros(x.shape, np.float32)
+    mean, spread = x[known].mean(0), x[known].std(0)
+    out = np.clip((x - mean) / np.where(spread > 1e-9, spread, 1), -_CLIP, _CLIP)
+    out[~known] = 0
+    return out.astype(np.float32)

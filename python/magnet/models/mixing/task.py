@@ -1,0 +1,394 @@
+"""MAGNET over signals in training: backbone, the same without the held-out pairs, then the mixture on those pairs."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from magnet.models.magnet import MagnetTask
+from magnet.models.mixing.candidates import Candidates, collect_candidates
+from magnet.models.mixing.holdout import hold_out, without
+from magnet.models.mixing.inputs import item_input_names, router_inputs, user_input_names
+from magnet.models.mixing.menu import choose, menus, prepared
+from magnet.nn.controller import Controller, statistics
+from magnet.nn.losses import routing_terms
+from magnet.nn.router import RoutingSums, is_off, summarise
+from magnet.nn.scores.losses import FAR, LOSSES_OF_MIXTURES
+from magnet.nn.scores.mixture import ScoreMixture
+from magnet.nn.scores.roles import explained_by_others
+from magnet.operators.base import product
+from magnet.operators.factors import dense_rows
+from magnet.seeds import derive, seeded, torch_generator
+from magnet.states import BlendState, DotState, State
+from magnet.train.task import Terms
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from magnet.data import Dataset
+    from magnet.models.magnet import MagnetConfig
+    from magnet.models.mixing.inputs import RouterInputs
+    from magnet.models.mixing.menu import Choice
+    from magnet.operators import Operator
+    from magnet.train.task import Batch
+
+__all__ = ["SignalsTask"]
+
+_SCALES = (0.3, 1.0, 3.0)  # λ at the start of the constants; the one of lowest loss is taken
+
+
+class SignalsTask:
+    """Drives backbone and mixture; see :class:`~magnet.train.task.Task`.
+
+    Four phases: the *backbone* on all training pairs; the *fold*, the same on what is left when some pairs are held
+    out, for as many steps; the *global* constants of the mixture, on the held-out pairs; *coverage* and
+    *specialisation*, the router on them. In the last two, scores to learn from come from the fold's models, scores to validate from
+    those of all pairs. The best of backbone, global, coverage and specialisation is delivered.
+
+    Args:
+        dataset: Interactions and features.
+        config: Everything about the model.
+        seed: Of the weights and of every draw.
+    """
+
+    def __init__(self, dataset: Dataset, config: MagnetConfig, *, seed: int) -> None:
+        self.config, self.seed, self.dataset = config, seed, dataset
+        mixing = config.mixing
+        alone = config.model_copy(update={"mixture": False})
+        self.fold = hold_out(dataset.train, mixing.share, seed=derive(seed, "fold"))
+        self.full = MagnetTask(dataset, alone, seed=seed)
+        self.part = MagnetTask(without(dataset, self.fold), alone, seed=seed)
+        modalities = list(dataset.modalities)
+        self.menus = menus(modalities, mixing.behaviour, mixing.content)
+        widths = len(user_input_names(modalities)), len(item_input_names(modalities))
+        with seeded(derive(seed, "mixture")):
+            self.mixture = ScoreMixture(list(self.menus), *widths, mixing.mixture)
+        self.module = nn.ModuleDict(
+            {"backbone": self.full.module, "fold": self.part.module, "mixture": self.mixture}
+        )
+        self.phase = "backbone"
+        self.fold_epochs = 0
+        self.choices: dict[str, Choice] = {}
+        self.gains: dict[str, list[float]] = {}
+        self.controller = Controller(config.controller, len(self.mixture.experts), mixing.mixture.top_k)
+        self.top_k = 0
+        self.sums: list[RoutingSums] = []
+        self.candidates: Candidates
+        self.seen_inputs: RouterInputs  # of the rest
+        self.inputs: RouterInputs  # of all training pairs
+        self.operators: dict[str, Operator]  # over all training pairs
+        self.held_data: Dataset
+
+    def to(self, device: torch.device | str) -> None:
+        """Move the backbones to another device; between epochs. The mixture is small and stays on the CPU."""
+        self.full.to(device)
+        self.part.to(device)
+
+    @property
+    def _mixing(self) -> bool:
+        return self.phase in ("global", "routing")
+
+    @property
+    def _backbone(self) -> MagnetTask:
+        return self.part if self.phase == "fold" else self.full
+
+    @property
+    def stage(self) -> str:
+        """``backbone``, ``fold``, ``global``, ``coverage`` or ``specialisation``."""
+        return self.controller.stage if self.phase == "routing" else self.phase
+
+    @property
+    def delivers(self) -> bool:
+        """All but the backbone that lacks the held-out pairs."""
+        return self.phase != "fold"
+
+    @property
+    def validates(self) -> bool:
+        """The fold's backbone is no candidate: it is trained as long as the other was."""
+        return self.phase != "fold"
+
+    @property
+    def may_stop(self) -> bool:
+        """The backbone may; the mixture once it has specialised."""
+        return self.phase == "backbone" or (self.phase == "routing" and self.controller.settled)
+
+    @property
+    def max_epochs(self) -> int | None:
+        """Of the fold as many steps as the best backbone had; of the mixture by its own settings."""
+        if self.phase == "fold":
+            return self.fold_epochs
+        if not self._mixing:
+            return self.full.max_epochs
+        steps = self.config.mixing.global_steps if self.phase == "global" else self.config.mixing.steps
+        return max(1, math.ceil(steps / self._batches))
+
+    @property
+    def data(self) -> Dataset:
+        """The pairs of the current phase."""
+        if self._mixing:
+            return self.held_data
+        return self._backbone_data
+
+    @property
+    def _backbone_data(self) -> Dataset:
+        return without(self.dataset, self.fold) if self.phase == "fold" else self.dataset
+
+    @property
+    def batch_size(self) -> int:
+        """Of the current phase."""
+        return self.config.mixing.batch_size if self._mixing else self.config.train.batch_size
+
+    @property
+    def _batches(self) -> int:
+        return max(1, math.ceil(self.held_data.train.nnz / self.batch_size))
+
+    @property
+    def negatives(self) -> int:
+        """Of the backbone; the mixture brings its own candidates and takes one that it does not look at."""
+        return 1 if self._mixing else self._backbone.negatives
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """What the phase trains."""
+        if not self._mixing:
+            return self._backbone.parameter_groups()
+        mixture, rate = self.mixture, self.config.mixing.learning_rate
+        constants = [mixture.log_scale, mixture.dominance]
+        learnt = [mixture.bias] if self.phase == "global" else mixture.routed()
+        return [{"params": [*constants, *learnt], "lr": rate, "weight_decay": 0.0}]
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Draw the backbone's graphs, or set the sparsity of the router."""
+        self.sums = []
+        if not self._mixing:
+            self._backbone.begin_epoch(epoch)
+            return
+        self.mixture.train()
+        self.top_k = self.controller.weights().top_k if self.phase == "routing" else 0
+
+    def step(self, batch: Batch) -> Terms:
+        """The loss of one batch."""
+        if not self._mixing:
+            return self._backbone.step(batch)
+        c, mixing = self.candidates, self.config.mixing
+        rows = c.place[batch.users]
+        items, base, cues = c.items[rows], c.base[rows], c.cues[rows]
+        user = self.mixture.user_logits(
+            self.seen_inputs.users[batch.users], self.seen_inputs.user_has[batch.users]
+        )
+        item = self.mixture.item_logits(self.seen_inputs.items, self.seen_inputs.item_has)[items]
+        mixed = self.mixture(user, item, cues, top_k=self.top_k)
+        held = c.held[rows]
+        at = ((items == batch.positives[:, None]) & held).float().argmax(1, keepdim=True)
+        scores = (base + mixed.scores).masked_fill(~c.there[rows], FAR)
+        # Each user counts once, however many of their pairs were held out: so do the metrics.
+        weights = 1 / held.sum(1)
+        loss = LOSSES_OF_MIXTURES[mixing.loss]
+        target = scores.gather(1, at)[:, 0]
+        terms = {"ranking": loss(scores, target, c.there[rows] & ~held, weights, width=mixing.width)}
+        if mixing.decay:
+            squares = [
+                p.square().sum() for p in (self.mixture.of_user, self.mixture.of_item, self.mixture.bias)
+            ]
+            terms["decay"] = mixing.decay * torch.stack(squares).sum()
+        if self.phase == "routing":
+            pair = torch.arange(len(at))[:, None], at
+            routing = type(mixed.routing)(*(part[pair][:, 0] for part in mixed.routing))
+            sums = summarise(routing)
+            self.sums.append(sums)
+            if mixing.mixture.router != "uniform":
+                logits = (user[:, None] + item)[pair][:, 0]
+                terms |= routing_terms(routing, logits, self.controller.weights(), sums.loads)
+        return Terms.of(terms)
+
+    def end_epoch(self) -> dict[str, Any]:
+        """Feed the controller; report the stage and the routing."""
+        record: dict[str, Any] = {"stage": self.stage}
+        if self.sums:
+            now = statistics(RoutingSums(*(torch.stack(s).sum(0) for s in zip(*self.sums, strict=True))))
+            self.controller.update(now)
+            record |= now._asdict() | {
+                "mutual_information": now.mutual_information,
+                "smoothed_load_entropy": self.controller.smoothed,
+                "top_k": self.top_k or self.controller.n_experts,
+                "fired_by": self.controller.fired_by if self.controller.since == 0 else None,
+            }
+        return record
+
+    @torch.no_grad()
+    def state(self) -> State:
+        """What predicts, fitted to all training pairs."""
+        if not self._mixing:
+            return self._backbone.state()
+        dots = self.full.state()
+        assert isinstance(dots, DotState)
+        self.mixture.eval()
+        user = self.mixture.user_logits(self.inputs.users, self.inputs.user_has)
+        item = self.mixture.item_logits(self.inputs.items, self.inputs.item_has)
+        return BlendState(
+            users=dots.users,
+            items=dots.items,
+            history=self.dataset.train,
+            cues=self.operators,
+            user_logits=user.masked_fill(is_off(user), -torch.inf),
+            item_logits=item.masked_fill(is_off(item), -torch.inf),
+            roles=self.mixture.roles(),
+            weight=float(self.mixture.weight),
+            top_experts=self.top_k or len(self.mixture.experts),
+            experts=[expert.name for expert in self.mixture.experts],
+            compress=self.config.mixing.compress,
+        )
+
+    def facts(self) -> dict[str, Any]:
+        """Signals, experts and the trigger."""
+        roles = self.mixture.roles().tolist()
+        cues = list(self.menus)
+        return {
+            **{key: self.full.facts()[key] for key in ("modalities", "lifts", "graph_weights")},
+            "experts": [
+                {"name": e.name, "role": e.role, "cue_weights": dict(zip(cues, weights, strict=True))}
+                for e, weights in zip(self.mixture.experts, roles, strict=True)
+            ],
+            "signals": self.choices,
+            "gains": self.gains,
+            "top_k": self.top_k or self.controller.n_experts,
+            "router": self.config.mixing.mixture.router,
+        }
+
+    def advance(self, epochs: int = 0) -> bool:
+        """On to the next phase.
+
+        Args:
+            epochs: Of this phase until its best weights.
+        """
+        if self.phase == "backbone":
+            size = self.config.train.batch_size
+            steps = epochs * math.ceil(self.fold.rest.nnz / size) if epochs else 0
+            whole = epochs * math.ceil(self.dataset.train.nnz / size)
+            per_epoch = max(1, math.ceil(self.fold.rest.nnz / size))
+            self.fold_epochs = max(1, round(whole / per_epoch)) if steps or whole else 1
+            self.phase = "fold"
+            return self.fold.held.nnz > 0
+        if self.phase == "fold":
+            self.phase = "global"
+            self._prepare()
+            self._start()
+            return True
+        if self.phase == "global":
+            self.phase = "routing"
+            return self.config.mixing.mixture.router != "global"
+        return False
+
+    def progress(self) -> dict[str, Any]:
+        """Phase, choices, controller and the sparsity of the epoch at hand."""
+        return {
+            "phase": self.phase,
+            "fold_epochs": self.fold_epochs,
+            "choices": self.choices,
+            "gains": self.gains,
+            "top_k": self.top_k,
+            "controller": self.controller.state_dict(),
+        }
+
+    def restore(self, progress: dict[str, Any]) -> None:
+        """Take up :meth:`progress` again."""
+        self.phase, self.fold_epochs, self.top_k = (
+            progress[key] for key in ("phase", "fold_epochs", "top_k")
+        )
+        self.choices, self.gains = progress["choices"], progress["gains"]
+        self.controller.load_state_dict(progress["controller"])
+
+    def ready(self) -> None:
+        """Weights have been put back: make what the mixture learns from, if it is not there yet."""
+        if self._mixing and not hasattr(self, "candidates"):
+            self._prepare()
+
+    @torch.no_grad()
+    def _prepare(self) -> None:
+        """Choose the signals, fit them to the rest and to everything, and collect candidates."""
+        modalities, mixing = self.dataset.modalities, self.config.mixing
+        dots = self.part.state()
+        assert isinstance(dots, DotState)
+        vectors, across = dots.users.numpy(), np.ascontiguousarray(dots.items.numpy().T)
+
+        def base(users: NDArray[np.int32]) -> NDArray[np.float32]:
+            return product(dense_rows(vectors[users]), across)
+
+        over_rest: dict[str, Operator] = {}
+        for cue, menu in self.menus.items():
+            if cue in self.choices:
+                over_rest[cue] = prepared(self.choices[cue], self.fold.rest, modalities)
+                continue
+            self.choices[cue], over_rest[cue], self.gains[cue] = choose(
+                menu, self.fold, modalities, base, compress=mixing.compress, seed=self.seed
+            )
+        self.operators = {
+            cue: prepared(choice, self.dataset.train, modalities) for cue, choice in self.choices.items()
+        }
+        self.seen_inputs = self._shuffled(router_inputs(self.fold.rest, modalities, over_rest))
+        self.inputs = self._shuffled(router_inputs(self.dataset.train, modalities, self.operators))
+
+        def raw(users: NDArray[np.int32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+            histories = self.fold.rest[users]
+            return base(users), np.stack([operator.apply(histories) for operator in over_rest.values()])
+
+        self.candidates = collect_candidates(
+            raw,
+            self.fold,
+            top=mixing.top,
+            random=mixing.random,
+            compress=mixing.compress,
+            seed=self.seed,
+            max_users=mixing.max_users,
+        )
+        self.held_data = self._held()
+
+    def _held(self) -> Dataset:
+        """The held-out pairs of those users that have candidates, as a data set to draw batches from."""
+        from dataclasses import replace
+
+        coo = self.fold.held.tocoo()
+        kept = (self.candidates.place[torch.from_numpy(coo.row.astype(np.int64))] >= 0).numpy()
+        users, items = coo.row[kept].astype(np.int32), coo.col[kept].astype(np.int32)
+        return replace(
+            self.dataset, users=users, items=items, parts=np.zeros(len(users), np.int8), source=None
+        )
+
+    def _shuffled(self, inputs: RouterInputs) -> RouterInputs:
+        """For the control: every user and item gets the inputs of another one."""
+        if self.config.mixing.mixture.router != "shuffled":
+            return inputs
+        generator = torch_generator(self.seed, "shuffled")
+        orders = (torch.randperm(len(side), generator=generator) for side in (inputs.users, inputs.items))
+        users, items = (side[order] for side, order in zip((inputs.users, inputs.items), orders, strict=True))
+        return inputs._replace(users=users, items=items)
+
+    @torch.no_grad()
+    def _start(self) -> None:
+        """Fit what the others explain of each cue, and take the λ of lowest loss with all experts alike."""
+        c, mixing = self.candidates, self.config.mixing
+        self.mixture.explained.copy_(explained_by_others(c.cues[c.there]))
+        users, at = c.held.nonzero(as_tuple=True)
+        if len(users) == 0:
+            return
+        named = (c.place >= 0).nonzero()[:, 0][users]
+        user = self.mixture.user_logits(self.seen_inputs.users[named], self.seen_inputs.user_has[named])
+        losses = []
+        for scale in _SCALES:
+            self.mixture.start(scale)
+            item = self.mixture.item_logits(self.seen_inputs.items, self.seen_inputs.item_has)
+            scores = []
+            for rows in torch.split(torch.arange(len(users)), 2048):
+                cues = c.cues[users[rows]]
+                mixed = self.mixture(user[rows], item[c.items[users[rows]]], cues, top_k=0)
+                scores.append(c.base[users[rows]] + mixed.scores)
+            table = torch.cat(scores).masked_fill(~c.there[users], FAR)
+            others = c.there[users] & ~c.held[users]
+            target, weights = table.gather(1, at[:, None])[:, 0], 1 / c.held[users].sum(1)
+            losses.append(
+                float(LOSSES_OF_MIXTURES[mixing.loss](table, target, others, weights, width=mixing.width))
+            )
+        self.mixture.start(_SCALES[int(np.argmin(losses))])

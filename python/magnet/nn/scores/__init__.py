@@ -1,0 +1,1 @@
+"""Experts that mix scores: what each takes of the cues, who decides, and what teaches them."""

@@ -1,0 +1,52 @@
+"""What teaches the mixture: how many held-out items come into the top of their users' lists."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+__all__ = ["FAR", "LOSSES_OF_MIXTURES", "listwise", "smooth_recall"]
+
+FAR = -1e9  # the score of a place that holds no candidate
+
+
+def smooth_recall(
+    scores: Tensor, target: Tensor, others: Tensor, weights: Tensor, *, k: int = 20, width: float = 0.2
+) -> Tensor:
+    r"""One minus a smoothed Recall@k: whether the target passes the k-th best of the others.
+
+    .. math:: 1 - \operatorname{mean} σ\big((s_\text{target} - s_{(k)}) / (w · σ_s)\big)
+
+    with ``s_(k)`` the k-th highest score among the user's other candidates and ``σ_s`` the root mean square of the
+    others' distance to it. A likelihood over the catalogue is about the calibration of its tail; this looks at the edge
+    of the list and nowhere else. Divided by their own spread, scores cannot gain by growing or by shrinking.
+
+    Args:
+        scores: Of the candidates, ``(n, L)``; :data:`FAR` where there is none.
+        target: Of the item that was held out, ``(n,)``.
+        others: Which candidates it has to pass, ``(n, L)``, bool: neither held out nor empty.
+        weights: Of the targets in the mean, ``(n,)``.
+        k: Length of the list.
+        width: w, of the step, in units of the spread.
+    """
+    rivals = scores.masked_fill(~others, FAR)
+    edge = rivals.topk(min(k, rivals.shape[1]), dim=1).values[:, -1]
+    inside = others & (edge > FAR / 2)[:, None]
+    distance = (scores - edge[:, None])[inside]
+    spread = distance.square().mean().sqrt().clamp(min=1e-6)
+    # Fewer rivals than places: every target is in the list, whatever the scores.
+    step = torch.sigmoid((target - edge) / (width * spread)).where(edge > FAR / 2, 1.0)
+    return 1 - (weights * step).sum() / weights.sum()
+
+
+def listwise(
+    scores: Tensor, target: Tensor, others: Tensor, weights: Tensor, *, k: int = 20, width: float = 0.2
+) -> Tensor:
+    """Cross-entropy of the target among the candidates; ``k`` and ``width`` are not looked at."""
+    del k, width
+    rivals = torch.logsumexp(scores.masked_fill(~others, FAR), dim=1)
+    loss = torch.logaddexp(rivals, target) - target
+    return (weights * loss).sum() / weights.sum()
+
+
+LOSSES_OF_MIXTURES = {"recall": smooth_recall, "listwise": listwise}
