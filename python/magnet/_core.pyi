@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 __all__ = [
     "__version__",
     "bipartite",
+    "blend_pair",
+    "blend_scores",
     "drop_edges",
     "dropout",
     "expert_products",
@@ -187,6 +189,30 @@ def score_towers(
     out: NDArray[np.float32],
     wishes: NDArray[np.float32],
 ) -> None: ...
+def blend_scores(
+    base: NDArray[np.float32],
+    cues: NDArray[np.float32],
+    user_logits: NDArray[np.float32],
+    item_logits: NDArray[np.float32],
+    roles: NDArray[np.float32],
+    weight: float,
+    top_experts: int,
+    compress: bool,
+    out: NDArray[np.float32],
+) -> None: ...
+def blend_pair(
+    base: NDArray[np.float32],
+    cues: NDArray[np.float32],
+    user_logits: NDArray[np.float32],
+    item_logits: NDArray[np.float32],
+    roles: NDArray[np.float32],
+    weight: float,
+    top_experts: int,
+    compress: bool,
+    item: int,
+) -> tuple[
+    float, float, NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]
+]: ...
 
 # Graphs. A matrix goes in as (indptr, indices, values, n_cols) and comes out as (indptr, indices, values).
 def knn(features: NDArray[np.float32], present: NDArray[np.bool_], k: int) -> _Triple: ...

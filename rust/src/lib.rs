@@ -15,6 +15,8 @@ mod _core {
     const __version__: &str = env!("CARGO_PKG_VERSION");
 
     #[pymodule_export]
+    use crate::py::blend::{blend_pair, blend_scores};
+    #[pymodule_export]
     use crate::py::dense::{dropout, unit_rows, unit_rows_gradient};
     #[pymodule_export]
     use crate::py::experts::{

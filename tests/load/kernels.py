@@ -11,7 +11,7 @@ from functools import cache
 import numpy as np
 import torch
 
-from magnet import graph
+from magnet import core, graph
 from magnet.evaluate.rank import rank
 from magnet.nn.ops.dropout import drop
 from magnet.nn.ops.experts import expert_products, paired_logits
@@ -223,6 +223,18 @@ def _rows(scale):
     return run
 
 
+def _blend(scale):
+    users, items, cues, experts = 20, 70 * scale, 3, 10
+    shapes = (users, items), (cues, users, items), (users, experts), (items, experts), (experts, cues)
+    parts, out = [_normal(*shape).numpy() for shape in shapes], np.empty((users, items), np.float32)
+
+    def run():
+        core.blend_scores(*parts, 0.5, 3, True, out)
+        return out
+
+    return run
+
+
 # Each with the scale at which a call takes about a second on two slow cores.
 KERNELS = {
     "knn": (_knn, 80),
@@ -247,6 +259,7 @@ KERNELS = {
     "pair logits": (_pair_logits, 4000),
     "rank dot": (_rank_dot, 400),
     "rank mixture": (_rank_mixture, 200),
+    "blend": (_blend, 20_000),
     "rank item-item": (_rank_item_item, 100),
 }
 

@@ -7,16 +7,21 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod functions;
 mod portable;
 #[cfg(test)]
 mod tests;
 
+pub use functions::{exp, signed_log1p};
 pub use portable::Portable;
 
 use super::simd::{Path, has_avx2, has_avx512};
 
 /// How many numbers one vector holds.
 pub const WIDTH: usize = 16;
+
+/// The bits of 1 less those of √½: what [`Lanes::exponent`] adds, so that an exponent changes at √½ · 2^n.
+const FROM_ROOT: i32 = 0x3f80_0000 - 0x3f35_04f3;
 
 /// The operations on sixteen `f32`; a value of this type is the permission to use them.
 pub trait Lanes: Copy {
@@ -45,8 +50,16 @@ pub trait Lanes: Copy {
     fn add(self, a: Self::V, b: Self::V) -> Self::V;
     /// The greater one; `b` where they are equal or one is NaN.
     fn max(self, a: Self::V, b: Self::V) -> Self::V;
+    /// The lesser one; `b` where they are equal or one is NaN.
+    fn min(self, a: Self::V, b: Self::V) -> Self::V;
     /// |a|.
     fn abs(self, a: Self::V) -> Self::V;
+    /// |a| with the sign of `of`.
+    fn with_sign(self, a: Self::V, of: Self::V) -> Self::V;
+    /// The whole number n that puts a / 2^n between √½ and √2, for positive normal a.
+    fn exponent(self, a: Self::V) -> Self::V;
+    /// (a - mean) · factor in `f64`, each operation rounded once, then rounded to `f32`.
+    fn standard(self, a: Self::V, mean: f64, factor: f64) -> Self::V;
     /// Bit j is set where a_j > b_j; never for NaN.
     fn above(self, a: Self::V, b: Self::V) -> u32;
     /// a where x > y, 0 elsewhere and where either is NaN.

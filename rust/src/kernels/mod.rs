@@ -2,6 +2,7 @@
 //! number of threads.
 
 pub mod adjacency;
+pub mod blend;
 mod buckets;
 pub mod cancel;
 pub mod csr;

@@ -42,6 +42,14 @@ pub(super) fn slice_mut<'a, T: Element, D: Dimension>(
     })
 }
 
+/// Fails unless the shape of an array is the one that the others ask for.
+pub(super) fn fits(py: Python<'_>, found: &[usize], wanted: &[usize], name: &str) -> PyResult<()> {
+    if found == wanted {
+        return Ok(());
+    }
+    Err(to_python(py, Error::invalid(format!("{name} must have the shape {wanted:?}, got {found:?}"))))
+}
+
 /// Row pointers of either width, not checked yet.
 pub(super) fn indptr<'a>(py: Python<'_>, array: &'a IndptrArray<'_>) -> PyResult<Indptr<'a>> {
     Ok(match array {

@@ -2,6 +2,7 @@
 //! and call; they hold no algorithm.
 
 mod arrays;
+pub(crate) mod blend;
 pub(crate) mod dense;
 pub(crate) mod experts;
 mod gate;

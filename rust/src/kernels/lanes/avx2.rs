@@ -2,13 +2,15 @@
 
 use std::arch::x86_64::{
     __m256, _CMP_GT_OQ, _MM_HINT_T0, _mm_prefetch, _mm_sfence, _mm256_add_epi32, _mm256_add_ps,
-    _mm256_and_ps, _mm256_andnot_ps, _mm256_castsi256_ps, _mm256_cmp_ps, _mm256_cvtps_epi32, _mm256_div_ps,
-    _mm256_fmadd_ps, _mm256_hadd_ps, _mm256_loadu_ps, _mm256_max_ps, _mm256_movemask_ps, _mm256_mul_ps,
-    _mm256_permute2f128_ps, _mm256_set1_epi32, _mm256_set1_ps, _mm256_slli_epi32, _mm256_storeu_ps,
-    _mm256_stream_ps,
+    _mm256_and_ps, _mm256_andnot_ps, _mm256_castps_si256, _mm256_castps256_ps128, _mm256_castsi256_ps,
+    _mm256_cmp_ps, _mm256_cvtepi32_ps, _mm256_cvtpd_ps, _mm256_cvtps_epi32, _mm256_cvtps_pd, _mm256_div_ps,
+    _mm256_extractf128_ps, _mm256_fmadd_ps, _mm256_hadd_ps, _mm256_loadu_ps, _mm256_max_ps, _mm256_min_ps,
+    _mm256_movemask_ps, _mm256_mul_pd, _mm256_mul_ps, _mm256_or_ps, _mm256_permute2f128_ps, _mm256_set_m128,
+    _mm256_set1_epi32, _mm256_set1_pd, _mm256_set1_ps, _mm256_slli_epi32, _mm256_srai_epi32,
+    _mm256_storeu_ps, _mm256_stream_ps, _mm256_sub_epi32, _mm256_sub_pd,
 };
 
-use super::{Lanes, WIDTH, Work};
+use super::{FROM_ROOT, Lanes, WIDTH, Work};
 
 /// AVX2 with FMA. Only [`run`] makes one: a value of this type proves that the machine has both.
 #[derive(Clone, Copy)]
@@ -101,12 +103,53 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
+    fn min(self, a: Pair, b: Pair) -> Pair {
+        // SAFETY: see `splat`. The instruction takes the second operand unless the first is less.
+        unsafe { Pair(_mm256_min_ps(a.0, b.0), _mm256_min_ps(a.1, b.1)) }
+    }
+
+    #[inline(always)]
     fn abs(self, a: Pair) -> Pair {
         // SAFETY: see `splat`. -0.0 is the sign bit alone.
         unsafe {
             let sign = _mm256_set1_ps(-0.0);
             Pair(_mm256_andnot_ps(sign, a.0), _mm256_andnot_ps(sign, a.1))
         }
+    }
+
+    #[inline(always)]
+    fn with_sign(self, a: Pair, of: Pair) -> Pair {
+        // SAFETY: see `splat`. -0.0 is the sign bit alone.
+        let with_sign = |a, of| unsafe {
+            let sign = _mm256_set1_ps(-0.0);
+            _mm256_or_ps(_mm256_andnot_ps(sign, a), _mm256_and_ps(sign, of))
+        };
+        Pair(with_sign(a.0, of.0), with_sign(a.1, of.1))
+    }
+
+    #[inline(always)]
+    fn exponent(self, a: Pair) -> Pair {
+        // SAFETY: see `splat`.
+        let exponent = |a| unsafe {
+            let moved = _mm256_add_epi32(_mm256_castps_si256(a), _mm256_set1_epi32(FROM_ROOT));
+            let biased = _mm256_srai_epi32::<23>(moved);
+            _mm256_cvtepi32_ps(_mm256_sub_epi32(biased, _mm256_set1_epi32(127)))
+        };
+        Pair(exponent(a.0), exponent(a.1))
+    }
+
+    #[inline(always)]
+    fn standard(self, a: Pair, mean: f64, factor: f64) -> Pair {
+        // SAFETY: see `splat`.
+        let four = |a| unsafe {
+            let from_mean = _mm256_sub_pd(_mm256_cvtps_pd(a), _mm256_set1_pd(mean));
+            _mm256_cvtpd_ps(_mm256_mul_pd(from_mean, _mm256_set1_pd(factor)))
+        };
+        // SAFETY: see `splat`.
+        let eight = |a| unsafe {
+            _mm256_set_m128(four(_mm256_extractf128_ps::<1>(a)), four(_mm256_castps256_ps128(a)))
+        };
+        Pair(eight(a.0), eight(a.1))
     }
 
     #[inline(always)]

@@ -2,13 +2,16 @@
 
 use std::arch::x86_64::{
     __m512, _CMP_GT_OQ, _MM_HINT_T0, _mm_prefetch, _mm_sfence, _mm256_add_ps, _mm256_set1_ps,
-    _mm512_add_epi32, _mm512_add_ps, _mm512_andnot_ps, _mm512_castps512_ps256, _mm512_castsi512_ps,
-    _mm512_cmp_ps_mask, _mm512_cvtps_epi32, _mm512_div_ps, _mm512_extractf32x8_ps, _mm512_fmadd_ps,
-    _mm512_loadu_ps, _mm512_maskz_mov_ps, _mm512_max_ps, _mm512_mul_ps, _mm512_set1_epi32, _mm512_set1_ps,
-    _mm512_slli_epi32, _mm512_storeu_ps, _mm512_stream_ps,
+    _mm512_add_epi32, _mm512_add_ps, _mm512_and_ps, _mm512_andnot_ps, _mm512_castps_si512,
+    _mm512_castps256_ps512, _mm512_castps512_ps256, _mm512_castsi512_ps, _mm512_cmp_ps_mask,
+    _mm512_cvtepi32_ps, _mm512_cvtpd_ps, _mm512_cvtps_epi32, _mm512_cvtps_pd, _mm512_div_ps,
+    _mm512_extractf32x8_ps, _mm512_fmadd_ps, _mm512_insertf32x8, _mm512_loadu_ps, _mm512_maskz_mov_ps,
+    _mm512_max_ps, _mm512_min_ps, _mm512_mul_pd, _mm512_mul_ps, _mm512_or_ps, _mm512_set1_epi32,
+    _mm512_set1_pd, _mm512_set1_ps, _mm512_slli_epi32, _mm512_srai_epi32, _mm512_storeu_ps, _mm512_stream_ps,
+    _mm512_sub_epi32, _mm512_sub_pd,
 };
 
-use super::{Lanes, WIDTH, Work, avx2};
+use super::{FROM_ROOT, Lanes, WIDTH, Work, avx2};
 
 /// AVX-512. Only [`run`] makes one: a value of this type proves that the machine has it.
 #[derive(Clone, Copy)]
@@ -88,9 +91,49 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
+    fn min(self, a: __m512, b: __m512) -> __m512 {
+        // SAFETY: see `splat`. The instruction takes the second operand unless the first is less.
+        unsafe { _mm512_min_ps(a, b) }
+    }
+
+    #[inline(always)]
     fn abs(self, a: __m512) -> __m512 {
         // SAFETY: see `splat`. -0.0 is the sign bit alone.
         unsafe { _mm512_andnot_ps(_mm512_set1_ps(-0.0), a) }
+    }
+
+    #[inline(always)]
+    fn with_sign(self, a: __m512, of: __m512) -> __m512 {
+        // SAFETY: see `splat`. -0.0 is the sign bit alone.
+        unsafe {
+            let sign = _mm512_set1_ps(-0.0);
+            _mm512_or_ps(_mm512_andnot_ps(sign, a), _mm512_and_ps(sign, of))
+        }
+    }
+
+    #[inline(always)]
+    fn exponent(self, a: __m512) -> __m512 {
+        // SAFETY: see `splat`.
+        unsafe {
+            let moved = _mm512_add_epi32(_mm512_castps_si512(a), _mm512_set1_epi32(FROM_ROOT));
+            let biased = _mm512_srai_epi32::<23>(moved);
+            _mm512_cvtepi32_ps(_mm512_sub_epi32(biased, _mm512_set1_epi32(127)))
+        }
+    }
+
+    #[inline(always)]
+    fn standard(self, a: __m512, mean: f64, factor: f64) -> __m512 {
+        // SAFETY: see `splat`.
+        let eight = |a| unsafe {
+            let from_mean = _mm512_sub_pd(_mm512_cvtps_pd(a), _mm512_set1_pd(mean));
+            _mm512_cvtpd_ps(_mm512_mul_pd(from_mean, _mm512_set1_pd(factor)))
+        };
+        // SAFETY: see `splat`.
+        unsafe {
+            let low = eight(_mm512_castps512_ps256(a));
+            let high = eight(_mm512_extractf32x8_ps::<1>(a));
+            _mm512_insertf32x8::<1>(_mm512_castps256_ps512(low), high)
+        }
     }
 
     #[inline(always)]

@@ -1,6 +1,6 @@
 //! Plain Rust, on any machine.
 
-use super::{Lanes, WIDTH};
+use super::{FROM_ROOT, Lanes, WIDTH};
 
 /// Sixteen numbers in an array; every other path must do the same to the bit.
 #[derive(Debug, Clone, Copy)]
@@ -59,8 +59,28 @@ impl Lanes for Portable {
     }
 
     #[inline(always)]
+    fn min(self, a: Self::V, b: Self::V) -> Self::V {
+        std::array::from_fn(|j| if a[j] < b[j] { a[j] } else { b[j] })
+    }
+
+    #[inline(always)]
     fn abs(self, a: Self::V) -> Self::V {
         a.map(f32::abs)
+    }
+
+    #[inline(always)]
+    fn with_sign(self, a: Self::V, of: Self::V) -> Self::V {
+        std::array::from_fn(|j| a[j].copysign(of[j]))
+    }
+
+    #[inline(always)]
+    fn exponent(self, a: Self::V) -> Self::V {
+        a.map(|a| (((a.to_bits() as i32).wrapping_add(FROM_ROOT) >> 23) - 127) as f32)
+    }
+
+    #[inline(always)]
+    fn standard(self, a: Self::V, mean: f64, factor: f64) -> Self::V {
+        a.map(|a| ((f64::from(a) - mean) * factor) as f32)
     }
 
     #[inline(always)]

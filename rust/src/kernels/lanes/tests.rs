@@ -21,7 +21,11 @@ impl Work for Everything<'_> {
                 lanes.div(a, b),
                 lanes.add(a, one),
                 lanes.max(a, b),
+                lanes.min(a, b),
                 lanes.abs(c),
+                lanes.with_sign(a, b),
+                lanes.exponent(a),
+                lanes.standard(a, f64::from(window[1][0]), f64::from(window[2][0])),
                 lanes.keep(a, b, c),
                 lanes.pow2(whole),
             ] {

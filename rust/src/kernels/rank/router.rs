@@ -1,7 +1,7 @@
 //! The router: which experts take part in a pair, and the mix of their values.
 
 use super::interleaved::GROUPS;
-use crate::kernels::lanes::{Lanes, WIDTH};
+use crate::kernels::lanes::{Lanes, WIDTH, exp};
 
 /// The most experts that a mixture can have.
 pub const MAX_EXPERTS: usize = GROUPS * WIDTH;
@@ -82,46 +82,10 @@ pub(super) fn largest<L: Lanes>(lanes: L, v: L::V) -> f32 {
     out[0]
 }
 
-/// e^x for x ≤ 0, to about one unit in the last place; 0 below -87 and for NaN. Unlike libm's it gives the same bits on
-/// every machine.
-#[inline(always)]
-pub(super) fn exp<L: Lanes>(lanes: L, x: L::V) -> L::V {
-    const LOWEST: f32 = -87.0;
-    // 1.5 · 2^23: adding it rounds to a whole number.
-    const ROUND: f32 = 12_582_912.0;
-    // ln 2 in two parts, the first with few enough bits that its products are exact.
-    const LN2_HIGH: f32 = 355.0 / 512.0;
-    const LN2_LOW: f32 = -2.121_944_4e-4;
-    let clamped = lanes.max(x, lanes.splat(LOWEST));
-    let n = lanes.fma(clamped, lanes.splat(std::f32::consts::LOG2_E), lanes.splat(ROUND));
-    let n = lanes.add(n, lanes.splat(-ROUND));
-    let r = lanes.fma(n, lanes.splat(-LN2_HIGH), clamped);
-    let r = lanes.fma(n, lanes.splat(-LN2_LOW), r);
-    let mut sum = lanes.splat(1.0 / 5040.0);
-    for factor in [1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0] {
-        sum = lanes.fma(r, sum, lanes.splat(factor));
-    }
-    lanes.keep(lanes.mul(sum, lanes.pow2(n)), x, lanes.splat(LOWEST.next_down()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::kernels::lanes::Portable;
-
-    #[test]
-    fn exp_is_accurate() {
-        let exp = |x: f32| exp(Portable, [x; WIDTH])[0];
-        for step in 0..=87_000 {
-            let x = -(step as f32) / 1000.0;
-            let exact = f64::from(x).exp();
-            assert!((f64::from(exp(x)) / exact - 1.0).abs() < 1.5e-7, "{x}");
-        }
-        assert_eq!(exp(0.0), 1.0);
-        for nothing in [-88.0, f32::NEG_INFINITY, f32::NAN] {
-            assert_eq!(exp(nothing), 0.0);
-        }
-    }
 
     #[test]
     fn the_mix_takes_the_wanted_experts() {

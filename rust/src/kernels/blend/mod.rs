@@ -1,0 +1,199 @@
+//! The final score: signals of a pair, standardised, blended by a mixture of experts that the pair itself chooses.
+//!
+//! Row b holds the raw scores that a user's signals give to every item: a base, and C cues. Each row is standardised
+//! over the catalogue. E experts are roles over the cues, rows of weights; a pair's experts have the logits
+//! `user_logits[b, e] + item_logits[i, e]`, the `top` highest of them share the weight by softmax, and
+//!
+//! `score = base + Σ_c w_c cue_c`, `w_c = weight · Σ_e p_e roles[e, c]`.
+//!
+//! Everything is written over [`Lanes`], and no lane looks at another, so the score of a pair does not depend on the
+//! instruction path, on threads, on how users are batched, or on whether it is asked for alone.
+
+mod choice;
+mod experts;
+mod moments;
+mod pair;
+mod scores;
+#[cfg(test)]
+mod tests;
+
+pub use pair::{Parts, blend_pair};
+pub use scores::blend_scores;
+
+use super::error::Error;
+use super::lanes::{Lanes, WIDTH, signed_log1p};
+use choice::{MAX_EXPERTS, Side, choose};
+use moments::Moments;
+
+/// The most cues.
+pub const MAX_CUES: usize = 32;
+
+/// The raw scores of B users: of a base and of C cues.
+#[derive(Debug, Clone, Copy)]
+pub struct Signals<'a> {
+    /// `(B, I)`.
+    pub base: &'a [f32],
+    /// `(C, B, I)`.
+    pub cues: &'a [f32],
+    /// B.
+    pub n_rows: usize,
+    /// I.
+    pub n_items: usize,
+    /// C.
+    pub n_cues: usize,
+    /// Whether a standardised cue x becomes sign(x) · ln(1 + |x|).
+    pub compress: bool,
+}
+
+impl<'a> Signals<'a> {
+    fn check(&self) -> Result<(), Error> {
+        if self.n_cues > MAX_CUES {
+            return Err(Error::invalid(format!("there may be {MAX_CUES} cues, got {}", self.n_cues)));
+        }
+        let wanted = self.n_rows.checked_mul(self.n_items);
+        let all = wanted.and_then(|rows| rows.checked_mul(self.n_cues));
+        if wanted != Some(self.base.len()) || all != Some(self.cues.len()) {
+            return Err(Error::invalid(format!(
+                "{} users, {} items and {} cues do not have {} numbers in base and {} in cues",
+                self.n_rows,
+                self.n_items,
+                self.n_cues,
+                self.base.len(),
+                self.cues.len()
+            )));
+        }
+        Ok(())
+    }
+
+    /// The rows of one user: the base, then the cues.
+    fn rows(&self, row: usize) -> impl Iterator<Item = &'a [f32]> + Clone {
+        let Self { base, cues, n_rows, n_items, n_cues, .. } = *self;
+        let cues = (0..n_cues).map(move |cue| &cues[(cue * n_rows + row) * n_items..][..n_items]);
+        std::iter::once(&base[row * n_items..][..n_items]).chain(cues)
+    }
+
+    /// The error for the first number that is not finite: the lowest row, there the base before the cues.
+    fn not_finite(&self) -> Error {
+        for row in 0..self.n_rows {
+            for (signal, scores) in self.rows(row).enumerate() {
+                if let Some(item) = scores.iter().position(|score| !score.is_finite()) {
+                    let name = if signal == 0 { "base".into() } else { format!("cue {}", signal - 1) };
+                    return Error::invalid(format!(
+                        "scores must be finite; row {row} of {name} has {} for item {item}",
+                        scores[item]
+                    ));
+                }
+            }
+        }
+        Error::invalid("scores must be finite")
+    }
+}
+
+/// What decides how much each expert counts in a pair, and what an expert is.
+#[derive(Debug, Clone, Copy)]
+pub struct Gate<'a> {
+    /// `(B, E)`; -∞ where an expert is off.
+    pub user_logits: &'a [f32],
+    /// `(I, E)`; -∞ where an expert is off.
+    pub item_logits: &'a [f32],
+    /// `(E, C)`.
+    pub roles: &'a [f32],
+    /// E.
+    pub n: usize,
+    /// Of all cues together.
+    pub weight: f32,
+    /// Experts that take part in a pair, at most.
+    pub top: usize,
+}
+
+impl Gate<'_> {
+    fn check(&self, n_rows: usize, n_items: usize, n_cues: usize) -> Result<(), Error> {
+        let n = self.n;
+        if n > MAX_EXPERTS {
+            return Err(Error::invalid(format!("there may be {MAX_EXPERTS} experts, got {n}")));
+        }
+        if self.top == 0 && n > 0 {
+            return Err(Error::invalid("top_experts must be at least 1, got 0"));
+        }
+        if !self.weight.is_finite() || !self.roles.iter().all(|role| role.is_finite()) {
+            return Err(Error::invalid(format!(
+                "roles and weight must be finite; weight is {}",
+                self.weight
+            )));
+        }
+        let wanted = [n_rows.checked_mul(n), n_items.checked_mul(n), n.checked_mul(n_cues)];
+        let found = [self.user_logits.len(), self.item_logits.len(), self.roles.len()];
+        if wanted != found.map(Some) {
+            return Err(Error::invalid(format!(
+                "{n_rows} users, {n_items} items, {n} experts and {n_cues} cues do not have {} user logits, {} item \
+                 logits and {} roles",
+                found[0], found[1], found[2]
+            )));
+        }
+        experts::check_logits(self.user_logits, n, "user")?;
+        experts::check_logits(self.item_logits, n, "item")
+    }
+
+    /// The roles, cue by cue: `(C, E)`.
+    fn roles_by_cue(&self, n_cues: usize) -> Vec<f32> {
+        (0..n_cues).flat_map(|cue| (0..self.n).map(move |e| self.roles[e * n_cues + cue])).collect()
+    }
+}
+
+/// One user, ready to be blended.
+struct User<'a> {
+    /// Of the base, then of the cues.
+    moments: &'a [Moments],
+    /// Of each expert.
+    logits: &'a [Side<f32>],
+    /// `(C, E)`.
+    roles: &'a [f32],
+    weight: f32,
+    top: usize,
+    compress: bool,
+}
+
+impl User<'_> {
+    /// The scores of sixteen pairs. `raw` gives their raw scores by signal, the base being signal 0; `see` is told each
+    /// cue's number, its weights and its standardised scores; `shares` becomes p times the number that is returned.
+    #[inline(always)]
+    fn blend<L: Lanes>(
+        &self,
+        lanes: L,
+        items: &[Side<[f32; WIDTH]>],
+        raw: impl Fn(usize) -> L::V,
+        shares: &mut [[f32; WIDTH]; MAX_EXPERTS],
+        mut see: impl FnMut(usize, L::V, L::V),
+    ) -> Blended<L::V> {
+        let total = choose(lanes, self.logits, items, self.top, shares);
+        let shares = &shares[..items.len()];
+        // Where no expert is on the weights are zero.
+        let scale = lanes.keep(lanes.div(lanes.splat(self.weight), total), total, lanes.splat(0.0));
+        let base = self.moments[0].standardise(lanes, raw(0));
+        let mut score = base;
+        for (cue, moments) in self.moments[1..].iter().enumerate() {
+            let roles = &self.roles[cue * items.len()..][..items.len()];
+            let mut role = lanes.splat(0.0);
+            for (share, &own) in shares.iter().zip(roles) {
+                role = lanes.fma(lanes.load(share), lanes.splat(own), role);
+            }
+            let weight = lanes.mul(role, scale);
+            let mut x = moments.standardise(lanes, raw(1 + cue));
+            if self.compress {
+                x = signed_log1p(lanes, x);
+            }
+            see(cue, weight, x);
+            score = lanes.fma(weight, x, score);
+        }
+        Blended { score, base, total }
+    }
+}
+
+/// What [`User::blend`] gives, of sixteen pairs.
+struct Blended<V> {
+    score: V,
+    /// The standardised base.
+    base: V,
+    /// What the shares sum to: 0 where no expert is on.
+    total: V,
+}
