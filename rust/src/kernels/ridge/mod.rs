@@ -6,6 +6,7 @@
 //! who took the rarer item. Counts are exact, so that the result does not depend on which way they were found.
 
 mod cholesky;
+mod count;
 mod double;
 mod gather;
 mod ranked;
