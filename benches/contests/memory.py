@@ -48,6 +48,16 @@ print(json.dumps([time.perf_counter() - start, resident("VmHWM"), adjacency.nnz]
 """
 
 
+RIDGE = """
+taken = graph.interactions(*pairs({n_users}, {n_items}, {n}), ({n_users}, {n_items}))
+forget_peak()
+import time
+start = time.perf_counter()
+weights = graph.local_ridge(taken, ridge=100.0, support={support})
+print(json.dumps([time.perf_counter() - start, resident("VmHWM"), weights.nnz]))
+"""
+
+
 def extra_of_knn(n: int, width: int, function: str = "knn_graph") -> float:
     """Peak memory beyond what was there before, as a multiple of the features."""
     return float(_measure(KNN.format(n=n, width=width, function=function)))
@@ -56,6 +66,13 @@ def extra_of_knn(n: int, width: int, function: str = "knn_graph") -> float:
 def adjacency(n_users: int, n_items: int, n: int) -> tuple[float, float, int]:
     """Seconds, peak bytes of the whole process, and entries, for pairs to normalised adjacency."""
     seconds, peak, entries = _measure(ADJACENCY.format(n=n, n_users=n_users, n_items=n_items))
+    return seconds, peak, entries
+
+
+def local_ridge(n_users: int, n_items: int, n: int, support: int) -> tuple[float, float, int]:
+    """Seconds, peak bytes of the whole process, and entries, for interactions to weights."""
+    body = RIDGE.format(n=n, n_users=n_users, n_items=n_items, support=support)
+    seconds, peak, entries = _measure(body)
     return seconds, peak, entries
 
 

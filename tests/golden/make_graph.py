@@ -1,7 +1,7 @@
 """Writes `graph.json`; to be run again (`python tests/golden/make_graph.py`) only where a definition changes.
 
 The truth is made by the oracles, not by the kernels, so the file pins what they should do: which neighbours
-are chosen among ties, and which edges a seed keeps.
+are chosen among ties, which edges a seed keeps, and which items the local ridge regresses on.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(FOLDER.parent))
     from magnet.seeds import derive
     from oracles import graph as oracles
+    from oracles.ridge import local_ridge
 
     features, train = inputs()
     neighbours = oracles.knn(features, 4)
@@ -47,9 +48,12 @@ if __name__ == "__main__":
         for by in ("degree", "uniform")
         for seed, epoch in [(0, 0), (0, 1), (1, 0)]
     }
+    weights = csr_array(local_ridge(train, 2.0, 4, oracles.knn(features[:12], 3), 1.5))
     golden = {
         "neighbours": pairs(neighbours),
         "cosines": neighbours.data.view(np.int32).tolist(),
         "kept": kept,
+        "supports": pairs(weights),
+        "weights": weights.data.round(7).tolist(),
     }
     (FOLDER / "graph.json").write_text(json.dumps(golden) + "\n")

@@ -1,4 +1,4 @@
-"""What must not change between versions: neighbours, bit for bit, and the edges that a seed keeps."""
+"""What must not change between versions: neighbours, bit for bit, edges that a seed keeps, and weights."""
 
 import importlib.util
 import json
@@ -40,3 +40,11 @@ def test_kept_edges(make, golden):
         by, seed, epoch = key.split()
         found = graph.drop_edges(train, keep=0.2, by=by, seed=int(seed), epoch=int(epoch))
         assert make.pairs(found) == pairs, key
+
+
+def test_weights_of_the_local_ridge(make, golden):
+    features, train = make.inputs()
+    content = graph.knn_graph(features[:12], 3)
+    found = graph.local_ridge(train, ridge=2.0, content=content, content_weight=1.5, support=4)
+    assert make.pairs(found) == golden["supports"]
+    assert found.data == pytest.approx(golden["weights"], abs=1e-6)

@@ -2,14 +2,10 @@
 
 use super::Problem;
 use super::cholesky::{Chunk, Shape};
+use super::count::Count;
 use super::ranked::{Ranked, STEP, room};
 use crate::kernels::error::Error;
 use crate::kernels::lanes::WIDTH;
-
-/// Not in the support.
-const NONE: u16 = u16::MAX;
-/// A user with more than this many items for one of the support is searched, not read.
-const LONG: usize = 16;
 
 /// What one thread works with: tables over all items and users that are clean between two items.
 pub(super) struct Scratch {
@@ -19,13 +15,14 @@ pub(super) struct Scratch {
     touched: Vec<u32>,
     /// Order of the candidates: large right-hand sides, then low items, first.
     keys: Vec<u64>,
-    /// Places in the support by rank.
+    /// One bit for each rank of the support, and places in it by rank.
+    member: Vec<u64>,
     places: Vec<u16>,
-    /// One bit for each user, and the words of them that are not zero.
+    /// One bit for each user, and the users whose bit is set.
     seen: Vec<u64>,
-    words: Vec<u32>,
-    /// Places of one user's items, ascending.
-    found: Vec<u16>,
+    users: Vec<i32>,
+    /// One user's items of the support.
+    found: Vec<u32>,
     /// Ranks of the support, ascending.
     pub(super) support: Vec<u32>,
     pub(super) matrix: Vec<Chunk>,
@@ -38,16 +35,18 @@ impl Scratch {
         let n_items = ranked.n_items();
         let (mut right, mut places) = (room(n_items)?, room(n_items)?);
         right.resize(n_items, 0.0);
-        places.resize(n_items, NONE);
-        let mut seen = room(ranked.n_users().div_ceil(64))?;
+        places.resize(n_items, 0);
+        let (mut member, mut seen) = (room(n_items.div_ceil(64))?, room(ranked.n_users().div_ceil(64))?);
+        member.resize(n_items.div_ceil(64), 0);
         seen.resize(ranked.n_users().div_ceil(64), 0);
         Ok(Self {
             right,
             touched: room(n_items)?,
             keys: room(n_items)?,
+            member,
             places,
             seen,
-            words: Vec::new(),
+            users: Vec::new(),
             found: Vec::new(),
             support: Vec::new(),
             matrix: Vec::new(),
@@ -190,67 +189,40 @@ impl Scratch {
     /// Counts the pairs with an item that is not among the most popular: every user of such an item is read once.
     fn count_others(&mut self, problem: &Problem<'_>, n_popular: usize) -> Result<(), Error> {
         let ranked = problem.ranked;
+        for &rank in &self.support[n_popular..] {
+            for &user in ranked.users(rank as usize) {
+                let (word, bit) = (&mut self.seen[user as usize / 64], 1 << (user % 64));
+                if *word & bit == 0 {
+                    *word |= bit;
+                    self.users.push(user);
+                }
+            }
+        }
         for (place, &rank) in self.support.iter().enumerate() {
             self.places[rank as usize] = place as u16;
+            self.member[rank as usize / 64] |= 1 << (rank % 64);
         }
-        let mut result = Ok(());
-        for at in n_popular..self.support.len() {
-            let users = ranked.users(self.support[at] as usize);
-            for users in users.chunks(STEP) {
-                result = problem.cancel.check();
-                if result.is_err() {
-                    break;
-                }
-                for &user in users {
-                    let (word, bit) = (user as usize / 64, 1 << (user % 64));
-                    let before = self.seen[word];
-                    if before & bit == 0 {
-                        if before == 0 {
-                            self.words.push(word as u32);
-                        }
-                        self.seen[word] = before | bit;
-                        self.count_user(ranked.ranks_of(user as usize), n_popular);
-                    }
-                }
-            }
-        }
-        self.words.drain(..).for_each(|word| self.seen[word as usize] = 0);
+        let stride = Shape { n: self.support.len() }.stride();
+        // The tables are cleaned after a cancellation as well.
+        let result = self.users.chunks(STEP).try_for_each(|users| {
+            problem.cancel.check()?;
+            problem.path.run(Count {
+                ranked,
+                users,
+                support: &self.support,
+                member: &self.member,
+                places: &self.places,
+                n_popular,
+                found: &mut self.found,
+                matrix: &mut self.matrix,
+                stride,
+            });
+            Ok(())
+        });
+        self.users.drain(..).for_each(|user| self.seen[user as usize / 64] = 0);
         for &rank in &self.support {
-            self.places[rank as usize] = NONE;
+            self.member[rank as usize / 64] = 0;
         }
         result
-    }
-
-    /// Counts one user's pairs.
-    #[inline]
-    fn count_user(&mut self, ranks: &[i32], n_popular: usize) {
-        let n = self.support.len();
-        let stride = Shape { n }.stride();
-        let mut n_found = 0;
-        if ranks.len() > LONG * n {
-            let mut rest = ranks;
-            for (place, &rank) in self.support.iter().enumerate() {
-                rest = &rest[rest.partition_point(|&other| (other as u32) < rank)..];
-                if rest.first() == Some(&(rank as i32)) {
-                    self.found[n_found] = place as u16;
-                    n_found += 1;
-                }
-            }
-        } else {
-            for &rank in ranks {
-                // Written in any case, and kept if it is one: there is no branch to be mispredicted.
-                let place = self.places[rank as usize];
-                self.found[n_found] = place;
-                n_found += usize::from(place != NONE);
-            }
-        }
-        let found = &self.found[..n_found];
-        let first_other = found.partition_point(|&place| (place as usize) < n_popular);
-        for (at, &place) in found.iter().enumerate() {
-            let column = self.matrix[place as usize * stride..][..stride].as_flattened_mut();
-            for &below in &found[first_other.max(at + 1)..] {
-                column[below as usize] -= 1.0;
-            }
-        }
     }
 }

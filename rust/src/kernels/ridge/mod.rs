@@ -6,6 +6,7 @@
 //! who took the rarer item. Counts are exact, so that the result does not depend on which way they were found.
 
 mod cholesky;
+mod count;
 mod double;
 mod gather;
 mod ranked;
@@ -88,8 +89,9 @@ struct Problem<'a> {
 /// equal. Items with a zero there are left out, unless the support has room for all items; then the result is that of
 /// the dense model. An item without any such entry has an empty column. The diagonal of `content` is not read.
 ///
-/// Cost: Σ over users of the square of their items, and `support`³ / 3 multiply-adds and reading some thousand
-/// histories for each item. Memory: the result twice, and 2 · 8192² bytes.
+/// Cost: Σ over users of the square of their items, and for each item about `support`³ / 6 multiply-adds and one look at
+/// the histories of all users of the rarer items of its support. Memory: four times the result while it is transposed,
+/// and 2 · 8192² bytes.
 ///
 /// # Errors
 /// [`Error::Invalid`] if an option or a shape is wrong, `content` holds NaN or infinity, or an item has more than 2²⁴

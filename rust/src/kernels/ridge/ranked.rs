@@ -91,6 +91,12 @@ impl Ranked {
         self.by_item.row(rank)
     }
 
+    /// Where it is written where a user's items begin; to be fetched ahead.
+    #[inline]
+    pub(super) fn start_of(&self, user: usize) -> &i64 {
+        &self.by_user.starts[user]
+    }
+
     /// The ranks of a user's items, ascending.
     #[inline]
     pub(super) fn ranks_of(&self, user: usize) -> &[i32] {
