@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 
 __all__ = ["SignalsTask"]
 
-_SCALES = (0.3, 1.0, 3.0)  # λ at the start of the constants; the one of lowest loss is taken
+_SCALES = (0.3, 1.0, 3.0)  # λ at the start of the constants; the one of highest recall is taken
+_LIST = 20
 
 
 class SignalsTask:
@@ -46,8 +47,8 @@ class SignalsTask:
 
     Four phases: the *backbone* on all training pairs; the *fold*, the same on what is left when some pairs are held
     out, for as many steps; the *global* constants of the mixture, on the held-out pairs; *coverage* and
-    *specialisation*, the router on them. In the last two, scores to learn from come from the fold's models, scores to validate from
-    those of all pairs. The best of backbone, global, coverage and specialisation is delivered.
+    *specialisation*, the router on them. In the last two, scores to learn from come from the fold's models, scores to
+    validate from those of all pairs. The best of backbone, global, coverage and specialisation is delivered.
 
     Args:
         dataset: Interactions and features.
@@ -173,7 +174,7 @@ class SignalsTask:
         """The loss of one batch."""
         if not self._mixing:
             return self._backbone.step(batch)
-        c, mixing = self.candidates, self.config.mixing
+        c = self.candidates
         rows = c.place[batch.users]
         items, base, cues = c.items[rows], c.base[rows], c.cues[rows]
         user = self.mixture.user_logits(
@@ -188,7 +189,11 @@ class SignalsTask:
         weights = 1 / held.sum(1)
         loss = LOSSES_OF_MIXTURES[mixing.loss]
         target = scores.gather(1, at)[:, 0]
-        terms = {"ranking": loss(scores, target, c.there[rows] & ~held, weights, width=mixing.width)}
+        terms = {
+            "ranking": loss(
+                scores, target, c.there[rows] & ~held, weights, spread=1 + mixed.size, width=mixing.width
+            )
+        }
         if mixing.decay:
             squares = [
                 p.square().sum() for p in (self.mixture.of_user, self.mixture.of_item, self.mixture.bias)
@@ -368,27 +373,25 @@ class SignalsTask:
 
     @torch.no_grad()
     def _start(self) -> None:
-        """Fit what the others explain of each cue, and take the λ of lowest loss with all experts alike."""
-        c, mixing = self.candidates, self.config.mixing
+        """Fit what the others explain of each cue, and take the λ of highest recall with all experts alike."""
+        c = self.candidates
         self.mixture.explained.copy_(explained_by_others(c.cues[c.there]))
         users, at = c.held.nonzero(as_tuple=True)
         if len(users) == 0:
             return
         named = (c.place >= 0).nonzero()[:, 0][users]
         user = self.mixture.user_logits(self.seen_inputs.users[named], self.seen_inputs.user_has[named])
-        losses = []
+        others, weights = c.there[users] & ~c.held[users], 1 / c.held[users].sum(1)
+        found = []
         for scale in _SCALES:
             self.mixture.start(scale)
             item = self.mixture.item_logits(self.seen_inputs.items, self.seen_inputs.item_has)
-            scores = []
+            inside = []
             for rows in torch.split(torch.arange(len(users)), 2048):
-                cues = c.cues[users[rows]]
-                mixed = self.mixture(user[rows], item[c.items[users[rows]]], cues, top_k=0)
-                scores.append(c.base[users[rows]] + mixed.scores)
-            table = torch.cat(scores).masked_fill(~c.there[users], FAR)
-            others = c.there[users] & ~c.held[users]
-            target, weights = table.gather(1, at[:, None])[:, 0], 1 / c.held[users].sum(1)
-            losses.append(
-                float(LOSSES_OF_MIXTURES[mixing.loss](table, target, others, weights, width=mixing.width))
-            )
-        self.mixture.start(_SCALES[int(np.argmin(losses))])
+                of = users[rows]
+                mixed = self.mixture(user[rows], item[c.items[of]], c.cues[of], top_k=0)
+                scores = c.base[of] + mixed.scores
+                target = scores.gather(1, at[rows, None])
+                inside.append((others[rows] & (scores > target)).sum(1) < _LIST)
+            found.append(float((weights * torch.cat(inside)).sum()))
+        self.mixture.start(_SCALES[int(np.argmax(found))])

@@ -52,6 +52,7 @@ class Mixed(NamedTuple):
     """What the mixture adds to n pairs."""
 
     scores: Tensor  # (n, L), λ Σ_e p_e s_e
+    size: Tensor  # (), the mean over pairs of the sum of |w_c|
     routing: Routing  # of (n, L, E)
 
 
@@ -135,8 +136,8 @@ class ScoreMixture(nn.Module):
             top_k: Experts that stay; 0 keeps all.
         """
         routing = gate(users[:, None] + items, top_k=top_k, floor=self.config.floor if self.training else 0.0)
-        weights = routing.weights @ self.roles()  # (n, L, C)
-        return Mixed(self.weight * (weights * scores).sum(-1), routing)
+        weights = self.weight * (routing.weights @ self.roles())  # (n, L, C), w_c
+        return Mixed((weights * scores).sum(-1), weights.abs().sum(-1).mean(), routing)
 
     @torch.no_grad()
     def start(self, scale: float) -> None:
