@@ -23,7 +23,8 @@ def main() -> None:
             raise KeyboardInterrupt  # what Ctrl-C does
         return found
 
-    settings = magnet.TrainConfig(epochs=8, batch_size=256, learning_rate=5e-3)
+    # A validation after every step that ends an epoch: after each epoch.
+    settings = magnet.TrainConfig(epochs=8, batch_size=256, learning_rate=5e-3, validate_every=1)
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
         options = {"config": settings, "folder": run, "progress": False, "evaluator": watched}

@@ -65,7 +65,7 @@ class MagnetConfig(ModelConfig):
     mixing: MixingConfig = MixingConfig()
     controller: ControllerConfig = ControllerConfig()
     schedule: ScheduleConfig = ScheduleConfig()
-    train: TrainConfig = TrainConfig(learning_rate=2e-3, patience=800)
+    train: TrainConfig = TrainConfig()
 
 
 class MagnetTask:

@@ -102,12 +102,12 @@ class LossConfig(Config):
         contrast_temperature: τ of InfoNCE in both; at least .025, under which the exponentials leave float32.
     """
 
-    kind: Annotated[str, AfterValidator(LOSSES.known)] = "bpr"
+    kind: Annotated[str, AfterValidator(LOSSES.known)] = "softmax_products"
     negatives: int = Field(256, ge=1, le=8192)
     mixture_negatives: int = Field(64, ge=1, le=8192)
     temperature: float = Field(0.15, gt=0)
-    l2: float = Field(5e-3, ge=0)
-    l2_of: Literal["embeddings", "propagated"] = "embeddings"
+    l2: float = Field(0.1, ge=0)
+    l2_of: Literal["embeddings", "propagated"] = "propagated"
     alignment: float = Field(1e-2, ge=0)
     contrast: float = Field(1e-2, ge=0)
     contrast_temperature: float = Field(0.2, ge=0.025)

@@ -13,13 +13,6 @@ DEMO: dict[str, dict[str, Any]] = {
     "magnet": {
         "controller": {"ramp": 4},
         "schedule": {"epochs": 24},
-        "train": {
-            "epochs": 50,
-            "batch_size": 1024,
-            "learning_rate": 5e-3,
-            "validate_every": 50,
-            "patience": 250,
-        },
     },
     "lightgcn": {
         "train": {

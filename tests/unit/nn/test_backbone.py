@@ -95,8 +95,9 @@ SWITCHES: list[dict[str, Any]] = [
     {"loss": {"alignment": 0.5, "contrast_temperature": 0.5}},
     {"loss": {"alignment": 0.5}, "side": "items"},
     {"side": "items"},
-    {"loss": {"l2_of": "propagated", "l2": 0.1}},
-    {"loss": {"l2": 0.1}},
+    {"loss": {"l2_of": "embeddings"}},
+    {"loss": {"l2": 0.2}},
+    {"loss": {"l2_of": "embeddings", "l2": 0.2}},
     {"popularity": 0.5},
 ]
 

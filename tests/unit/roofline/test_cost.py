@@ -92,10 +92,11 @@ def test_views_item_graphs_penalties_and_shared_negatives_add_their_own():
     [
         {},
         {"loss": {"kind": "softmax", "negatives": 40, "mixture_negatives": 24}},
-        {"content": {"gate": "features"}, "experts": {"transform": True}},
+        {"content": {"gate": "features"}, "experts": {"transform": True}, "loss": {"kind": "bpr"}},
         {
             "content": {"gate": "embedding", "smooth": False},
             "experts": {"roles": ["balanced", "complementary"]},
+            "loss": {"kind": "bpr"},
         },
         {"schedule": {"start": "together"}, "loss": {"l2": 0.0}},
         {"schedule": {"start": "together"}, "loss": {"kind": "softmax"}, "behaviour": {"view": "augmented"}},
