@@ -10,17 +10,17 @@ import polars as pl
 import scipy.sparse as sp
 
 from magnet.choices import Unknown
-from magnet.errors import DataError, UnknownIdError
+from magnet.errors import ConfigError, DataError, UnknownIdError
 from magnet.evaluate.rank import rank, score
-from magnet.states import popularity_state
+from magnet.states import BlendState, popularity_state
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Sequence
+    from collections.abc import Hashable, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from magnet.run.folder import RunContents
-    from magnet.states import DotState
+    from magnet.states import DotState, State
 
 __all__ = ["Answers"]
 
@@ -55,11 +55,19 @@ class Answers:
         return int(_indices([key], self._item_index, "item")[0])
 
     def recommend(
-        self, users: Iterable[Hashable], k: int, *, exclude_seen: bool, unknown: Unknown
+        self,
+        users: Iterable[Hashable],
+        k: int,
+        *,
+        exclude_seen: bool,
+        unknown: Unknown,
+        weights: Mapping[str, float] | None = None,
+        roles: Mapping[str, float] | None = None,
     ) -> pl.DataFrame:
         """See :meth:`magnet.Recommender.recommend`."""
         keys = list(users)
         contents = self.contents
+        state = self._turned(weights, roles)
         if not 1 <= k <= len(contents.item_ids):
             raise DataError(
                 f"k must be from 1 to the {len(contents.item_ids)} items of the catalogue, got {k}"
@@ -80,12 +88,23 @@ class Answers:
         items = np.full((len(keys), k), -1, dtype=np.int32)
         scores = np.full((len(keys), k), -np.inf, dtype=np.float32)
         if (~cold).any():
-            items[~cold], scores[~cold] = rank(contents.state, rows[~cold], seen, k)
+            items[~cold], scores[~cold] = rank(state, rows[~cold], seen, k)
         if cold.any():
             # One empty row stands for all unknown users.
             at = np.where(rows[cold] < 0, len(contents.user_ids), rows[cold]).astype(np.int32)
             items[cold], scores[cold] = rank(*self._popular(at, seen), k)
         return self._frame(keys, items, scores, cold)
+
+    def _turned(self, weights: Mapping[str, float] | None, roles: Mapping[str, float] | None) -> State:
+        state = self.contents.state
+        if not weights and not roles:
+            return state
+        if not isinstance(state, BlendState):
+            raise ConfigError(
+                "weights= and roles= turn the cues of a mixture over signals, and this model has none; "
+                "train magnet with experts.kind=signals"
+            )
+        return state.turned(weights, roles)
 
     def _refuse_sated(self, keys: list[Hashable], rows: NDArray[np.int32], seen: Any) -> None:
         counts = np.diff(seen.indptr)

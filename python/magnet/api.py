@@ -16,7 +16,7 @@ from magnet.run.contents import check_contents
 from magnet.run.folder import RunContents, RunDescription, RunFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Sequence
+    from collections.abc import Hashable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -172,6 +172,8 @@ class Recommender:
         *,
         exclude_seen: bool = True,
         unknown: Unknown = "error",
+        weights: Mapping[str, float] | None = None,
+        roles: Mapping[str, float] | None = None,
     ) -> pl.DataFrame:
         """Rank the catalogue for some users.
 
@@ -181,6 +183,9 @@ class Recommender:
             exclude_seen: Leave out what the user took in the training and validation parts.
             unknown: What to do about ids the model has never seen: ``error`` names them, ``skip`` leaves them out,
                 ``popular`` answers with the most popular items.
+            weights: Factors on what cues add, such as ``{"text": 2, "image": 0}``: lists turned by hand, of a model
+                that mixes signals. Nothing is trained.
+            roles: Factors on what the experts of a role add, such as ``{"complementary": 0}``.
 
         Returns:
             Columns ``user_id``, ``item_id``, ``rank`` from 1, ``score``, ``title`` if the data have titles, and
@@ -190,8 +195,11 @@ class Recommender:
         Raises:
             UnknownIdError: If users are unknown.
             DataError: If k is out of range, or a user has seen every item.
+            ConfigError: If the model has no such cue or role, or mixes no signals.
         """
-        return self._answers.recommend(users, k, exclude_seen=exclude_seen, unknown=unknown)
+        return self._answers.recommend(
+            users, k, exclude_seen=exclude_seen, unknown=unknown, weights=weights, roles=roles
+        )
 
     def score(self, users: Iterable[Hashable], items: Iterable[Hashable]) -> NDArray[np.float32]:
         """Score every given user with every given item.

@@ -39,6 +39,14 @@ def recommend(
         typer.Option("--out", metavar="FILE", help="Write here instead of printing.", parser=as_path),
     ] = None,
     unknown: Annotated[Unknown, typer.Option("--unknown", help="What to do about unknown users.")] = "error",
+    weigh: Annotated[
+        list[str] | None,
+        typer.Option("--weigh", metavar="CUE=FACTOR", help="What a cue adds, times this; may be repeated."),
+    ] = None,
+    role: Annotated[
+        list[str] | None,
+        typer.Option("--role", metavar="ROLE=FACTOR", help="What a role's experts add, times this."),
+    ] = None,
     overwrite: Overwrite = False,
     threads: Threads = None,
     as_json: Json = False,
@@ -52,12 +60,13 @@ def recommend(
     if out is not None:
         check_free(out, overwrite=overwrite)
     texts = read_users(users)
+    weights, roles = (_factors(given, option) for given, option in ((weigh, "--weigh"), (role, "--role")))
     set_threads(threads)
     from magnet.api import load
 
     model = load(run)
     ids = match_ids(texts, model.contents.user_ids)
-    frame = model.recommend(ids, k, unknown=unknown)
+    frame = model.recommend(ids, k, unknown=unknown, weights=weights, roles=roles)
     document: dict[str, Any] = {
         "model": model.name,
         "k": k,
@@ -72,6 +81,21 @@ def recommend(
         print_json(document | {"recommendations": _records(frame)})
     else:
         typer.echo(_plain(frame).write_csv(), nl=False)
+
+
+def _factors(given: list[str] | None, option: str) -> dict[str, float]:
+    factors = {}
+    for text in given or []:
+        name, _, number = text.rpartition("=")
+        try:
+            factors[name] = float(number)
+        except ValueError:
+            name = ""
+        if not name:
+            raise typer.BadParameter(
+                f"{text!r}: expected NAME=NUMBER, such as text=2", param_hint=f"'{option}'"
+            )
+    return factors
 
 
 def _format(form: ListFormat | None, out: Path | None, as_json: bool) -> ListFormat:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,15 +18,18 @@ from magnet.explain.nearest import (
     nearest_items,
     title_of,
 )
-from magnet.states import ItemItemState, MixtureState
+from magnet.states import BlendState, ItemItemState, MixtureState
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
+    from magnet.blend import BlendParts
     from magnet.run.contents import RunContents
 
-__all__ = ["ExpertShare", "HistoryShare", "PairExplanation", "explain_pair", "reason"]
+__all__ = ["CueShare", "ExpertShare", "HistoryShare", "PairExplanation", "explain_pair", "reason"]
 
 
 @dataclass(frozen=True)
@@ -68,8 +71,31 @@ class HistoryShare:
 
 
 @dataclass(frozen=True)
+class CueShare:
+    """What one cue adds to the score of a mixture over signals, and which items of the history said so.
+
+    Attributes:
+        name: Of the cue.
+        value: ŝ_c, its standardised score of the pair.
+        weight: w_c, what all experts together make of it for this pair.
+        contribution: weight · value.
+        history: The contribution shared out over the items of the history, in proportion to what each adds to the
+            cue's own score, the strongest first. Empty where the history says nothing of the item.
+    """
+
+    name: str
+    value: float
+    weight: float
+    contribution: float
+    history: list[HistoryShare]
+
+
+@dataclass(frozen=True)
 class PairExplanation:
     """One score taken apart: ``backbone`` and the contributions of ``experts`` and ``history`` sum to it.
+
+    So do ``backbone`` and the contributions of ``cues``, where the experts mix signals: it is the same sum, ordered by
+    what was said instead of by who weighed it.
 
     Attributes:
         model: Registered name of the model.
@@ -82,6 +108,7 @@ class PairExplanation:
         experts: A part for each expert.
         history: A part for each item of the history that adds something, the strongest first; for an
             item–item model.
+        cues: A part for each cue of a mixture over signals.
         nearest: The user's training items nearest to the item, by modality, at most three each.
         has_it: The part of the data in which the user has the item already, ``train`` or ``valid``, or None.
         n_history: Training items of the user.
@@ -103,6 +130,7 @@ class PairExplanation:
     n_history: int
     n_users: int
     reason: str = ""
+    cues: list[CueShare] = field(default_factory=list)
 
     @property
     def item_name(self) -> str:
@@ -133,6 +161,19 @@ class PairExplanation:
             {"item_id": json_id(part.item_id), "title": part.title, "contribution": part.contribution}
             for part in self.history
         ]
+        cues = [
+            {
+                "name": cue.name,
+                "score": cue.value,
+                "weight": cue.weight,
+                "contribution": cue.contribution,
+                "history": [
+                    {"item_id": json_id(part.item_id), "title": part.title, "contribution": part.contribution}
+                    for part in cue.history
+                ],
+            }
+            for cue in self.cues
+        ]
         return {
             "model": self.model,
             "user_id": json_id(self.user_id),
@@ -143,6 +184,7 @@ class PairExplanation:
             "mixture_weight": self.mixture_weight,
             "experts": experts,
             "history": history,
+            "cues": cues,
             "nearest": {name: [near.to_json() for near in items] for name, items in self.nearest.items()},
             "has_it": self.has_it,
             "n_history": self.n_history,
@@ -184,7 +226,16 @@ def explain_pair(contents: RunContents, user: int, item: int, *, model: str) -> 
     backbone, weight = total, None
     experts: list[ExpertShare] = []
     history: list[HistoryShare] = []
-    if isinstance(state, MixtureState):
+    cues: list[CueShare] = []
+    if isinstance(state, BlendState):
+        parts = state.parts(user, item)
+        backbone, weight = parts.base, state.weight
+        said = (state.roles.double().numpy() @ parts.cues.astype(np.float64)).tolist()
+        infos = experts_of(contents.facts, state.experts)
+        columns = zip(infos, said, parts.dense.tolist(), parts.kept.tolist(), strict=True)
+        experts = [_expert(info, s, p, w, state.weight) for info, s, p, w in columns]
+        cues = _cues(contents, state, parts, user)
+    elif isinstance(state, MixtureState):
         found = score_experts(state, user, item)
         backbone, weight = found.base, state.weight
         infos = experts_of(contents.facts, state.experts)
@@ -203,6 +254,7 @@ def explain_pair(contents: RunContents, user: int, item: int, *, model: str) -> 
         mixture_weight=weight,
         experts=experts,
         history=history,
+        cues=cues,
         nearest=nearest_items(contents, user, item),
         has_it=_owned(contents, user, item),
         n_history=len(history_of(contents, user)),
@@ -235,10 +287,29 @@ def _expert(info: ExpertInfo, value: float, dense: float, weight: float, scale: 
     return ExpertShare(info.name, info.role, value, dense, weight, contribution, dict(info.cue_weights))
 
 
+def _cues(contents: RunContents, state: BlendState, parts: BlendParts, user: int) -> list[CueShare]:
+    row = slice(state.history.indptr[user], state.history.indptr[user + 1])
+    taken = state.history.indices[row]
+    shares = []
+    for number, name in enumerate(state.cues):
+        value, weight = float(parts.cues[number]), float(parts.weights[number])
+        added, total = parts.by_history[number], float(parts.by_history[number].sum())
+        of_items = added * (weight * value / total) if total else np.zeros(len(added))
+        shares.append(CueShare(name, value, weight, weight * value, _shares(contents, taken, of_items)))
+    return shares
+
+
 def _history(contents: RunContents, state: ItemItemState, user: int, item: int) -> list[HistoryShare]:
     row = slice(state.history.indptr[user], state.history.indptr[user + 1])
     items = state.history.indices[row]
     added = state.history.data[row].astype(np.float64) * state.operator.column(item)[items]
+    return _shares(contents, items, added)
+
+
+def _shares(
+    contents: RunContents, items: NDArray[np.integer[Any]], added: NDArray[np.float64]
+) -> list[HistoryShare]:
+    """What each item added, the strongest first; items that added nothing are left out."""
     order = np.lexsort((items, -np.abs(added)))
     return [
         HistoryShare(
@@ -247,6 +318,23 @@ def _history(contents: RunContents, state: ItemItemState, user: int, item: int) 
         for at in order
         if added[at] != 0
     ]
+
+
+def _reason_of_cues(pair: PairExplanation) -> str:
+    """Such as ``because of 'A' and 'B'; 62 % text, 30 % behaviour, beside the backbone (+2.31)``."""
+    added = {cue.name: cue.contribution for cue in pair.cues if cue.contribution > 0}
+    if not added:
+        return f"the backbone gives {pair.backbone:+.2f}, no cue adds to it"
+    by_item: dict[str, float] = {}
+    for cue in pair.cues:
+        for part in cue.history:
+            by_item[part.name] = by_item.get(part.name, 0.0) + part.contribution
+    best = [name for name, value in sorted(by_item.items(), key=lambda of: -of[1]) if value > 0][:2]
+    because = "because of " + " and ".join(f"'{name}'" for name in best) + "; " if best else ""
+    total = sum(added.values())
+    ordered = sorted(added.items(), key=lambda of: -of[1])
+    shares = ", ".join(f"{value / total:.0%} {name}" for name, value in ordered if value / total >= 0.05)
+    return f"{because}{shares}, {total:+.2f} beside the backbone's {pair.backbone:+.2f}"
 
 
 def _owned(contents: RunContents, user: int, item: int) -> str | None:
@@ -260,6 +348,8 @@ def _reason(pair: PairExplanation, graph_weights: dict[str, float]) -> str:
     taken = "1 user has it" if pair.n_users == 1 else f"{pair.n_users} users have it"
     if pair.n_history == 0:
         return f"popular: {taken}; this user has no history"
+    if pair.cues:
+        return _reason_of_cues(pair)
     said = []
     cues: dict[str, float] = {}
     if any(part.weight for part in pair.experts):

@@ -16,6 +16,8 @@ __all__ = ["pair_text"]
 
 # How many items of the history are listed; the contributions of the others are added up.
 _LISTED = 8
+# How many of them are named for a cue.
+_NAMED = 2
 
 
 def pair_text(pair: PairExplanation) -> str:
@@ -37,6 +39,8 @@ def pair_text(pair: PairExplanation) -> str:
             _experts(pair),
             f"The mixture counts {pair.mixture_weight:g} times; a weight of 0 is an unused expert.",
         ]
+    if pair.cues:
+        parts += ["", _cues(pair)]
     if pair.history:
         parts += ["", _history(pair)]
     if pair.nearest:
@@ -65,6 +69,21 @@ def _experts(pair: PairExplanation) -> Table:
     rows.append(["sum", "", "", "", "", f"{total:+.4f}"])
     head = ["part", "cues it mixes", "says", "router", "after top k", "contribution"]
     return table(head, rows, left=2)
+
+
+def _cues(pair: PairExplanation) -> Table:
+    rows = [
+        [
+            cue.name,
+            f"{cue.value:+.3f}",
+            f"{cue.weight:+.3f}",
+            f"{cue.contribution:+.4f}",
+            ", ".join(f"{part.name} {part.contribution:+.2f}" for part in cue.history[:_NAMED]) or "nothing",
+        ]
+        for cue in pair.cues
+    ]
+    head = ["cue", "says", "weight", "contribution", "because of"]
+    return table(head, rows, left=1)
 
 
 def _history(pair: PairExplanation) -> Table:

@@ -119,4 +119,5 @@ def _standardised(x: NDArray[np.float64], known: NDArray[np.bool_]) -> NDArray[n
     mean, spread = x[known].mean(0), x[known].std(0)
     out = np.clip((x - mean) / np.where(spread > 1e-9, spread, 1), -_CLIP, _CLIP)
     out[~known] = 0
-    return out.astype(np.float32)
+    found: NDArray[np.float32] = out.astype(np.float32)
+    return found

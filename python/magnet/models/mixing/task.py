@@ -174,7 +174,7 @@ class SignalsTask:
         """The loss of one batch."""
         if not self._mixing:
             return self._backbone.step(batch)
-        c = self.candidates
+        c, mixing = self.candidates, self.config.mixing
         rows = c.place[batch.users]
         items, base, cues = c.items[rows], c.base[rows], c.cues[rows]
         user = self.mixture.user_logits(

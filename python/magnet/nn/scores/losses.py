@@ -38,7 +38,9 @@ def smooth_recall(
         width: w, of the step, in units of the spread.
     """
     rivals = scores.masked_fill(~others, FAR)
-    edge = rivals.topk(min(k, rivals.shape[1]), dim=1).values[:, -1]
+    edge = target.new_full(target.shape, FAR)
+    if rivals.shape[1] >= k:
+        edge = rivals.topk(k, dim=1).values[:, -1]
     # Fewer rivals than places: every target is in the list, whatever the scores.
     step = torch.sigmoid((target - edge) / (width * spread)).where(edge > FAR / 2, 1.0)
     return 1 - (weights * step).sum() / weights.sum()
