@@ -20,6 +20,10 @@ SETTINGS = {
     "magnet": {"dim": 8, "train": QUICK, "schedule": {"epochs": 3}, "controller": {"cap": 1, "ramp": 1}},
     "lightgcn": {"dim": 8, "train": QUICK},
     "ease": {"regularization": 50.0},
+    "l3ae": {"modality": "text", "support": 50},
+    "filter": {"coefficients": [2.0, -1.0], "exponent": 0.0},
+    "item-knn": {"neighbours": 5},
+    "profile": {"modality": "text"},
     "popularity": {},
 }
 
