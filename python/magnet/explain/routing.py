@@ -9,6 +9,7 @@ import numpy as np
 
 from magnet.errors import DataError
 from magnet.nn.router import LOAD_TOP
+from magnet.states import BlendState
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -46,6 +47,7 @@ class RoutingStatistics:
         loads: Share of the hard loads of each expert; sum 1.
         dense: Mean weight of each expert before the top k.
         weights: Mean weight after it.
+        even_information: What ``H_m − H_s`` would be if all experts that are on were weighed alike.
     """
 
     n_pairs: int
@@ -56,15 +58,19 @@ class RoutingStatistics:
     loads: list[float]
     dense: list[float]
     weights: list[float]
+    even_information: float = 0.0
 
     @property
     def mutual_information(self) -> float:
-        """How much the choice of experts depends on the pair: ``H_m − H_s``, 0 for a constant router."""
-        return self.marginal_entropy - self.pair_entropy
+        """How much the choice of experts depends on the pair: ``H_m − H_s``, net of missing cues.
+
+        0 for a router that looks at nothing, also where cues are missing and their experts off.
+        """
+        return self.marginal_entropy - self.pair_entropy - self.even_information
 
 
 def route_pairs(
-    state: MixtureState, users: ArrayLike, items: ArrayLike, *, block: int = 16_384
+    state: MixtureState | BlendState, users: ArrayLike, items: ArrayLike, *, block: int = 16_384
 ) -> RoutedPairs:
     """Route pairs as the state does when it scores them.
 
@@ -87,14 +93,21 @@ def route_pairs(
             raise DataError(f"{name} must lie inside 0..{size}, they span {index.min()} to {index.max()}")
     shape = rows.size, len(state.experts)
     routed = RoutedPairs(np.empty(shape), np.empty(shape), np.empty(shape), np.empty(rows.size))
-    user_keys, item_keys = state.user_keys.numpy(), state.item_keys.numpy()
+    user_half, item_half = _halves(state)
     for first in range(0, rows.size, block):
         part = slice(first, first + block)
-        keys = user_keys[rows[part]].astype(np.float64), item_keys[columns[part]].astype(np.float64)
-        logits = np.einsum("ber,ber->be", *keys)  # (B, E)
+        halves = user_half[rows[part]].astype(np.float64), item_half[columns[part]].astype(np.float64)
+        # (B, E): a bilinear form with its biases folded in, or the sum of the sides
+        logits = halves[0] + halves[1] if isinstance(state, BlendState) else np.einsum("ber,ber->be", *halves)
         for whole, values in zip(routed, _route(logits, state.top_experts), strict=True):
             whole[part] = values
     return routed
+
+
+def _halves(state: MixtureState | BlendState) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    if isinstance(state, BlendState):
+        return state.user_logits.numpy(), state.item_logits.numpy()
+    return state.user_keys.numpy(), state.item_keys.numpy()
 
 
 def _route(logits: NDArray[np.float64], top_k: int) -> RoutedPairs:
@@ -132,6 +145,9 @@ def routing_statistics(routed: RoutedPairs, chosen: NDArray[np.bool_] | None = N
     share = 1.0 / max(count, 1)
     dense, weights, loads = (values[take].sum(0) for values in routed[:3])
     load_shares = loads / max(loads.sum(), 1.0)
+    there = (routed.dense[take] > 0).astype(np.float64)
+    even = there / np.maximum(there.sum(1, keepdims=True), 1)
+    of_missing = float(_entropy((even.sum(0) * share)[None])[0] - _entropy(even).sum() * share)
     return RoutingStatistics(
         n_pairs=count,
         n_without=int(asked.sum()) - count,
@@ -141,6 +157,7 @@ def routing_statistics(routed: RoutedPairs, chosen: NDArray[np.bool_] | None = N
         loads=load_shares.tolist(),
         dense=(dense * share).tolist(),
         weights=(weights * share).tolist(),
+        even_information=of_missing if count else 0.0,
     )
 
 

@@ -76,11 +76,15 @@ class EpochStatistics(NamedTuple):
     load_entropy: float  # of the hard loads
     loads: list[float]  # (E,), shares of the hard loads, sum 1
     weights: list[float]  # (E,), mean weights
+    even_information: float  # what H_m − H_s would be if all experts that are on were weighed alike
 
     @property
     def mutual_information(self) -> float:
-        """How much the choice of experts depends on the pair: ``H_m − H_s``."""
-        return self.marginal_entropy - self.pair_entropy
+        """How much the choice of experts depends on the pair: ``H_m − H_s``, net of missing cues.
+
+        Where cues are missing their experts are off, so that even a router that looks at nothing chooses by the pair.
+        """
+        return self.marginal_entropy - self.pair_entropy - self.even_information
 
 
 class StageWeights(NamedTuple):
@@ -105,6 +109,7 @@ def statistics(sums: RoutingSums) -> EpochStatistics:
         load_entropy=_entropy(loads),
         loads=loads,
         weights=weights,
+        even_information=_entropy(_shares(sums.even)) - float(sums.even_entropy) / max(pairs, 1.0),
     )
 
 

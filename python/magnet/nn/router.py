@@ -89,6 +89,8 @@ class RoutingSums(NamedTuple):
     entropy: Tensor  # ()
     weights: Tensor  # (E,)
     loads: Tensor  # (E,), pairs that have the expert in their top three, ties shared
+    even: Tensor  # (E,), what a router would give that weighs all experts alike that are on
+    even_entropy: Tensor  # (), of those weights
 
 
 class Router(nn.Module):
@@ -199,7 +201,16 @@ def summarise(routing: Routing) -> RoutingSums:
     # Where fewer experts are on than there are places, each of them has one.
     places = (p > 0).sum(-1, keepdim=True).clamp(max=LOAD_TOP)
     loads = above + level * (places - above.sum(-1, keepdim=True)) / level.sum(-1, keepdim=True).clamp(min=1)
-    return RoutingSums(p.new_full((), len(p)), routing.entropy.sum(), p.sum(0), loads.sum(0))
+    on = (p > 0).to(p.dtype)
+    count = on.sum(-1, keepdim=True).clamp(min=1)
+    return RoutingSums(
+        pairs=p.new_full((), len(p)),
+        entropy=routing.entropy.sum(),
+        weights=p.sum(0),
+        loads=loads.sum(0),
+        even=(on / count).sum(0),
+        even_entropy=(count.log() / log_experts(p)).sum(),
+    )
 
 
 def router_inputs(

@@ -16,7 +16,7 @@ EVEN = [1 / E] * E
 
 
 def epoch(load_entropy: float, loads: list[float] | None = None) -> EpochStatistics:
-    return EpochStatistics(0.9, 0.95, load_entropy, loads or EVEN, EVEN)
+    return EpochStatistics(0.9, 0.95, load_entropy, loads or EVEN, EVEN, 0.0)
 
 
 def run(trace: list[float], **settings: float) -> Controller:
@@ -143,7 +143,14 @@ def test_a_state_of_an_older_checkpoint_is_taken_up() -> None:
 def test_statistics_of_sums() -> None:
     weights = torch.tensor([2.0, 1.0, 1.0])
     now = statistics(
-        RoutingSums(torch.tensor(4.0), torch.tensor(2.0), weights, torch.tensor([4.0, 4.0, 4.0]))
+        RoutingSums(
+            torch.tensor(4.0),
+            torch.tensor(2.0),
+            weights,
+            torch.tensor([4.0, 4.0, 4.0]),
+            torch.tensor([4 / 3] * 3),
+            torch.tensor(4.0),
+        )
     )
     p = [0.5, 0.25, 0.25]
     assert now.pair_entropy == pytest.approx(0.5)
