@@ -21,7 +21,17 @@ from contests.race import Contest
 from contests.table import document, markdown
 from magnet.runtime import num_threads, set_num_threads
 
-SECTIONS = ("knn", "approximate", "adjacency", "sampling", "propagation", "ranking", "lightgcn", "ridge")
+SECTIONS = (
+    "knn",
+    "approximate",
+    "adjacency",
+    "sampling",
+    "propagation",
+    "ranking",
+    "blend",
+    "lightgcn",
+    "ridge",
+)
 BASELINE = Path(__file__).with_name("baseline.json")
 
 

@@ -27,6 +27,8 @@ const FROM_ROOT: i32 = 0x3f80_0000 - 0x3f35_04f3;
 pub trait Lanes: Copy {
     /// Sixteen numbers.
     type V: Copy;
+    /// Sixteen sums in `f64`.
+    type Sums: Copy;
     /// Whether there are registers for twenty-four vectors and more, not just for six.
     const TALL: bool;
     /// The same number sixteen times.
@@ -60,6 +62,14 @@ pub trait Lanes: Copy {
     fn exponent(self, a: Self::V) -> Self::V;
     /// (a - mean) · factor in `f64`, each operation rounded once, then rounded to `f32`.
     fn standard(self, a: Self::V, mean: f64, factor: f64) -> Self::V;
+    /// Sixteen zeros.
+    fn no_sums(self) -> Self::Sums;
+    /// sums + (a - from) in `f64`, each operation rounded once.
+    fn add_distances(self, a: Self::V, from: f64, sums: Self::Sums) -> Self::Sums;
+    /// sums + (a - from)² in `f64`, the difference rounded, then the multiply-add.
+    fn add_squares(self, a: Self::V, from: f64, sums: Self::Sums) -> Self::Sums;
+    /// The sixteen sums, one after the other.
+    fn each_sum(self, sums: Self::Sums) -> [f64; WIDTH];
     /// Bit j is set where a_j > b_j; never for NaN.
     fn above(self, a: Self::V, b: Self::V) -> u32;
     /// a where x > y, 0 elsewhere and where either is NaN.

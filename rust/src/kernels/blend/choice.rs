@@ -37,17 +37,30 @@ pub(super) fn choose<L: Lanes>(
     shares: &mut [[f32; WIDTH]; MAX_EXPERTS],
 ) -> L::V {
     let pairs = Pairs { lanes, user, items: &items[..user.len()] };
-    match top {
-        _ if top >= user.len() => pairs.choose_all(shares),
-        1 => pairs.choose::<2>(shares),
-        2 => pairs.choose::<3>(shares),
-        3 => pairs.choose::<4>(shares),
-        4 => pairs.choose::<5>(shares),
-        _ => {
-            let highest = pairs.highest_of(top + 1);
-            pairs.up_to(highest[0], highest[top - 1], highest[top], top, shares)
-        }
-    }
+    let border = match top {
+        _ if top >= user.len() => pairs.no_border(),
+        1 => pairs.border::<2>(),
+        2 => pairs.border::<3>(),
+        3 => pairs.border::<4>(),
+        4 => pairs.border::<5>(),
+        5 => pairs.border::<6>(),
+        6 => pairs.border::<7>(),
+        7 => pairs.border::<8>(),
+        8 => pairs.border::<9>(),
+        _ => pairs.far_border(top),
+    };
+    pairs.up_to(border, top.min(user.len()), shares)
+}
+
+/// Where the cut falls among the logits of a pair.
+#[derive(Clone, Copy)]
+struct Border<V> {
+    /// The highest of all.
+    highest: V,
+    /// The lowest that takes part.
+    last: V,
+    /// The highest that does not, unless it equals `last`; -∞ if there is none.
+    below: V,
 }
 
 #[derive(Clone, Copy)]
@@ -69,24 +82,28 @@ impl<L: Lanes> Pairs<'_, L> {
     }
 
     #[inline(always)]
-    fn choose_all(&self, shares: &mut [[f32; WIDTH]; MAX_EXPERTS]) -> L::V {
+    fn no_border(&self) -> Border<L::V> {
         let off = self.lanes.splat(f32::NEG_INFINITY);
-        let highest = (0..self.user.len()).fold(off, |high, e| self.lanes.max(self.logit(e), high));
-        self.up_to(highest, off, off, self.user.len(), shares)
+        let mut highest = off;
+        for expert in 0..self.user.len() {
+            highest = self.lanes.max(self.logit(expert), highest);
+        }
+        Border { highest, last: off, below: off }
     }
 
+    /// The border after N - 1 experts; the N highest logits stay in registers.
     #[inline(always)]
-    fn choose<const N: usize>(&self, shares: &mut [[f32; WIDTH]; MAX_EXPERTS]) -> L::V {
+    fn border<const N: usize>(&self) -> Border<L::V> {
         let mut highest = [self.lanes.splat(f32::NEG_INFINITY); N];
         self.sort_in(&mut highest);
-        self.up_to(highest[0], highest[N - 2], highest[N - 1], N - 1, shares)
+        Border { highest: highest[0], last: highest[N - 2], below: highest[N - 1] }
     }
 
     #[inline(always)]
-    fn highest_of(&self, n: usize) -> [L::V; MAX_EXPERTS] {
+    fn far_border(&self, top: usize) -> Border<L::V> {
         let mut highest = [self.lanes.splat(f32::NEG_INFINITY); MAX_EXPERTS];
-        self.sort_in(&mut highest[..n]);
-        highest
+        self.sort_in(&mut highest[..=top]);
+        Border { highest: highest[0], last: highest[top - 1], below: highest[top] }
     }
 
     /// Makes `highest`, of -∞, the highest logits in descending order: each logit pushes the lower ones down.
@@ -102,18 +119,11 @@ impl<L: Lanes> Pairs<'_, L> {
         }
     }
 
-    /// Shares of the experts above `below`, which is the highest logit that is left out and `last` the lowest that
-    /// takes part, unless the two are equal.
+    /// Writes the shares of the experts on this side of the border.
     #[inline(always)]
-    fn up_to(
-        &self,
-        highest: L::V,
-        last: L::V,
-        below: L::V,
-        top: usize,
-        shares: &mut [[f32; WIDTH]; MAX_EXPERTS],
-    ) -> L::V {
+    fn up_to(&self, border: Border<L::V>, top: usize, shares: &mut [[f32; WIDTH]; MAX_EXPERTS]) -> L::V {
         let Self { lanes, user, .. } = *self;
+        let Border { highest, last, below } = border;
         let mut total = lanes.splat(0.0);
         for (expert, share) in shares[..user.len()].iter_mut().enumerate() {
             let own = lanes.keep(self.product(expert), self.logit(expert), below);
@@ -123,50 +133,58 @@ impl<L: Lanes> Pairs<'_, L> {
         let off = lanes.splat(f32::NEG_INFINITY);
         let tied = lanes.above(below, off) & !lanes.above(last, below);
         let low = lanes.above(highest, off) & !lanes.above(total, lanes.splat(LOW));
-        if tied | low == 0 { total } else { self.with_care(highest, last, top, shares) }
+        if tied | low == 0 { total } else { self.with_care(border, top, shares) }
     }
 
     /// The same where logits tie at the border, or where the products are too small. The other pairs among the sixteen
     /// get what they had.
     #[inline(always)]
-    fn with_care(
-        &self,
-        highest: L::V,
-        last: L::V,
-        top: usize,
-        shares: &mut [[f32; WIDTH]; MAX_EXPERTS],
-    ) -> L::V {
+    fn with_care(&self, border: Border<L::V>, top: usize, shares: &mut [[f32; WIDTH]; MAX_EXPERTS]) -> L::V {
         let Self { lanes, user, .. } = *self;
+        let Border { highest, last, .. } = border;
         let (none, one, minus) = (lanes.splat(0.0), lanes.splat(1.0), lanes.splat(-1.0));
         let off = lanes.splat(f32::NEG_INFINITY);
-        let less = |a, b| lanes.fma(b, minus, a);
+        let shares = &mut shares[..user.len()];
         // Places that are left for experts of the last logit.
         let mut room = lanes.splat(top as f32);
         for expert in 0..user.len() {
-            room = less(room, lanes.keep(one, self.logit(expert), last));
+            room = lanes.fma(lanes.keep(one, self.logit(expert), last), minus, room);
         }
-        let mut exact = [[0.0; WIDTH]; MAX_EXPERTS];
-        let (mut total, mut exact_total) = (none, none);
-        for expert in 0..user.len() {
+        // For now, 1 for those that take part.
+        let mut total = none;
+        for (expert, share) in shares.iter_mut().enumerate() {
             let logit = self.logit(expert);
             let above = lanes.keep(one, logit, last);
-            let equal = less(less(one, above), lanes.keep(one, last, logit));
-            let taken = lanes.keep(equal, room, none);
-            room = less(room, taken);
+            let differs = lanes.add(above, lanes.keep(one, last, logit));
+            let taken = lanes.keep(lanes.fma(differs, minus, one), room, none);
+            room = lanes.fma(taken, minus, room);
             let chosen = lanes.keep(lanes.add(above, taken), logit, off);
-            let own = lanes.keep(self.product(expert), chosen, none);
-            let power = lanes.keep(exp(lanes, less(logit, highest)), chosen, none);
-            total = lanes.add(total, own);
-            exact_total = lanes.add(exact_total, power);
-            lanes.store(own, &mut shares[expert]);
-            lanes.store(power, &mut exact[expert]);
+            total = lanes.add(total, lanes.keep(self.product(expert), chosen, none));
+            lanes.store(chosen, share);
         }
-        let (low, above_low) = (lanes.splat(LOW), lanes.splat(LOW.next_up()));
-        let either =
-            |usual, careful| lanes.add(lanes.keep(usual, total, low), lanes.keep(careful, above_low, total));
-        for (share, exact) in shares.iter_mut().zip(&exact).take(user.len()) {
-            lanes.store(either(lanes.load(share), lanes.load(exact)), share);
+        if lanes.above(highest, off) & !lanes.above(total, lanes.splat(LOW)) == 0 {
+            for (expert, share) in shares.iter_mut().enumerate() {
+                let own = lanes.keep(self.product(expert), lanes.load(share), none);
+                lanes.store(own, share);
+            }
+            return total;
         }
-        either(total, exact_total)
+        let mut exact_total = none;
+        for (expert, share) in shares.iter_mut().enumerate() {
+            let chosen = lanes.load(share);
+            let exact = exp(lanes, lanes.fma(highest, minus, self.logit(expert)));
+            let own = self.either(self.product(expert), exact, total);
+            exact_total = lanes.add(exact_total, lanes.keep(exact, chosen, none));
+            lanes.store(lanes.keep(own, chosen, none), share);
+        }
+        self.either(total, exact_total, total)
+    }
+
+    /// `usual`, or `exact` where the total of the products is too low.
+    #[inline(always)]
+    fn either(&self, usual: L::V, exact: L::V, total: L::V) -> L::V {
+        let lanes = self.lanes;
+        let usual = lanes.keep(usual, total, lanes.splat(LOW));
+        lanes.add(usual, lanes.keep(exact, lanes.splat(LOW.next_up()), total))
     }
 }

@@ -154,39 +154,60 @@ struct User<'a> {
 }
 
 impl User<'_> {
-    /// The scores of sixteen pairs. `raw` gives their raw scores by signal, the base being signal 0; `see` is told each
-    /// cue's number, its weights and its standardised scores; `shares` becomes p times the number that is returned.
+    /// The scores of sixteen pairs, whose raw scores begin at place `at` of each of `rows`, base first. `shares` become
+    /// those of the experts, up to the factor that is returned, and `cues` is told of each cue.
+    //
+    // There are no closures and no long chains of iterators here: what the compiler does not inline is not compiled for
+    // the instruction set.
     #[inline(always)]
     fn blend<L: Lanes>(
         &self,
         lanes: L,
         items: &[Side<[f32; WIDTH]>],
-        raw: impl Fn(usize) -> L::V,
+        rows: &[&[f32]],
+        at: usize,
         shares: &mut [[f32; WIDTH]; MAX_EXPERTS],
-        mut see: impl FnMut(usize, L::V, L::V),
+        cues: &mut impl See,
     ) -> Blended<L::V> {
         let total = choose(lanes, self.logits, items, self.top, shares);
         let shares = &shares[..items.len()];
         // Where no expert is on the weights are zero.
         let scale = lanes.keep(lanes.div(lanes.splat(self.weight), total), total, lanes.splat(0.0));
-        let base = self.moments[0].standardise(lanes, raw(0));
+        let base = self.moments[0].standardise(lanes, load(lanes, rows[0], at));
         let mut score = base;
-        for (cue, moments) in self.moments[1..].iter().enumerate() {
+        for cue in 0..self.moments.len() - 1 {
+            let (moments, row) = (&self.moments[1 + cue], rows[1 + cue]);
             let roles = &self.roles[cue * items.len()..][..items.len()];
             let mut role = lanes.splat(0.0);
             for (share, &own) in shares.iter().zip(roles) {
                 role = lanes.fma(lanes.load(share), lanes.splat(own), role);
             }
             let weight = lanes.mul(role, scale);
-            let mut x = moments.standardise(lanes, raw(1 + cue));
+            let mut x = moments.standardise(lanes, load(lanes, row, at));
             if self.compress {
                 x = signed_log1p(lanes, x);
             }
-            see(cue, weight, x);
+            cues.see(lanes, cue, weight, x);
             score = lanes.fma(weight, x, score);
         }
         Blended { score, base, total }
     }
+}
+
+#[inline(always)]
+fn load<L: Lanes>(lanes: L, row: &[f32], at: usize) -> L::V {
+    lanes.load(&row[at..].as_chunks::<WIDTH>().0[0])
+}
+
+/// Who is told the weights of a cue in sixteen pairs, and its standardised scores.
+trait See {
+    fn see<L: Lanes>(&mut self, lanes: L, cue: usize, weight: L::V, x: L::V);
+}
+
+/// Nobody: only the scores are wanted.
+impl See for () {
+    #[inline(always)]
+    fn see<L: Lanes>(&mut self, _: L, _: usize, _: L::V, _: L::V) {}
 }
 
 /// What [`User::blend`] gives, of sixteen pairs.

@@ -17,25 +17,25 @@ impl Moments {
     /// path. What is summed are distances to the row's first number: they are all zero in a constant row, and the mean
     /// is never farther from that number than √n standard deviations, so that the variance keeps its digits.
     #[inline(always)]
-    pub fn of(row: &[f32]) -> Option<Self> {
-        let first = row.first().copied().map_or(0.0, f64::from);
-        let (mut sums, mut squares) = ([0.0f64; WIDTH], [0.0f64; WIDTH]);
+    pub fn of<L: Lanes>(lanes: L, row: &[f32]) -> Option<Self> {
+        let first = row.first().copied().unwrap_or(0.0);
+        let from = f64::from(first);
+        let (mut sums, mut squares) = (lanes.no_sums(), lanes.no_sums());
         let (groups, rest) = row.as_chunks::<WIDTH>();
         for group in groups {
-            for j in 0..WIDTH {
-                let distance = f64::from(group[j]) - first;
-                sums[j] += distance;
-                squares[j] += distance * distance;
-            }
+            let x = lanes.load(group);
+            sums = lanes.add_distances(x, from, sums);
+            squares = lanes.add_squares(x, from, squares);
         }
-        for (j, &score) in rest.iter().enumerate() {
-            let distance = f64::from(score) - first;
-            sums[j] += distance;
-            squares[j] += distance * distance;
-        }
-        let add = |sums: [f64; WIDTH]| sums.into_iter().fold(0.0, |sum, own| sum + own);
+        // The places beyond the end have the distance 0.
+        let mut padded = [first; WIDTH];
+        padded[..rest.len()].copy_from_slice(rest);
+        let x = lanes.load(&padded);
+        let sums = lanes.each_sum(lanes.add_distances(x, from, sums));
+        let squares = lanes.each_sum(lanes.add_squares(x, from, squares));
         let n = row.len().max(1) as f64;
-        let (sum, square) = (add(sums), add(squares));
+        let sum = sums.into_iter().fold(0.0, |sum, own| sum + own);
+        let square = squares.into_iter().fold(0.0, |sum, own| sum + own);
         // Squares of finite f32 cannot overflow here, and whatever is not finite spreads.
         if !square.is_finite() {
             return None;
@@ -43,7 +43,7 @@ impl Moments {
         let distance = sum / n;
         let deviation = (square / n - distance * distance).max(0.0).sqrt();
         let factor = if deviation > 0.0 { 1.0 / deviation } else { 0.0 };
-        Some(Self { mean: first + distance, factor })
+        Some(Self { mean: from + distance, factor })
     }
 
     /// Sixteen numbers of the row, standardised.

@@ -3,7 +3,7 @@
 use super::choice::{MAX_EXPERTS, Side, choose};
 use super::experts::{lay_out_items, lay_out_user};
 use super::moments::Moments;
-use super::{Gate, MAX_CUES, Signals, User};
+use super::{Gate, MAX_CUES, See, Signals, User};
 use crate::kernels::cancel::Cancel;
 use crate::kernels::error::Error;
 use crate::kernels::lanes::{Lanes, WIDTH, Work};
@@ -64,10 +64,14 @@ impl Work for One<'_> {
     fn run<L: Lanes>(self, lanes: L) -> Result<Parts, Error> {
         let Self { signals, gate, item, items, roles } = self;
         let mut moments = [Moments::default(); MAX_CUES + 1];
-        let mut raw = [0.0; MAX_CUES + 1];
-        for ((raw, own), row) in raw.iter_mut().zip(&mut moments).zip(signals.rows(0)) {
-            *own = Moments::of(row).ok_or_else(|| signals.not_finite())?;
-            *raw = row[item];
+        // The pair is in the first of sixteen lanes; the others may hold anything.
+        let mut padded = [[0.0; WIDTH]; MAX_CUES + 1];
+        let mut rows: [&[f32]; MAX_CUES + 1] = [&[]; MAX_CUES + 1];
+        let places = padded.iter_mut().zip(&mut rows).zip(&mut moments);
+        for (((padded, own_row), own), row) in places.zip(signals.rows(0)) {
+            *own = Moments::of(lanes, row).ok_or_else(|| signals.not_finite())?;
+            padded[0] = row[item];
+            *own_row = &*padded;
         }
         let mut logits = [Side::default(); MAX_EXPERTS];
         lay_out_user(lanes, gate.user_logits, &mut logits[..gate.n]);
@@ -79,24 +83,44 @@ impl Work for One<'_> {
             top: gate.top,
             compress: signals.compress,
         };
-        // The pair is in the first of sixteen lanes.
-        let first = |v: L::V| {
-            let mut all = [0.0; WIDTH];
-            lanes.store(v, &mut all);
-            all[0]
-        };
-        let normalised = |shares: &[[f32; WIDTH]], total: f32| -> Vec<f32> {
-            shares.iter().map(|share| if total > 0.0 { share[0] / total } else { 0.0 }).collect()
-        };
         let mut shares = [[0.0; WIDTH]; MAX_EXPERTS];
-        let total = choose(lanes, user.logits, items, gate.n, &mut shares);
-        let dense = normalised(&shares[..gate.n], first(total));
-        let (mut cues, mut weights) = (vec![0.0; signals.n_cues], vec![0.0; signals.n_cues]);
-        let raw = |signal: usize| lanes.splat(raw[signal]);
-        let blended = user.blend(lanes, items, raw, &mut shares, |cue, weight, x| {
-            (weights[cue], cues[cue]) = (first(weight), first(x));
-        });
-        let shares = normalised(&shares[..gate.n], first(blended.total));
-        Ok(Parts { score: first(blended.score), base: first(blended.base), cues, dense, shares, weights })
+        let total = first(lanes, choose(lanes, user.logits, items, gate.n, &mut shares));
+        let dense = normalised(&shares[..gate.n], total);
+        let mut seen = Seen { cues: vec![0.0; signals.n_cues], weights: vec![0.0; signals.n_cues] };
+        let blended = user.blend(lanes, items, &rows[..=signals.n_cues], 0, &mut shares, &mut seen);
+        Ok(Parts {
+            score: first(lanes, blended.score),
+            base: first(lanes, blended.base),
+            cues: seen.cues,
+            dense,
+            shares: normalised(&shares[..gate.n], first(lanes, blended.total)),
+            weights: seen.weights,
+        })
     }
+}
+
+/// The cues of the first of sixteen pairs.
+struct Seen {
+    cues: Vec<f32>,
+    weights: Vec<f32>,
+}
+
+impl See for Seen {
+    #[inline(always)]
+    fn see<L: Lanes>(&mut self, lanes: L, cue: usize, weight: L::V, x: L::V) {
+        self.weights[cue] = first(lanes, weight);
+        self.cues[cue] = first(lanes, x);
+    }
+}
+
+#[inline(always)]
+fn first<L: Lanes>(lanes: L, v: L::V) -> f32 {
+    let mut all = [0.0; WIDTH];
+    lanes.store(v, &mut all);
+    all[0]
+}
+
+/// The shares of the first of sixteen pairs, divided by their sum.
+fn normalised(shares: &[[f32; WIDTH]], total: f32) -> Vec<f32> {
+    shares.iter().map(|share| if total > 0.0 { share[0] / total } else { 0.0 }).collect()
 }

@@ -68,7 +68,7 @@ impl Work for Row<'_> {
         let mut rows: [&[f32]; MAX_CUES + 1] = [&[]; MAX_CUES + 1];
         for ((signal, own), raw) in rows.iter_mut().zip(&mut moments).zip(signals.rows(row)) {
             cancel.check()?;
-            *own = Moments::of(raw).ok_or_else(|| signals.not_finite())?;
+            *own = Moments::of(lanes, raw).ok_or_else(|| signals.not_finite())?;
             *signal = raw;
         }
         let mut logits = [Side::default(); MAX_EXPERTS];
@@ -81,31 +81,31 @@ impl Work for Row<'_> {
             top: gate.top,
             compress: signals.compress,
         };
+        let rows = &rows[..=signals.n_cues];
         let mut shares = [[0.0; WIDTH]; MAX_EXPERTS];
         let (groups, rest) = out.as_chunks_mut::<WIDTH>();
+        let end = groups.len() * WIDTH;
         for (group, out) in groups.iter_mut().enumerate() {
             if group % LOOK_EVERY == 0 {
                 cancel.check()?;
             }
-            let at = group * WIDTH;
-            let raw = |signal: usize| lanes.load(&rows[signal][at..].as_chunks::<WIDTH>().0[0]);
             let items = &items[group * gate.n..][..gate.n];
-            let blended = user.blend(lanes, items, raw, &mut shares, |_, _, _| ());
+            let blended = user.blend(lanes, items, rows, group * WIDTH, &mut shares, &mut ());
             lanes.store(blended.score, out);
         }
         if !rest.is_empty() {
-            let at = groups.len() * WIDTH;
             // The places beyond the last item may hold anything.
-            let raw = |signal: usize| {
-                let mut padded = [0.0; WIDTH];
-                padded[..rest.len()].copy_from_slice(&rows[signal][at..]);
-                lanes.load(&padded)
-            };
-            let items = &items[groups.len() * gate.n..][..gate.n];
-            let blended = user.blend(lanes, items, raw, &mut shares, |_, _, _| ());
-            let mut padded = [0.0; WIDTH];
-            lanes.store(blended.score, &mut padded);
-            rest.copy_from_slice(&padded[..rest.len()]);
+            let mut padded = [[0.0; WIDTH]; MAX_CUES + 1];
+            let mut ends: [&[f32]; MAX_CUES + 1] = [&[]; MAX_CUES + 1];
+            for ((end_of, padded), row) in ends.iter_mut().zip(&mut padded).zip(rows) {
+                padded[..rest.len()].copy_from_slice(&row[end..]);
+                *end_of = &*padded;
+            }
+            let items = &items[end / WIDTH * gate.n..][..gate.n];
+            let blended = user.blend(lanes, items, &ends[..rows.len()], 0, &mut shares, &mut ());
+            let mut scores = [0.0; WIDTH];
+            lanes.store(blended.score, &mut scores);
+            rest.copy_from_slice(&scores[..rest.len()]);
         }
         Ok(())
     }

@@ -1,13 +1,14 @@
 //! Pairs of 256-bit vectors.
 
 use std::arch::x86_64::{
-    __m256, _CMP_GT_OQ, _MM_HINT_T0, _mm_prefetch, _mm_sfence, _mm256_add_epi32, _mm256_add_ps,
-    _mm256_and_ps, _mm256_andnot_ps, _mm256_castps_si256, _mm256_castps256_ps128, _mm256_castsi256_ps,
-    _mm256_cmp_ps, _mm256_cvtepi32_ps, _mm256_cvtpd_ps, _mm256_cvtps_epi32, _mm256_cvtps_pd, _mm256_div_ps,
-    _mm256_extractf128_ps, _mm256_fmadd_ps, _mm256_hadd_ps, _mm256_loadu_ps, _mm256_max_ps, _mm256_min_ps,
-    _mm256_movemask_ps, _mm256_mul_pd, _mm256_mul_ps, _mm256_or_ps, _mm256_permute2f128_ps, _mm256_set_m128,
-    _mm256_set1_epi32, _mm256_set1_pd, _mm256_set1_ps, _mm256_slli_epi32, _mm256_srai_epi32,
-    _mm256_storeu_ps, _mm256_stream_ps, _mm256_sub_epi32, _mm256_sub_pd,
+    __m256, __m256d, _CMP_GT_OQ, _MM_HINT_T0, _mm_prefetch, _mm_sfence, _mm256_add_epi32, _mm256_add_pd,
+    _mm256_add_ps, _mm256_and_ps, _mm256_andnot_ps, _mm256_castps_si256, _mm256_castps256_ps128,
+    _mm256_castsi256_ps, _mm256_cmp_ps, _mm256_cvtepi32_ps, _mm256_cvtpd_ps, _mm256_cvtps_epi32,
+    _mm256_cvtps_pd, _mm256_div_ps, _mm256_extractf128_ps, _mm256_fmadd_pd, _mm256_fmadd_ps, _mm256_hadd_ps,
+    _mm256_loadu_ps, _mm256_max_ps, _mm256_min_ps, _mm256_movemask_ps, _mm256_mul_pd, _mm256_mul_ps,
+    _mm256_or_ps, _mm256_permute2f128_ps, _mm256_set_m128, _mm256_set1_epi32, _mm256_set1_pd, _mm256_set1_ps,
+    _mm256_slli_epi32, _mm256_srai_epi32, _mm256_storeu_pd, _mm256_storeu_ps, _mm256_stream_ps,
+    _mm256_sub_epi32, _mm256_sub_pd,
 };
 
 use super::{FROM_ROOT, Lanes, WIDTH, Work};
@@ -28,6 +29,7 @@ pub(super) struct Pair(__m256, __m256);
 
 impl Lanes for Avx2 {
     type V = Pair;
+    type Sums = [__m256d; 4];
     const TALL: bool = false;
 
     #[inline(always)]
@@ -120,36 +122,74 @@ impl Lanes for Avx2 {
     #[inline(always)]
     fn with_sign(self, a: Pair, of: Pair) -> Pair {
         // SAFETY: see `splat`. -0.0 is the sign bit alone.
-        let with_sign = |a, of| unsafe {
-            let sign = _mm256_set1_ps(-0.0);
-            _mm256_or_ps(_mm256_andnot_ps(sign, a), _mm256_and_ps(sign, of))
-        };
-        Pair(with_sign(a.0, of.0), with_sign(a.1, of.1))
+        unsafe {
+            let (sign, size) = (_mm256_set1_ps(-0.0), self.abs(a));
+            let signs = Pair(_mm256_and_ps(sign, of.0), _mm256_and_ps(sign, of.1));
+            Pair(_mm256_or_ps(size.0, signs.0), _mm256_or_ps(size.1, signs.1))
+        }
     }
 
     #[inline(always)]
     fn exponent(self, a: Pair) -> Pair {
         // SAFETY: see `splat`.
-        let exponent = |a| unsafe {
-            let moved = _mm256_add_epi32(_mm256_castps_si256(a), _mm256_set1_epi32(FROM_ROOT));
-            let biased = _mm256_srai_epi32::<23>(moved);
-            _mm256_cvtepi32_ps(_mm256_sub_epi32(biased, _mm256_set1_epi32(127)))
-        };
-        Pair(exponent(a.0), exponent(a.1))
+        unsafe { Pair(exponent(a.0), exponent(a.1)) }
     }
 
     #[inline(always)]
     fn standard(self, a: Pair, mean: f64, factor: f64) -> Pair {
         // SAFETY: see `splat`.
-        let four = |a| unsafe {
-            let from_mean = _mm256_sub_pd(_mm256_cvtps_pd(a), _mm256_set1_pd(mean));
-            _mm256_cvtpd_ps(_mm256_mul_pd(from_mean, _mm256_set1_pd(factor)))
-        };
+        unsafe {
+            let [b, c, d, e] = distances(a, mean);
+            let factor = _mm256_set1_pd(factor);
+            Pair(
+                _mm256_set_m128(
+                    _mm256_cvtpd_ps(_mm256_mul_pd(c, factor)),
+                    _mm256_cvtpd_ps(_mm256_mul_pd(b, factor)),
+                ),
+                _mm256_set_m128(
+                    _mm256_cvtpd_ps(_mm256_mul_pd(e, factor)),
+                    _mm256_cvtpd_ps(_mm256_mul_pd(d, factor)),
+                ),
+            )
+        }
+    }
+
+    #[inline(always)]
+    fn no_sums(self) -> [__m256d; 4] {
         // SAFETY: see `splat`.
-        let eight = |a| unsafe {
-            _mm256_set_m128(four(_mm256_extractf128_ps::<1>(a)), four(_mm256_castps256_ps128(a)))
-        };
-        Pair(eight(a.0), eight(a.1))
+        unsafe { [_mm256_set1_pd(0.0); 4] }
+    }
+
+    #[inline(always)]
+    fn add_distances(self, a: Pair, from: f64, mut sums: [__m256d; 4]) -> [__m256d; 4] {
+        // SAFETY: see `splat`.
+        unsafe {
+            for (sum, distance) in sums.iter_mut().zip(distances(a, from)) {
+                *sum = _mm256_add_pd(*sum, distance);
+            }
+        }
+        sums
+    }
+
+    #[inline(always)]
+    fn add_squares(self, a: Pair, from: f64, mut sums: [__m256d; 4]) -> [__m256d; 4] {
+        // SAFETY: see `splat`.
+        unsafe {
+            for (sum, distance) in sums.iter_mut().zip(distances(a, from)) {
+                *sum = _mm256_fmadd_pd(distance, distance, *sum);
+            }
+        }
+        sums
+    }
+
+    #[inline(always)]
+    fn each_sum(self, sums: [__m256d; 4]) -> [f64; WIDTH] {
+        let mut out = [0.0; WIDTH];
+        for (out, sum) in out.as_chunks_mut::<4>().0.iter_mut().zip(sums) {
+            // SAFETY: see `splat`. Four numbers are writable there.
+            unsafe { _mm256_storeu_pd(out.as_mut_ptr(), sum) }
+        }
+        out
     }
 
     #[inline(always)]
@@ -193,6 +233,39 @@ impl Lanes for Avx2 {
     fn prefetch<T>(self, at: &T) {
         // SAFETY: see `splat`; a hint reads nothing.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(at).cast()) }
+    }
+}
+
+/// a - from in double precision, four numbers a vector.
+///
+/// # Safety
+/// The machine must have AVX.
+#[inline(always)]
+unsafe fn distances(a: Pair, from: f64) -> [__m256d; 4] {
+    // A closure would not be compiled for the instruction set.
+    // SAFETY: the caller guarantees the instruction set.
+    unsafe {
+        let from = _mm256_set1_pd(from);
+        [
+            _mm256_sub_pd(_mm256_cvtps_pd(_mm256_castps256_ps128(a.0)), from),
+            _mm256_sub_pd(_mm256_cvtps_pd(_mm256_extractf128_ps::<1>(a.0)), from),
+            _mm256_sub_pd(_mm256_cvtps_pd(_mm256_castps256_ps128(a.1)), from),
+            _mm256_sub_pd(_mm256_cvtps_pd(_mm256_extractf128_ps::<1>(a.1)), from),
+        ]
+    }
+}
+
+/// See [`Lanes::exponent`].
+///
+/// # Safety
+/// The machine must have AVX2.
+#[inline(always)]
+unsafe fn exponent(a: __m256) -> __m256 {
+    // SAFETY: the caller guarantees the instruction set.
+    unsafe {
+        let moved = _mm256_add_epi32(_mm256_castps_si256(a), _mm256_set1_epi32(FROM_ROOT));
+        let biased = _mm256_srai_epi32::<23>(moved);
+        _mm256_cvtepi32_ps(_mm256_sub_epi32(biased, _mm256_set1_epi32(127)))
     }
 }
 

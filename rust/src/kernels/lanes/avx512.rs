@@ -1,14 +1,14 @@
 //! 512-bit vectors.
 
 use std::arch::x86_64::{
-    __m512, _CMP_GT_OQ, _MM_HINT_T0, _mm_prefetch, _mm_sfence, _mm256_add_ps, _mm256_set1_ps,
-    _mm512_add_epi32, _mm512_add_ps, _mm512_and_ps, _mm512_andnot_ps, _mm512_castps_si512,
+    __m512, __m512d, _CMP_GT_OQ, _MM_HINT_T0, _mm_prefetch, _mm_sfence, _mm256_add_ps, _mm256_set1_ps,
+    _mm512_add_epi32, _mm512_add_pd, _mm512_add_ps, _mm512_and_ps, _mm512_andnot_ps, _mm512_castps_si512,
     _mm512_castps256_ps512, _mm512_castps512_ps256, _mm512_castsi512_ps, _mm512_cmp_ps_mask,
     _mm512_cvtepi32_ps, _mm512_cvtpd_ps, _mm512_cvtps_epi32, _mm512_cvtps_pd, _mm512_div_ps,
-    _mm512_extractf32x8_ps, _mm512_fmadd_ps, _mm512_insertf32x8, _mm512_loadu_ps, _mm512_maskz_mov_ps,
-    _mm512_max_ps, _mm512_min_ps, _mm512_mul_pd, _mm512_mul_ps, _mm512_or_ps, _mm512_set1_epi32,
-    _mm512_set1_pd, _mm512_set1_ps, _mm512_slli_epi32, _mm512_srai_epi32, _mm512_storeu_ps, _mm512_stream_ps,
-    _mm512_sub_epi32, _mm512_sub_pd,
+    _mm512_extractf32x8_ps, _mm512_fmadd_pd, _mm512_fmadd_ps, _mm512_insertf32x8, _mm512_loadu_ps,
+    _mm512_maskz_mov_ps, _mm512_max_ps, _mm512_min_ps, _mm512_mul_pd, _mm512_mul_ps, _mm512_or_ps,
+    _mm512_set1_epi32, _mm512_set1_pd, _mm512_set1_ps, _mm512_slli_epi32, _mm512_srai_epi32,
+    _mm512_storeu_pd, _mm512_storeu_ps, _mm512_stream_ps, _mm512_sub_epi32, _mm512_sub_pd,
 };
 
 use super::{FROM_ROOT, Lanes, WIDTH, Work, avx2};
@@ -25,6 +25,7 @@ pub(super) fn run<W: Work>(work: W) -> W::Output {
 
 impl Lanes for Avx512 {
     type V = __m512;
+    type Sums = [__m512d; 2];
     const TALL: bool = true;
 
     #[inline(always)]
@@ -124,16 +125,47 @@ impl Lanes for Avx512 {
     #[inline(always)]
     fn standard(self, a: __m512, mean: f64, factor: f64) -> __m512 {
         // SAFETY: see `splat`.
-        let eight = |a| unsafe {
-            let from_mean = _mm512_sub_pd(_mm512_cvtps_pd(a), _mm512_set1_pd(mean));
-            _mm512_cvtpd_ps(_mm512_mul_pd(from_mean, _mm512_set1_pd(factor)))
-        };
+        unsafe {
+            let [low, high] = distances(a, mean);
+            let factor = _mm512_set1_pd(factor);
+            let low = _mm512_castps256_ps512(_mm512_cvtpd_ps(_mm512_mul_pd(low, factor)));
+            _mm512_insertf32x8::<1>(low, _mm512_cvtpd_ps(_mm512_mul_pd(high, factor)))
+        }
+    }
+
+    #[inline(always)]
+    fn no_sums(self) -> [__m512d; 2] {
+        // SAFETY: see `splat`.
+        unsafe { [_mm512_set1_pd(0.0); 2] }
+    }
+
+    #[inline(always)]
+    fn add_distances(self, a: __m512, from: f64, sums: [__m512d; 2]) -> [__m512d; 2] {
         // SAFETY: see `splat`.
         unsafe {
-            let low = eight(_mm512_castps512_ps256(a));
-            let high = eight(_mm512_extractf32x8_ps::<1>(a));
-            _mm512_insertf32x8::<1>(_mm512_castps256_ps512(low), high)
+            let [low, high] = distances(a, from);
+            [_mm512_add_pd(sums[0], low), _mm512_add_pd(sums[1], high)]
         }
+    }
+
+    #[inline(always)]
+    fn add_squares(self, a: __m512, from: f64, sums: [__m512d; 2]) -> [__m512d; 2] {
+        // SAFETY: see `splat`.
+        unsafe {
+            let [low, high] = distances(a, from);
+            [_mm512_fmadd_pd(low, low, sums[0]), _mm512_fmadd_pd(high, high, sums[1])]
+        }
+    }
+
+    #[inline(always)]
+    fn each_sum(self, sums: [__m512d; 2]) -> [f64; WIDTH] {
+        let mut out = [0.0; WIDTH];
+        // SAFETY: see `splat`. Twice eight numbers are writable there.
+        unsafe {
+            _mm512_storeu_pd(out.as_mut_ptr(), sums[0]);
+            _mm512_storeu_pd(out.as_mut_ptr().add(8), sums[1]);
+        }
+        out
     }
 
     #[inline(always)]
@@ -174,5 +206,21 @@ impl Lanes for Avx512 {
     fn prefetch<T>(self, at: &T) {
         // SAFETY: see `splat`; a hint reads nothing.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(at).cast()) }
+    }
+}
+
+/// a - from in double precision, eight numbers a vector.
+///
+/// # Safety
+/// The machine must have AVX-512.
+#[inline(always)]
+unsafe fn distances(a: __m512, from: f64) -> [__m512d; 2] {
+    // SAFETY: the caller guarantees the instruction set.
+    unsafe {
+        let from = _mm512_set1_pd(from);
+        [
+            _mm512_sub_pd(_mm512_cvtps_pd(_mm512_castps512_ps256(a)), from),
+            _mm512_sub_pd(_mm512_cvtps_pd(_mm512_extractf32x8_ps::<1>(a)), from),
+        ]
     }
 }

@@ -8,6 +8,7 @@ pub struct Portable;
 
 impl Lanes for Portable {
     type V = [f32; WIDTH];
+    type Sums = [f64; WIDTH];
     const TALL: bool = false;
 
     #[inline(always)]
@@ -81,6 +82,29 @@ impl Lanes for Portable {
     #[inline(always)]
     fn standard(self, a: Self::V, mean: f64, factor: f64) -> Self::V {
         a.map(|a| ((f64::from(a) - mean) * factor) as f32)
+    }
+
+    #[inline(always)]
+    fn no_sums(self) -> Self::Sums {
+        [0.0; WIDTH]
+    }
+
+    #[inline(always)]
+    fn add_distances(self, a: Self::V, from: f64, sums: Self::Sums) -> Self::Sums {
+        std::array::from_fn(|j| sums[j] + (f64::from(a[j]) - from))
+    }
+
+    #[inline(always)]
+    fn add_squares(self, a: Self::V, from: f64, sums: Self::Sums) -> Self::Sums {
+        std::array::from_fn(|j| {
+            let distance = f64::from(a[j]) - from;
+            distance.mul_add(distance, sums[j])
+        })
+    }
+
+    #[inline(always)]
+    fn each_sum(self, sums: Self::Sums) -> [f64; WIDTH] {
+        sums
     }
 
     #[inline(always)]

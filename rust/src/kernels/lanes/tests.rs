@@ -37,6 +37,10 @@ impl Work for Everything<'_> {
             let own = [a, b, c, one, whole, a, b, c];
             bits.extend(lanes.sums(own).map(|x| if x.is_nan() { u32::MAX } else { x.to_bits() }));
             bits.push(lanes.above(a, b));
+            let from = f64::from(window[1][1]);
+            let sums = lanes.add_squares(b, from, lanes.add_distances(a, from, lanes.no_sums()));
+            let sums = lanes.each_sum(sums).map(|x| if x.is_nan() { u64::MAX } else { x.to_bits() });
+            bits.extend(sums.into_iter().flat_map(|x| [(x >> 32) as u32, x as u32]));
             // One of them starts a cache line, the others do not.
             let mut room = [0.0; 4 * WIDTH];
             for at in [0, 4, 8, 12].into_iter().flat_map(|at| [at, at + 1, at + 2, at + 3]) {
