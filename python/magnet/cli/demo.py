@@ -167,7 +167,7 @@ def _print(document: dict[str, Any]) -> None:
     for row in shown:
         title = f" ({row['title']})" if row.get("title") else ""
         typer.echo(f"  {row['rank']}. {row['item_id']}{title}, score {row['score']:.3f}: {row['reason']}")
-    if document["fired_by"]:
+    if document["fired_by"] and document["fired_by"] != "no evidence":
         typer.echo(
             f"\nThe second stage began after epoch {document['fired_at']}, fired by {document['fired_by']}."
         )

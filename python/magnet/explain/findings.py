@@ -20,6 +20,7 @@ _FIRED = {
     "criterion": "fired by its criterion",
     "cap": "did not fire by its criterion; the cap on epochs ended coverage",
     "fixed": "was set to a fixed epoch",
+    "no evidence": "did not fire: the router had learnt nothing when its time was up, so coverage went on",
 }
 _CONTROLS = {
     "uniform": "weighs all experts alike and learns nothing",

@@ -41,7 +41,7 @@ class Training:
         events: The record of each epoch, as it was logged; empty for a model in closed form.
         stages: In the order they came.
         delivered: The stage whose best weights the model has, None if not known.
-        fired_by: ``criterion``, ``cap`` or ``fixed``; None if nothing fired.
+        fired_by: ``criterion``, ``cap``, ``fixed`` or ``no evidence``; None if nothing fired.
         fired_at: The epoch after which it fired; None if the records do not tell.
     """
 

@@ -42,6 +42,8 @@ class ControllerConfig(Config):
         trigger_entropy: τ_c, what the smoothed entropy of the hard loads must reach.
         trigger_load: The least load allowed at the trigger, times 1/E.
         trigger_slope: The smoothed entropy may change by less than this in an epoch.
+        trigger_information: Evidence that the router has learnt something: its mutual information, net of missing cues,
+            must be above this. Without it there is no specialisation, and coverage goes on until its cap.
         smoothing: β of the bias-corrected moving average.
         window: W, consecutive epochs that must satisfy the criterion.
         earliest: No trigger before this many epochs of coverage.
@@ -59,6 +61,7 @@ class ControllerConfig(Config):
     trigger_entropy: float = Field(0.90, ge=0, le=1)
     trigger_load: float = Field(0.5, ge=0, le=1)
     trigger_slope: float = Field(1e-3, gt=0)
+    trigger_information: float = Field(1e-3, ge=0, le=1)
     smoothing: float = Field(0.9, ge=0, lt=1)
     window: int = Field(3, ge=1)
     earliest: int = Field(5, ge=1)
@@ -131,7 +134,9 @@ class Controller:
 
     The criterion: the smoothed entropy of the hard loads reached ``trigger_entropy``, no expert's load is below
     ``trigger_load / E``, and the smoothed entropy has stopped moving, for ``window`` epochs in a row and not before
-    ``earliest``. The router starts at maximum entropy, so a threshold alone would fire at once.
+    ``earliest``. The router starts at maximum entropy, so a threshold alone would fire at once; so would all of that for
+    a router that never moves, which is why there has to be evidence that it has learnt something: mutual information.
+    At the cap it decides as well: without it the stage stays coverage, for good (``no evidence``).
 
     Args:
         config: Thresholds and weights.
@@ -143,8 +148,8 @@ class Controller:
     n_experts: int
     top_k: int
     stage: Stage = "coverage"
-    fired_by: Literal["criterion", "cap", "fixed"] | None = None
-    coverage_epochs: int | None = None  # epochs of coverage before the switch; None before it
+    fired_by: Literal["criterion", "cap", "fixed", "no evidence"] | None = None
+    coverage_epochs: int | None = None  # epochs of coverage before it was decided; None until then
     epochs: int = 0  # epochs seen
     streak: int = 0
     mass: float = 0.0  # of the moving average, for its bias correction
@@ -163,7 +168,9 @@ class Controller:
 
     @property
     def settled(self) -> bool:
-        """Whether the ramp is over, so that early stopping may count."""
+        """Whether the ramp is over, or will never begin, so that early stopping may count."""
+        if self.fired_by == "no evidence":
+            return True
         return self.stage == "specialisation" and self.since >= self.config.ramp
 
     def weights(self) -> StageWeights:
@@ -200,7 +207,7 @@ class Controller:
         bar = STARVING_LOAD / self.n_experts
         before = self.starving or [0] * self.n_experts
         self.starving = [n + 1 if load < bar else 0 for n, load in zip(before, now.loads, strict=True)]
-        if self.stage == "specialisation":
+        if self.fired_by is not None:
             return
         last = self.smoothed
         if math.isfinite(now.load_entropy):
@@ -219,10 +226,13 @@ class Controller:
         if c.switch_at is not None:
             if self.epochs >= c.switch_at:
                 self._fire("fixed")
-        elif self.streak >= c.window and self.epochs >= c.earliest:
-            self._fire("criterion")
+        elif now.mutual_information > c.trigger_information:
+            if self.streak >= c.window and self.epochs >= c.earliest:
+                self._fire("criterion")
+            elif self.epochs >= c.cap:
+                self._fire("cap")
         elif self.epochs >= c.cap:
-            self._fire("cap")
+            self.fired_by, self.coverage_epochs = "no evidence", self.epochs
 
     def _fire(self, reason: Literal["criterion", "cap", "fixed"]) -> None:
         self.stage, self.fired_by, self.coverage_epochs = "specialisation", reason, self.epochs

@@ -105,7 +105,7 @@ def trigger_of(events: Iterable[Mapping[str, Any]]) -> tuple[str | None, int | N
         events: The record of each epoch, in order.
 
     Returns:
-        ``criterion``, ``cap`` or ``fixed``, and the number of that epoch, counted from 0 over the whole training;
+        ``criterion``, ``cap``, ``fixed`` or ``no evidence`` (then coverage went on), and the number of that epoch, counted from 0 over the whole training;
         None twice if nothing fired.
 
     Example:

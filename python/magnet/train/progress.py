@@ -95,6 +95,6 @@ def epoch_line(record: dict[str, Any]) -> str:
     if "valid" in record:
         parts.append(f"valid R@20 {record['valid'][TARGET]:.4f}")
     if record.get("fired_by"):
-        parts.append(f"trigger fired by {record['fired_by']}")
+        parts.append(f"trigger: {record['fired_by']}")
     parts.append(f"{record['seconds']:.1f} s")
     return " · ".join(parts)

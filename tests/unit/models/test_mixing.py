@@ -23,8 +23,14 @@ QUICK = {
     "dim": 8,
     "experts": {"kind": "signals"},
     "train": {"epochs": 4, "batch_size": 512, "learning_rate": 5e-3, "validate_every": 1},
-    "mixing": {"global_steps": 6, "steps": 12, "top": 30, "random": 20, "batch_size": 128},
-    "controller": {"cap": 2, "ramp": 2, "earliest": 1},
+    "mixing": {
+        "global_steps": 6,
+        "steps": 12,
+        "top": 30,
+        "random": 20,
+        "batch_size": 128,
+        "controller": {"cap": 2, "ramp": 2, "earliest": 1, "trigger_information": 0},
+    },
 }
 
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from magnet.config import Config
+from magnet.nn.controller import ControllerConfig
 from magnet.nn.scores.mixture import ScoreMixtureConfig
 
 __all__ = ["MixingConfig"]
@@ -41,6 +42,7 @@ class MixingConfig(Config):
         decay: Weight of the squared numbers of the router.
         global_steps: Steps for the constants alone, before the router looks at anything.
         steps: Steps of the router in coverage and specialisation together at most.
+        controller: Of the router's two stages.
         mixture: Roles and router.
     """
 
@@ -58,4 +60,7 @@ class MixingConfig(Config):
     decay: float = Field(1e-3, ge=0)
     global_steps: int = Field(100, ge=1)
     steps: int = Field(300, ge=1)
+    controller: ControllerConfig = ControllerConfig(
+        coverage_weight=0.01, confidence_weight=1e-3, earliest=3, cap=12, ramp=6
+    )
     mixture: ScoreMixtureConfig = ScoreMixtureConfig()

@@ -75,7 +75,7 @@ class SignalsTask:
         self.fold_epochs = 0
         self.choices: dict[str, Choice] = {}
         self.gains: dict[str, list[float]] = {}
-        self.controller = Controller(config.controller, len(self.mixture.experts), mixing.mixture.top_k)
+        self.controller = Controller(mixing.controller, len(self.mixture.experts), mixing.mixture.top_k)
         self.top_k = 0
         self.sums: list[RoutingSums] = []
         self.candidates: Candidates
