@@ -119,9 +119,14 @@ def settings_text(title: str, config: type[Config]) -> str:
 
 
 def _fitting(left: str, right: str) -> list[str]:
-    """Both on one line where they fit, else one below the other."""
+    """Both on one line where they fit, else one below the other; what is longer than a line is broken at blanks."""
     line = f"{left}    {right}"
-    return [line] if len(line) <= _WIDTH else [left, f"{_INDENT}{right}"]
+    if len(line) <= _WIDTH:
+        return [line]
+    return [
+        *textwrap.wrap(left, _WIDTH, subsequent_indent=_INDENT, drop_whitespace=True),
+        f"{_INDENT}{right}",
+    ]
 
 
 def _summary(config: type[Config], part: str) -> str:

@@ -77,7 +77,7 @@ class MagnetTask:
         seed: Of the weights and of every draw.
     """
 
-    validates = True
+    validate_every: int | None = None
     data: Dataset | None = None
     batch_size: int | None = None
 

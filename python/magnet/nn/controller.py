@@ -134,9 +134,9 @@ class Controller:
 
     The criterion: the smoothed entropy of the hard loads reached ``trigger_entropy``, no expert's load is below
     ``trigger_load / E``, and the smoothed entropy has stopped moving, for ``window`` epochs in a row and not before
-    ``earliest``. The router starts at maximum entropy, so a threshold alone would fire at once; so would all of that for
-    a router that never moves, which is why there has to be evidence that it has learnt something: mutual information.
-    At the cap it decides as well: without it the stage stays coverage, for good (``no evidence``).
+    ``earliest``. The router starts at maximum entropy, so a threshold alone would fire at once; so would all of that
+    for a router that never moves, which is why there has to be evidence that it has learnt something: mutual
+    information. At the cap it decides as well: without it the stage stays coverage, for good (``no evidence``).
 
     Args:
         config: Thresholds and weights.

@@ -105,8 +105,8 @@ def trigger_of(events: Iterable[Mapping[str, Any]]) -> tuple[str | None, int | N
         events: The record of each epoch, in order.
 
     Returns:
-        ``criterion``, ``cap``, ``fixed`` or ``no evidence`` (then coverage went on), and the number of that epoch, counted from 0 over the whole training;
-        None twice if nothing fired.
+        ``criterion``, ``cap``, ``fixed`` or ``no evidence`` (then coverage went on), and the number of that epoch,
+        counted from 0 over the whole training; None twice if nothing was decided.
 
     Example:
         >>> trigger_of([{"epoch": 7, "fired_by": None}, {"epoch": 8, "fired_by": "cap"}])

@@ -10,7 +10,9 @@ __all__ = ["TrainConfig"]
 
 
 class TrainConfig(Config):
-    """Steps, batches and stopping. Steps, because an epoch is 3 of them on small data and 10,000 on large.
+    """Steps, batches and stopping.
+
+    Told in steps, because an epoch is 3 of them on small data and 10,000 on large.
 
     Attributes:
         epochs: Epochs of a phase at most; patience usually ends it long before.

@@ -133,7 +133,8 @@ class _Loop:
         self.epoch += 1
         # The last epoch of a stage or a phase is validated as well, so that none ends without having been.
         last = self._at_limit or task.stage != record["stage"]
-        if task.validates and (last or self.step - self.validated >= self.config.validate_every):
+        every = self.config.validate_every if task.validate_every is None else task.validate_every
+        if every and (last or self.step - self.validated >= every):
             self.validated = self.step
             with self.descent.average.applied():
                 record["valid"] = self._validate(record["stage"])

@@ -36,7 +36,7 @@ class OnePhaseTask(ABC):
     stage = "training"
     delivers = True
     may_stop = True
-    validates = True
+    validate_every: int | None = None
     data: Dataset | None = None
     batch_size: int | None = None
     max_epochs: int | None = None

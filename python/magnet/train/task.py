@@ -83,8 +83,8 @@ class Task(Protocol):
         """Epochs of the current phase at most; ``None`` leaves it to the training configuration."""
 
     @property
-    def validates(self) -> bool:
-        """Whether validation looks at the current phase."""
+    def validate_every(self) -> int | None:
+        """Steps between validations in the current phase; 0 for none, ``None`` leaves it to the configuration."""
 
     @property
     def data(self) -> Dataset | None:

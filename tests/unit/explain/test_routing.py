@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from magnet.errors import DataError
 from magnet.explain.routing import RoutedPairs, route_pairs, routing_statistics
 from magnet.nn.controller import statistics as training_statistics
-from magnet.nn.router import RoutingSums, gate, summarise
+from magnet.nn.router import OFF, RoutingSums, gate, summarise
 from oracles import explain as oracle
 from support.explain_data import EXPERTS, mixture
 
@@ -61,6 +63,24 @@ def test_a_constant_router_carries_no_information():
     found = routing_statistics(route_pairs(mixture(U, I, keys=keys, off=0), *all_pairs()))
     assert found.mutual_information == pytest.approx(0, abs=1e-12)
     assert found.pair_entropy < 0.999  # constant, but not uniform
+
+
+def test_missing_cues_are_no_information():
+    """A router that looks at nothing chooses by the pair all the same where experts are off; that does not count."""
+    random = torch.Generator().manual_seed(0)
+    off = torch.rand(200, 9, generator=random) < 0.3
+    logits = torch.zeros(200, 9).masked_fill(off, OFF)
+    logged = training_statistics(summarise(gate(logits, top_k=3, floor=0.0)))
+    assert logged.marginal_entropy - logged.pair_entropy > 0.05
+    assert logged.mutual_information == pytest.approx(0, abs=1e-6)
+    state = mixture(U, I, off=0.3)
+    flat = replace(state, user_keys=state.user_keys.clone(), item_keys=state.item_keys.clone())
+    for keys in (flat.user_keys, flat.item_keys):
+        keys[:, :, :2] = 0
+    users, items = all_pairs()
+    found = routing_statistics(route_pairs(flat, users, items))
+    assert found.marginal_entropy - found.pair_entropy > 0.05
+    assert found.mutual_information == pytest.approx(0, abs=1e-9)
 
 
 def test_a_planted_router_carries_all_information():

@@ -55,6 +55,29 @@ def test_oscillation_is_no_plateau_and_the_cap_says_so() -> None:
     assert (capped.fired_by, capped.coverage_epochs) == ("cap", 30)
 
 
+def test_a_router_that_has_learnt_nothing_does_not_specialise() -> None:
+    controller = Controller(ControllerConfig(cap=12), E, top_k=3)
+    # All that the criterion looks at holds from the start; experts that are off make the same H_m - H_s by themselves.
+    still = EpochStatistics(0.90, 0.95, 1.0, EVEN, EVEN, 0.05)
+    for _ in range(11):
+        controller.update(still)
+        assert (controller.fired_by, controller.settled) == (None, False)
+    controller.update(still)
+    assert (controller.stage, controller.fired_by, controller.settled) == ("coverage", "no evidence", True)
+    assert controller.since == 0
+    for _ in range(20):
+        controller.update(still._replace(pair_entropy=0.5))
+    assert (controller.stage, controller.fired_by) == ("coverage", "no evidence")
+    assert controller.weights().top_k == 0
+
+
+def test_evidence_lets_it_fire() -> None:
+    controller = Controller(ControllerConfig(cap=12), E, top_k=3)
+    for _ in range(5):
+        controller.update(EpochStatistics(0.898, 0.95, 1.0, EVEN, EVEN, 0.05))
+    assert (controller.stage, controller.fired_by) == ("specialisation", "criterion")
+
+
 def test_low_entropy_never_meets_the_criterion() -> None:
     assert run([0.7] * 29).stage == "coverage"
     assert run([0.7] * 30).fired_by == "cap"

@@ -58,7 +58,7 @@ def test_an_item_item_state_comes_back(tmp_path):
     state = ItemItemState(dataset.train, prepare_ease(dataset.train, {}, EASEConfig(regularization=1.0)))
     read = finished(tmp_path / "run", state=state).load().state
     assert isinstance(read, ItemItemState)
-    np.testing.assert_array_equal(read.weights, state.weights)
+    np.testing.assert_array_equal(read.operator.weights, state.operator.weights)
     np.testing.assert_array_equal(read.history.toarray(), state.history.toarray())
 
 

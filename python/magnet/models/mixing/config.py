@@ -41,6 +41,9 @@ class MixingConfig(Config):
         learning_rate: Of the mixture.
         decay: Weight of the squared numbers of the router.
         global_steps: Steps for the constants alone, before the router looks at anything.
+        start: λ at the start. It grows as the held-out pairs ask for it, and validation may stop it on the way, where
+            they ask for more than pays.
+        validate_every: Steps between validations.
         steps: Steps of the router in coverage and specialisation together at most.
         controller: Of the router's two stages.
         mixture: Roles and router.
@@ -59,6 +62,8 @@ class MixingConfig(Config):
     learning_rate: float = Field(0.05, gt=0)
     decay: float = Field(1e-3, ge=0)
     global_steps: int = Field(100, ge=1)
+    start: float = Field(0.1, gt=0)
+    validate_every: int = Field(10, ge=1)
     steps: int = Field(300, ge=1)
     controller: ControllerConfig = ControllerConfig(
         coverage_weight=0.01, confidence_weight=1e-3, earliest=3, cap=12, ramp=6

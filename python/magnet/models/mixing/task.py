@@ -38,9 +38,6 @@ if TYPE_CHECKING:
 
 __all__ = ["SignalsTask"]
 
-_SCALES = (0.3, 1.0, 3.0)  # λ at the start of the constants; the one of highest recall is taken
-_LIST = 20
-
 
 class SignalsTask:
     """Drives backbone and mixture; see :class:`~magnet.train.task.Task`.
@@ -108,9 +105,9 @@ class SignalsTask:
         return self.phase != "fold"
 
     @property
-    def validates(self) -> bool:
-        """The fold's backbone is no candidate: it is trained as long as the other was."""
-        return self.phase != "fold"
+    def validate_every(self) -> int | None:
+        """None of the fold, whose backbone is no candidate and is trained as long as the other was."""
+        return 0 if self.phase == "fold" else self.config.mixing.validate_every if self._mixing else None
 
     @property
     def may_stop(self) -> bool:
@@ -373,25 +370,6 @@ class SignalsTask:
 
     @torch.no_grad()
     def _start(self) -> None:
-        """Fit what the others explain of each cue, and take the λ of highest recall with all experts alike."""
-        c = self.candidates
-        self.mixture.explained.copy_(explained_by_others(c.cues[c.there]))
-        users, at = c.held.nonzero(as_tuple=True)
-        if len(users) == 0:
-            return
-        named = (c.place >= 0).nonzero()[:, 0][users]
-        user = self.mixture.user_logits(self.seen_inputs.users[named], self.seen_inputs.user_has[named])
-        others, weights = c.there[users] & ~c.held[users], 1 / c.held[users].sum(1)
-        found = []
-        for scale in _SCALES:
-            self.mixture.start(scale)
-            item = self.mixture.item_logits(self.seen_inputs.items, self.seen_inputs.item_has)
-            inside = []
-            for rows in torch.split(torch.arange(len(users)), 2048):
-                of = users[rows]
-                mixed = self.mixture(user[rows], item[c.items[of]], c.cues[of], top_k=0)
-                scores = c.base[of] + mixed.scores
-                target = scores.gather(1, at[rows, None])
-                inside.append((others[rows] & (scores > target)).sum(1) < _LIST)
-            found.append(float((weights * torch.cat(inside)).sum()))
-        self.mixture.start(_SCALES[int(np.argmax(found))])
+        """Fit what the others explain of each cue, and begin with all experts alike."""
+        self.mixture.explained.copy_(explained_by_others(self.candidates.cues[self.candidates.there]))
+        self.mixture.start(self.config.mixing.start)

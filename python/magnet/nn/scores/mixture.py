@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import torch
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from torch import Tensor, nn
 
 from magnet.config import Config
@@ -37,15 +37,12 @@ class ScoreMixtureConfig(Config):
         floor: ε, the share that is spread evenly over the experts in training.
     """
 
-    roles: list[str] = Field(["dominant", "balanced", "complementary", "null"], min_length=1)
+    roles: tuple[Annotated[str, AfterValidator(SCORE_ROLES.known)], ...] = Field(
+        ("dominant", "balanced", "complementary", "null"), min_length=1
+    )
     router: Literal["pair", "user", "item", "global", "shuffled", "uniform"] = "pair"
     top_k: int = Field(3, ge=0)
     floor: float = Field(0.02, ge=0, lt=1)
-
-    def model_post_init(self, context: object) -> None:
-        """Every role must be known."""
-        for role in self.roles:
-            SCORE_ROLES.known(role)
 
 
 class Mixed(NamedTuple):
