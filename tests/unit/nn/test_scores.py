@@ -119,30 +119,27 @@ def lists(n=6, length=40):
 
 def test_a_narrow_step_counts_the_lists_that_have_their_target():
     scores, target, others, weights = lists()
-    found = smooth_recall(scores, target, others, weights, spread=torch.tensor(1.0), k=5, width=1e-4)
+    found = smooth_recall(scores, target, others, weights, k=5, width=1e-4)
     inside = ((scores > target[:, None]) & others).sum(1) < 5
     assert float(found) == pytest.approx(1 - float((weights * inside).sum() / weights.sum()), abs=1e-6)
 
 
-def test_the_loss_does_not_change_with_the_scale_of_scores_and_spread():
+def test_the_loss_does_not_change_with_the_scale_of_scores():
     scores, target, others, weights = lists()
-    one, ten = (
-        smooth_recall(scores * s, target * s, others, weights, spread=torch.tensor(s), k=5)
-        for s in (1.0, 10.0)
-    )
+    one, ten = (smooth_recall(scores * s, target * s, others, weights, k=5) for s in (1.0, 10.0))
     torch.testing.assert_close(one, ten)
 
 
 def test_where_all_fits_into_the_list_every_target_is_in_it():
     scores, target, others, weights = lists(length=4)
-    assert smooth_recall(scores, target, others, weights, spread=torch.tensor(1.0)) == 0
+    assert smooth_recall(scores, target, others, weights) == 0
     few = others & (torch.arange(4) < 2)
-    assert smooth_recall(scores, target, few, weights, spread=torch.tensor(1.0), k=3) == 0
+    assert smooth_recall(scores, target, few, weights, k=3) == 0
 
 
 def test_listwise_is_cross_entropy():
     scores, target, others, weights = lists()
-    found = listwise(scores, target, others, weights, spread=torch.tensor(1.0))
+    found = listwise(scores, target, others, weights)
     table = torch.cat([target[:, None], scores.masked_fill(~others, FAR)], 1)
     each = torch.nn.functional.cross_entropy(
         table, torch.zeros(len(table), dtype=torch.int64), reduction="none"

@@ -54,7 +54,7 @@ class MixingConfig(Config):
     content: list[dict[str, Any]] = Field(_CONTENT, min_length=1)
     compress: bool = True
     loss: Literal["recall", "listwise"] = "recall"
-    width: float = Field(0.2, gt=0)
+    width: float = Field(0.1, gt=0)
     top: int = Field(100, ge=20)
     random: int = Field(100, ge=0)
     max_users: int = Field(20_000, ge=1)

@@ -186,11 +186,7 @@ class SignalsTask:
         weights = 1 / held.sum(1)
         loss = LOSSES_OF_MIXTURES[mixing.loss]
         target = scores.gather(1, at)[:, 0]
-        terms = {
-            "ranking": loss(
-                scores, target, c.there[rows] & ~held, weights, spread=1 + mixed.size, width=mixing.width
-            )
-        }
+        terms = {"ranking": loss(scores, target, c.there[rows] & ~held, weights, width=mixing.width)}
         if mixing.decay:
             squares = [
                 p.square().sum() for p in (self.mixture.of_user, self.mixture.of_item, self.mixture.bias)

@@ -49,7 +49,6 @@ class Mixed(NamedTuple):
     """What the mixture adds to n pairs."""
 
     scores: Tensor  # (n, L), λ Σ_e p_e s_e
-    size: Tensor  # (), the mean over pairs of the sum of |w_c|
     routing: Routing  # of (n, L, E)
 
 
@@ -134,7 +133,7 @@ class ScoreMixture(nn.Module):
         """
         routing = gate(users[:, None] + items, top_k=top_k, floor=self.config.floor if self.training else 0.0)
         weights = self.weight * (routing.weights @ self.roles())  # (n, L, C), w_c
-        return Mixed((weights * scores).sum(-1), weights.abs().sum(-1).mean(), routing)
+        return Mixed((weights * scores).sum(-1), routing)
 
     @torch.no_grad()
     def start(self, scale: float) -> None:
