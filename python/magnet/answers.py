@@ -100,9 +100,10 @@ class Answers:
         if not weights and not roles:
             return state
         if not isinstance(state, BlendState):
+            alone = self.contents.facts.get("delivered") == "backbone"
             raise ConfigError(
                 "weights= and roles= turn the cues of a mixture over signals, and this model has none; "
-                "train magnet with experts.kind=signals"
+                + ("validation chose its backbone alone" if alone else "train magnet with experts.kind=signals")
             )
         return state.turned(weights, roles)
 
