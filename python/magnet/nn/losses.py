@@ -122,7 +122,8 @@ def bpr(positive: Tensor, negative: Tensor, seen: Tensor | None = None) -> Tenso
 def sampled_softmax(positive: Tensor, negative: Tensor, seen: Tensor | None) -> Tensor:
     """Softmax over the positive and shared negatives.
 
-    Uniform draws need no logQ correction: it would add the same constant to every negative.
+    Without a logQ correction. Of N uniform draws from I items it would add log(I / N) to every negative and nothing to
+    the positive: a margin. What is learned is to rank among N + 1 items, and losses of other N do not compare.
 
     Args:
         positive: ``(B,)``.
@@ -136,7 +137,7 @@ def sampled_softmax(positive: Tensor, negative: Tensor, seen: Tensor | None) -> 
 
 
 register_loss("bpr", bpr)
-# Uniform draws, so that no correction is needed, and cosines, whose temperature then means the same on all data.
+# Cosines, whose temperature then means the same on all data.
 register_loss("softmax", sampled_softmax, shared=True, cosine=True)
 # The length of an item's vector says how popular it is, which cosines have to say by their direction.
 register_loss("softmax_products", sampled_softmax, shared=True)
