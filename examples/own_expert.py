@@ -46,7 +46,7 @@ def main() -> None:
     dataset = magnet.synthetic.generate("tiny").dataset
     model = magnet.Magnet(
         dim=16,
-        experts={"roles": ["dominant", "everything"]},
+        experts={"kind": "towers", "roles": ["dominant", "everything"]},
         content={"encoder": "linear"},
         loss={"kind": "hinge"},
         train={"epochs": 4, "batch_size": 256, "learning_rate": 5e-3},

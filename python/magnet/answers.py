@@ -103,7 +103,11 @@ class Answers:
             alone = self.contents.facts.get("delivered") == "backbone"
             raise ConfigError(
                 "weights= and roles= turn the cues of a mixture over signals, and this model has none; "
-                + ("validation chose its backbone alone" if alone else "train magnet with experts.kind=signals")
+                + (
+                    "validation chose its backbone alone"
+                    if alone
+                    else "train magnet with experts.kind=signals"
+                )
             )
         return state.turned(weights, roles)
 

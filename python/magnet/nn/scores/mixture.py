@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 __all__ = ["LOAD_TOP", "OFF", "Mixed", "ScoreMixture", "ScoreMixtureConfig"]
 
 
+_MOST = math.log(20.0)
+
+
 class ScoreMixtureConfig(Config):
     """Experts over scores, and their router.
 
@@ -83,8 +86,8 @@ class ScoreMixture(nn.Module):
 
     @property
     def weight(self) -> Tensor:
-        """λ, above 0."""
-        return self.log_scale.exp()
+        """λ, above 0 and at most 20, where the backbone has next to no say left."""
+        return self.log_scale.clamp(max=_MOST).exp()
 
     def roles(self) -> Tensor:
         """What each expert takes of each cue, ``(E, C)``."""
