@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -264,10 +265,8 @@ class SignalsTask:
         """
         if self.phase == "backbone":
             size = self.config.train.batch_size
-            steps = epochs * math.ceil(self.fold.rest.nnz / size) if epochs else 0
-            whole = epochs * math.ceil(self.dataset.train.nnz / size)
-            per_epoch = max(1, math.ceil(self.fold.rest.nnz / size))
-            self.fold_epochs = max(1, round(whole / per_epoch)) if steps or whole else 1
+            steps = epochs * math.ceil(self.dataset.train.nnz / size)
+            self.fold_epochs = max(1, round(steps / max(1, math.ceil(self.fold.rest.nnz / size))))
             self.phase = "fold"
             return self.fold.held.nnz > 0
         if self.phase == "fold":
@@ -346,8 +345,6 @@ class SignalsTask:
 
     def _held(self) -> Dataset:
         """The held-out pairs of those users that have candidates, as a data set to draw batches from."""
-        from dataclasses import replace
-
         coo = self.fold.held.tocoo()
         kept = (self.candidates.place[torch.from_numpy(coo.row.astype(np.int64))] >= 0).numpy()
         users, items = coo.row[kept].astype(np.int32), coo.col[kept].astype(np.int32)
