@@ -6,6 +6,8 @@ import contextlib
 import ctypes
 from typing import TYPE_CHECKING
 
+from magnet.nn.ops import buffers
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -36,6 +38,7 @@ def freed_memory_kept() -> Iterator[None]:
     try:
         yield
     finally:
+        buffers.trim()
         mallopt(_TRIM, _TRIM_AT)
         trim(0)
 

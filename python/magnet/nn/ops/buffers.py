@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["empty"]
+__all__ = ["empty", "trim"]
 
 # Counted in float32 numbers. Rows that begin on a cache line touch as few lines as possible; NumPy asks for huge
 # pages, and these cover an array from their own boundary on.
@@ -23,8 +23,20 @@ _SMALL = 1 << 18  # below this many numbers the allocator keeps the pages itself
 _KEPT_BYTES = 1 << 28
 _KEPT_BUFFERS = 8
 
+
+class _Lent(weakref.ref[np.ndarray[tuple[int], np.dtype[np.float32]]]):
+    """Holds a buffer for as long as the array in it lives."""
+
+    __slots__ = ("buffer",)
+    buffer: np.ndarray[tuple[int], np.dtype[np.float32]]
+
+
 # Free buffers, the latest last. Its methods are single steps under the GIL: outputs may die in any thread.
 _free: deque[np.ndarray[tuple[int], np.dtype[np.float32]]] = deque()
+_lent: dict[int, _Lent] = {}
+# Of arrays that have died. What is called on their death must not be Python: an interrupt that is noticed in there
+# would be printed and lost, and Ctrl-C would do nothing.
+_dead: deque[_Lent] = deque()
 
 
 def empty(shape: tuple[int, ...], device: torch.device | str = "cpu") -> Tensor:
@@ -38,11 +50,14 @@ def empty(shape: tuple[int, ...], device: torch.device | str = "cpu") -> Tensor:
     shift = -buffer.ctypes.data // buffer.itemsize % page
     # The tensor, its views and the graph of autograd keep this array, and nothing else does.
     array = buffer[shift : shift + size]
-    weakref.finalize(array, _give, buffer).atexit = False
+    lent = _Lent(array, _dead.append)
+    lent.buffer = buffer
+    _lent[id(lent)] = lent
     return torch.from_numpy(array).view(shape)
 
 
 def _take(size: int) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+    trim()
     for _ in range(len(_free)):
         try:
             buffer = _free.pop()
@@ -54,9 +69,13 @@ def _take(size: int) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
     return np.empty(size, np.float32)
 
 
-def _give(buffer: np.ndarray[tuple[int], np.dtype[np.float32]]) -> None:
-    _free.append(buffer)
+def trim() -> None:
+    """Take back the buffers of outputs that have died, and let go of what is too many; also done by every call."""
     try:
+        while _dead:
+            lent = _dead.popleft()
+            _lent.pop(id(lent), None)
+            _free.append(lent.buffer)
         while len(_free) > _KEPT_BUFFERS or sum(kept.nbytes for kept in tuple(_free)) > _KEPT_BYTES:
             _free.popleft()
     except IndexError:  # another thread emptied it

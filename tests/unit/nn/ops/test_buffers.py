@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 import threading
 
 import numpy as np
@@ -15,10 +16,12 @@ from magnet.nn.propagate import Graph, propagate_mean
 @pytest.fixture(autouse=True)
 def _none_free():
     gc.collect()
+    buffers.trim()
     buffers._free.clear()
 
 
 def _places() -> set[int]:
+    buffers.trim()
     return {-(-buffer.ctypes.data // 64) * 64 for buffer in buffers._free}
 
 
@@ -42,6 +45,7 @@ def test_small_or_far_too_large_memory_is_not_used_and_not_all_is_kept():
     assert not buffers._free
     held = [buffers.empty((1000, 1000)) for _ in range(12)]
     del held
+    buffers.trim()
     assert len(buffers._free) == 8
     before = _places()
     assert buffers.empty((300_000,)).data_ptr() not in before
@@ -83,4 +87,20 @@ def test_outputs_may_die_in_any_thread():
         thread.start()
     for thread in threads:
         thread.join()
+    buffers.trim()
+    assert not buffers._lent
     assert len(buffers._free) <= 8
+
+
+def test_no_python_runs_when_an_output_dies():
+    """An interrupt that is noticed in Python code called on an object's death is printed and lost."""
+    held = buffers.empty((1000, 1000))
+    called = []
+    sys.setprofile(lambda frame, event, _: called.append((event, frame.f_code.co_name)))
+    try:
+        del held
+    finally:
+        sys.setprofile(None)
+    assert [name for event, name in called if event == "call"] == []
+    buffers.trim()
+    assert len(buffers._free) == 1
