@@ -10,6 +10,7 @@ import torch
 from scipy.sparse import csr_array
 
 import magnet
+from magnet.data import Modality
 from magnet.models.mixing.candidates import collect_candidates, standardised
 from magnet.models.mixing.holdout import hold_out, without
 from magnet.models.mixing.inputs import router_inputs, user_input_names
@@ -18,6 +19,7 @@ from magnet.models.registry import find_model
 from magnet.operators import SparseOperator
 from magnet.states import BlendState, DotState
 from magnet.train.loop import train
+from support.evaluation_data import make_dataset
 
 QUICK = {
     "dim": 8,
@@ -252,6 +254,21 @@ def test_items_and_users_without_a_cue_switch_its_experts_off(run):
     lacking = ~state.cues["image"].targets
     off = torch.isinf(state.item_logits[:, at]).numpy()
     np.testing.assert_array_equal(off, lacking)
+
+
+@pytest.mark.filterwarnings("ignore:content neighbours share no more users")  # rightly so, in ten rows
+def test_a_shop_of_ten_rows_is_left_to_its_backbone():
+    """Nothing held out there has anything to be ranked above, and that is no error."""
+    train = {0: {0, 1}, 1: {0, 2}, 2: {0, 1, 2}}
+    shop = make_dataset(train=train, valid={0: {3}, 1: {3}, 2: {4}}, test={}, n_users=3, n_items=5)
+    looks = np.random.default_rng(0).standard_normal((5, 2)).astype(np.float32)
+    shop = replace(shop, modalities={"looks": Modality("looks", looks, np.ones(5, bool))})
+    stages = set()
+    for seed in range(6):
+        model = fitted(shop, seed=seed, mixing={**QUICK["mixing"], "share": 0.3})
+        assert model.recommend(["u0"], 1)["item_id"].len() == 1
+        stages |= set(model.contents.facts["best"])
+    assert "backbone" in stages
 
 
 def test_data_with_one_modality(tiny):

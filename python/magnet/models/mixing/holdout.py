@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from magnet.data import Dataset
 
-__all__ = ["Fold", "hold_out", "without"]
+__all__ = ["Fold", "can_teach", "hold_out", "without"]
 
 
 class Fold(NamedTuple):
@@ -46,6 +46,16 @@ def hold_out(train: csr_array, share: float, *, seed: int) -> Fold:
     held = np.zeros(train.nnz, dtype=bool)
     held[order] = place < n_held[user]
     return Fold(_entries(train, ~held), _entries(train, held))
+
+
+def can_teach(fold: Fold) -> bool:
+    """Whether both parts have a user with something to rank a pair above; a shop of ten rows may have none."""
+
+    def ranks(part: csr_array) -> bool:
+        degree = np.diff(part.indptr)
+        return bool(((degree > 0) & (degree < len(np.unique(part.indices)))).any())
+
+    return ranks(fold.rest) and ranks(fold.held)
 
 
 def without(dataset: Dataset, fold: Fold) -> Dataset:

@@ -12,7 +12,7 @@ from torch import nn
 
 from magnet.models.magnet import MagnetTask
 from magnet.models.mixing.candidates import Candidates, collect_candidates
-from magnet.models.mixing.holdout import hold_out, without
+from magnet.models.mixing.holdout import can_teach, hold_out, without
 from magnet.models.mixing.inputs import item_input_names, router_inputs, user_input_names
 from magnet.models.mixing.menu import choose, menus, prepared
 from magnet.nn.controller import Controller, statistics
@@ -268,7 +268,7 @@ class SignalsTask:
             steps = epochs * math.ceil(self.dataset.train.nnz / size)
             self.fold_epochs = max(1, round(steps / max(1, math.ceil(self.fold.rest.nnz / size))))
             self.phase = "fold"
-            return self.fold.held.nnz > 0
+            return can_teach(self.fold)
         if self.phase == "fold":
             self.phase = "global"
             self._prepare()
