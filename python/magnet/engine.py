@@ -26,11 +26,14 @@ if TYPE_CHECKING:
     from magnet.config import Config
     from magnet.data import Dataset
     from magnet.states import State
+    from magnet.train.task import Task
 
 __all__ = ["Trainable", "Trainer"]
 
 # Features kept for explanations are at most this wide, in float16: nearness survives that, and the folder stays small.
 EXPLAINED_WIDTH = 256
+# What a run can take from another one: the backbone of all training pairs, and of those that are not held out.
+BACKBONES = ("backbone.", "fold.")
 
 
 class Trainable(Protocol):
@@ -105,6 +108,7 @@ class Trainer:
             evaluate, dataset=dataset, part="valid", protocol=protocol
         )
         self.history = History()
+        self.task: Task | None = None
 
     def _configured(self, train_config: TrainConfig | None) -> Config:
         config = self.model.config
@@ -193,7 +197,7 @@ class Trainer:
 
     def _train(self, run: RunFolder | None) -> tuple[State, dict[str, Any]]:
         assert self.entry.task is not None
-        task = self.entry.task(self.dataset, self.config, seed=self.model.seed)
+        self.task = task = self.entry.task(self.dataset, self.config, seed=self.model.seed)
         config = getattr(self.config, "train")  # noqa: B009 - only trained models come here
         position = None
         if run is not None and self.resume and run.checkpoints.exists("last"):
@@ -234,25 +238,24 @@ class Trainer:
     def _borrowed_backbone(self, run: RunFolder) -> tuple[Snapshot, dict[str, Snapshot]]:
         mine = self._description()
         theirs = run.description
-        parts = ("dim", "behaviour", "graph", "loss", "train", "schedule")
+        parts = ("dim", "popularity", "behaviour", "graph", "loss", "train")
         for what, a, b in (
             ("model", theirs.model, mine.model),
             ("data", theirs.content_hash, mine.content_hash),
             ("seed", theirs.seed, mine.seed),
             ("protocol", theirs.protocol, mine.protocol),
             *((part, theirs.config.get(part), mine.config.get(part)) for part in parts),
+            ("mixing.share", *(d.config.get("mixing", {}).get("share") for d in (theirs, mine))),
         ):
             if a != b:
                 raise RunError(
                     f"{run.path}: its backbone is another one: {what} is {a!r} there and {b!r} here"
                 )
-        if not run.checkpoints.exists("start-coverage"):
-            raise RunError(
-                f"{run.path}: no backbone to borrow; only a run whose mixture starts after it has one"
-            )
-        start, best = self._position(run, "start-coverage")
-        partial = {stage: backbone_only(snapshot, "behaviour.") for stage, snapshot in best.items()}
-        return backbone_only(start, "behaviour."), partial
+        if not run.checkpoints.exists("start-global"):
+            raise RunError(f"{run.path}: no backbone to borrow; only a run with a mixture over signals has one")
+        start, best = self._position(run, "start-global")
+        best = {stage: backbone_only(snapshot, BACKBONES) for stage, snapshot in best.items()}
+        return backbone_only(start, BACKBONES, progress={"choices": {}, "gains": {}}), best
 
 
 def _tell(watchers: list[Callable[[dict[str, Any]], None]], record: dict[str, Any]) -> None:

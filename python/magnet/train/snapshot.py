@@ -55,15 +55,20 @@ def restore_weights(task: Task, snapshot: Snapshot) -> None:
     task.module.load_state_dict(weights, strict=not snapshot.meta.get("partial", False))
 
 
-def backbone_only(snapshot: Snapshot, prefix: str) -> Snapshot:
+def backbone_only(
+    snapshot: Snapshot, prefixes: tuple[str, ...], progress: dict[str, Any] | None = None
+) -> Snapshot:
     """The part of a snapshot that another model with the same backbone can start from.
 
     Args:
-        snapshot: Of the moment at which the backbone was done.
-        prefix: Of the backbone's parameters within the model.
+        snapshot: Of a moment at which the backbone was done.
+        prefixes: Of the backbone's tensors within the task's module.
+        progress: What of the task's progress the other model has to find out by itself.
     """
-    tensors = {name: t for name, t in snapshot.tensors.items() if name.startswith(_MODEL + prefix)}
-    return Snapshot(tensors, snapshot.meta | {"partial": True})
+    wanted = tuple(_MODEL + prefix for prefix in prefixes)
+    tensors = {name: t for name, t in snapshot.tensors.items() if name.startswith(wanted)}
+    task = snapshot.meta["task"] | (progress or {})
+    return Snapshot(tensors, snapshot.meta | {"partial": True, "task": task})
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -301,7 +301,10 @@ class SignalsTask:
     def ready(self) -> None:
         """Weights have been put back: make what the mixture learns from, if it is not there yet."""
         if self._mixing and not hasattr(self, "candidates"):
+            started = bool(self.choices)  # a borrowed backbone comes without
             self._prepare()
+            if not started:
+                self._start()
 
     @torch.no_grad()
     def _prepare(self) -> None:
