@@ -83,7 +83,11 @@ class Study:
         for part in ("valid", "test"):
             found = evaluate(state, self.dataset, part, protocol=self.protocol, ks=[20])
             row |= {f"{part} {metric}": found.metrics[metric] for metric in ("recall@20", "ndcg@20")}
-            values = {"users": found.users, **found.per_user, "tail": self._tail_recall(state, part, found.users)}
+            values = {
+                "users": found.users,
+                **found.per_user,
+                "tail": self._tail_recall(state, part, found.users),
+            }
             np.savez_compressed(self.values(name, seed, part), **values)
         row |= facts
         with (self.out / "rows.jsonl").open("a") as log:
@@ -143,7 +147,9 @@ class Study:
         )
         contents = trainer.fit()
         seconds = {"seconds": time.perf_counter() - started, "cpu seconds": time.process_time() - busy}
-        facts = {key: contents.facts.get(key) for key in ("best", "delivered", "fired_by", "fired_at", "signals")}
+        facts = {
+            key: contents.facts.get(key) for key in ("best", "delivered", "fired_by", "fired_at", "signals")
+        }
         facts["information"] = max((r.get("mutual_information", 0) for r in contents.events), default=0)
         self.add(name, seed, contents.state, **seconds, **facts)
         best = contents.facts["best"]
@@ -187,7 +193,10 @@ class Study:
         print("\n| | all users | tail items | users of few items |\n|---|---|---|---|")
         for one, other in pairs:
             if one in self.rows and other in self.rows:
-                cells = [self._gain(one, other, *which) for which in (("recall@20", False), ("tail", False), ("recall@20", True))]
+                cells = [
+                    self._gain(one, other, *which)
+                    for which in (("recall@20", False), ("tail", False), ("recall@20", True))
+                ]
                 print(f"| {one} over {other} | {' | '.join(cells)} |")
 
     def _gain(self, one: str, other: str, metric: str, few: bool) -> str:
@@ -203,7 +212,9 @@ class Study:
             drawn = rng.multinomial(len(a), even, BLOCK).astype(np.float64)
             gains.append((drawn @ (a - b)) / np.maximum(drawn @ b, 1e-12))
         low, high = np.quantile(gains, [0.025, 0.975])
-        return f"{(a.mean() - b.mean()) / max(b.mean(), 1e-12):+.1%} [{low:+.1%}, {high:+.1%}] of {b.mean():.4f}"
+        return (
+            f"{(a.mean() - b.mean()) / max(b.mean(), 1e-12):+.1%} [{low:+.1%}, {high:+.1%}] of {b.mean():.4f}"
+        )
 
     def _averaged(self, name: str, seeds: list[int], metric: str) -> tuple[np.ndarray, np.ndarray]:
         found = [np.load(self.values(name, seed, "test")) for seed in seeds]
@@ -268,7 +279,10 @@ def main() -> None:
     content = [name for name in study.rows if name.startswith("item-knn ")]
     study.differences(
         [
-            *(("magnet", name) for name in ("lightgcn", "ease", *content, "magnet: backbone", "magnet: global")),
+            *(
+                ("magnet", name)
+                for name in ("lightgcn", "ease", *content, "magnet: backbone", "magnet: global")
+            ),
             ("magnet, routed", "magnet: global"),
             ("magnet, routed", "router shuffled, routed"),
             ("magnet, routed", "switch at epoch 6, routed"),

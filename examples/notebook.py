@@ -17,7 +17,7 @@ dataset  # noqa: B018 - a cell shows its last line
 settings = {
     "dim": 16,
     "train": {"epochs": 6, "batch_size": 256, "learning_rate": 5e-3},
-    "schedule": {"epochs": 6},
+    "mixing": {"global_steps": 40, "steps": 60},
     "controller": {"cap": 3, "ramp": 2},
 }
 model = magnet.Magnet(seed=0, **settings).fit(dataset, progress=False)
@@ -36,7 +36,7 @@ top = model.recommend([user], k=5)
 print(top)
 
 # %% [markdown]
-# Why the first of them? Every score splits into its experts.
+# Why the first of them? Every score splits into its cues, and into the items that said so.
 
 # %%
 print(model.explain(user, top["item_id"][0]).text())

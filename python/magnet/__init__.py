@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from magnet.errors import MagnetError
     from magnet.evaluate import Evaluation, register_metric
     from magnet.models.registry import register
-    from magnet.nn.content import register_encoder
+    from magnet.models.signals.base import register_signal
     from magnet.nn.losses import register_loss
-    from magnet.nn.roles import register_role
+    from magnet.nn.mixture.roles import register_role
     from magnet.runtime import set_num_threads
     from magnet.states import register_state
     from magnet.train.config import TrainConfig
@@ -37,11 +37,11 @@ _HOMES = {
     "__version__": "magnet._core",
     "load": "magnet.api",
     "register": "magnet.models.registry",
-    "register_encoder": "magnet.nn.content",
     "register_loss": "magnet.nn.losses",
     "register_metric": "magnet.evaluate",
     "register_reader": "magnet.data.readers",
-    "register_role": "magnet.nn.roles",
+    "register_signal": "magnet.models.signals.base",
+    "register_role": "magnet.nn.mixture.roles",
     "register_state": "magnet.states",
     "set_num_threads": "magnet.runtime",
 }
@@ -65,11 +65,11 @@ __all__ = [
     "graph",
     "load",
     "register",
-    "register_encoder",
     "register_loss",
     "register_metric",
     "register_reader",
     "register_role",
+    "register_signal",
     "register_state",
     "set_num_threads",
     "synthetic",

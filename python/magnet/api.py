@@ -285,7 +285,7 @@ class Magnet(Recommender):
         >>> import magnet
         >>> data = magnet.synthetic.generate("tiny").dataset
         >>> quick = {"epochs": 2, "batch_size": 256}
-        >>> model = magnet.Magnet(dim=8, train=quick, schedule={"epochs": 1}).fit(data, progress=False)
+        >>> model = magnet.Magnet(dim=8, train=quick).fit(data, progress=False)
         >>> model.recommend(data.user_ids[:1], k=3)["rank"].to_list()
         [1, 2, 3]
     """

@@ -207,7 +207,7 @@ class Trainer:
         with contextlib.ExitStack() as stack:
             watchers: list[Callable[[dict[str, Any]], None]] = []
             if self.show:
-                limit = config.epochs + getattr(getattr(self.config, "schedule", None), "epochs", 0)
+                limit = config.epochs
                 watchers.append(stack.enter_context(Reporter(self.model.name, limit)))
             if run is not None:
                 log = stack.enter_context(EventLog(run.events, keep_below=len(self.history.records)))
@@ -252,7 +252,9 @@ class Trainer:
                     f"{run.path}: its backbone is another one: {what} is {a!r} there and {b!r} here"
                 )
         if not run.checkpoints.exists("start-global"):
-            raise RunError(f"{run.path}: no backbone to borrow; only a run with a mixture over signals has one")
+            raise RunError(
+                f"{run.path}: no backbone to borrow; only a run with a mixture over signals has one"
+            )
         start, best = self._position(run, "start-global")
         best = {stage: backbone_only(snapshot, BACKBONES) for stage, snapshot in best.items()}
         return backbone_only(start, BACKBONES, progress={"choices": {}, "gains": {}}), best

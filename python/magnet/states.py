@@ -1,7 +1,8 @@
 """What a trained model leaves behind: enough to predict, nothing that needs the training data.
 
-Magnet's own models leave one of three kinds: a dot product, an item–item matrix, or a dot product with a
-pair-conditioned mixture of experts on top. A model from outside may leave any object that scores, see :class:`Scorer`.
+Magnet's own models leave one of three kinds: a dot product, an item–item operator, or a dot product with a
+pair-conditioned mixture of experts over signals beside it. A model from outside may leave any object that scores, see
+:class:`Scorer`.
 """
 
 from __future__ import annotations
@@ -31,7 +32,6 @@ __all__ = [
     "BlendState",
     "DotState",
     "ItemItemState",
-    "MixtureState",
     "Scorer",
     "State",
     "from_tensors",
@@ -158,65 +158,12 @@ class ItemItemState:
         return cls(history, operator_from_tensors(parts, meta["operator"], history))
 
 
-@dataclass(frozen=True, eq=False)
-class MixtureState(_Tensors):
-    r"""Score: :math:`⟨z_u, z_i⟩ + λ · \sum_{e∈T} p_e s_e / \sum_{e∈T} p_e`.
-
-    ``s_e = ⟨user_towers_ue, item_towers_ie⟩``; ``r_e = ⟨user_keys_ue, item_keys_ie⟩``; p is the softmax of r
-    over the experts that are on, those with ``r_e > -inf``; T are the ``top_experts`` of highest r, lower
-    experts first among equals. Without any expert on, the second term is 0.
-
-    Attributes:
-        users: z_u, ``(U, D)``, float32.
-        items: z_i, ``(I, D)``, float32.
-        user_towers: ``(U, E, D)``, float32.
-        item_towers: ``(I, E, D)``, float32.
-        user_keys: ``(U, E, R)``, float32; a bias takes a column that is 1 on the other side. May hold -inf
-            against such a column of ones: the expert is off for that user.
-        item_keys: ``(I, E, R)``, float32; the same for items.
-        weight: λ, any sign.
-        top_experts: From 1 to E.
-        experts: Their names, E of them.
-    """
-
-    users: Tensor
-    items: Tensor
-    user_towers: Tensor
-    item_towers: Tensor
-    user_keys: Tensor
-    item_keys: Tensor
-    weight: float
-    top_experts: int
-    experts: list[str]
-
-    def __post_init__(self) -> None:
-        n, width = len(self.experts), self.users.shape[-1]
-        _expect(self, "users", (None, None))
-        _expect(self, "items", (None, width))
-        _expect(self, "user_towers", (self.users.shape[0], n, width))
-        _expect(self, "item_towers", (self.items.shape[0], n, width))
-        _expect(self, "user_keys", (self.users.shape[0], n, None))
-        _expect(self, "item_keys", (self.items.shape[0], n, self.user_keys.shape[2]))
-        if not 1 <= self.top_experts <= n:
-            raise DataError(
-                f"top_experts must be from 1 to {n}, the number of experts; got {self.top_experts}"
-            )
-        if not np.isfinite(self.weight):
-            raise DataError(f"the weight of the mixture must be finite, got {self.weight}")
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Users and items."""
-        return self.users.shape[0], self.items.shape[0]
-
-
-State: TypeAlias = DotState | ItemItemState | MixtureState | BlendState | Scorer
+State: TypeAlias = DotState | ItemItemState | BlendState | Scorer
 
 STATES: Registry[type[Any]] = Registry("kind of state")
 _OWN: dict[str, type[Any]] = {
     "dot": DotState,
     "item_item": ItemItemState,
-    "mixture": MixtureState,
     "blend": BlendState,
 }
 for _kind, _class in _OWN.items():

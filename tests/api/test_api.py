@@ -11,8 +11,9 @@ import torch
 import magnet
 from magnet.errors import ConfigError, DataError, MagnetError, RunError, UnknownIdError
 from magnet.run.events import EventLog
+from support.quick import MIXING
 
-QUICK = {"dim": 8, "train": {"epochs": 2, "batch_size": 256}, "schedule": {"epochs": 2}}
+QUICK = {"dim": 8, "train": {"epochs": 2, "batch_size": 256}, "mixing": MIXING}
 MODELS = {
     "magnet": lambda: magnet.Magnet(**QUICK),
     "lightgcn": lambda: magnet.LightGCN(dim=8, train={"epochs": 2}),

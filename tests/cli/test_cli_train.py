@@ -86,12 +86,12 @@ def test_settings_reach_the_model_files_first(magnet, folder, tmp_path):
     ("extra", "named"),
     [
         (["--model", "magnett"], "did you mean 'magnet'?"),
-        (["--model", "magnet", "--set", "router.temprature=1"], "did you mean 'temperature'?"),
+        (["--model", "magnet", "--set", "router.flor=1"], "did you mean 'floor'?"),
         (["--model", "magnet", "--set", "dim"], "KEY=VALUE"),
         (["--model", "magnet", "--set", "dim=0"], "dim"),
         (["--model", "magnet", "--set", "dim=wide"], "dim"),
         (["--model", "magnet", "--set", "train.epochs=0"], "[train] epochs"),
-        (["--model", "magnet", "--set", "router.kind=nois"], "did you mean 'noise'?"),
+        (["--model", "magnet", "--set", "router.kind=globl"], "did you mean 'global'?"),
         (["--model", "ease", "--set", "regularization=-1"], "regularization"),
         (["--model", "ease", "--config", "missing.toml"], "missing.toml"),
     ],
@@ -105,12 +105,12 @@ def test_a_wrong_setting_ends_with_2_and_names_what_is_right(magnet, folder, tmp
 
 def test_a_wrong_key_of_a_file_is_named_with_the_file(magnet, folder, tmp_path):
     config = tmp_path / "train.toml"
-    config.write_text("[router]\ntemprature = 0.5\n")
+    config.write_text("[router]\nflor = 0.5\n")
     answer = magnet(
         "train", "--data", folder, "--model", "magnet", "--config", config, "--out", tmp_path / "run"
     )
     assert answer.code == 2
-    assert f"{config}: [router] has no key 'temprature'; did you mean 'temperature'?" in answer.err
+    assert f"{config}: [router] has no key 'flor'; did you mean 'floor'?" in answer.err
 
 
 def test_a_run_that_exists_is_refused_and_unharmed_unless_overwritten(magnet, folder, copy):

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
+from oracles.blend import blend
+
 
 def dot(a, b):
     return math.fsum(float(x) * float(y) for x, y in zip(a, b, strict=True))
@@ -12,7 +16,8 @@ def dot(a, b):
 def route(state, user, item):
     """Weights of one pair by name: dense, after the top k, and places among the top three."""
     logits = {
-        name: dot(state.user_keys[user, e], state.item_keys[item, e]) for e, name in enumerate(state.experts)
+        name: float(state.user_logits[user, e]) + float(state.item_logits[item, e])
+        for e, name in enumerate(state.experts)
     }
     on = [name for name in state.experts if logits[name] > -math.inf]
     if not on:
@@ -60,12 +65,15 @@ def routing_statistics(state, pairs):
 
 def mixture_score(state, user, item):
     """The score of one pair in its parts: backbone, and what each expert adds."""
-    _, used, _ = route(state, user, item)
-    parts = {
-        name: state.weight * used[name] * dot(state.user_towers[user, e], state.item_towers[item, e])
-        for e, name in enumerate(state.experts)
-    }
-    return dot(state.users[user], state.items[item]), parts
+    rows = [user], slice(None)
+    base, cues = (part.astype(np.float64) for part in state.raw(np.array([user], np.int32)))
+    logits = state.user_logits.numpy()[rows], state.item_logits.numpy()
+    _, base, cues, _, kept, _ = blend(
+        base, cues, *logits, state.roles.numpy(), state.weight, state.top_experts, True
+    )
+    said = state.roles.double().numpy() @ cues[:, 0, item]  # (E,)
+    added = state.weight * kept[0, item] * said
+    return base[0, item], dict(zip(state.experts, added.tolist(), strict=True))
 
 
 def nearest(rows, history, item, k):

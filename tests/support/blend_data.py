@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from scipy.sparse import csr_array, random_array
 
-from magnet.nn.scores.roles import experts_over
+from magnet.nn.mixture.roles import experts_over
 from magnet.operators import DenseOperator, FactorOperator, FilterOperator, SparseOperator
 from magnet.states import BlendState
 

@@ -8,14 +8,15 @@ import numpy as np
 import torch
 from scipy.sparse import csr_array
 
-from magnet.nn.experts import templates
+from magnet.nn.mixture.roles import Cues, expert_weights, experts_over
+from magnet.operators import DenseOperator, FactorOperator, SparseOperator
 from magnet.run.contents import RunContents
 from magnet.seeds import numpy_generator
-from magnet.states import MixtureState
+from magnet.states import BlendState
 
 CUES = ["behaviour", "image", "text"]
-TEMPLATES = templates(CUES, ("dominant", "balanced", "complementary"))
-EXPERTS = [template.name for template in TEMPLATES]
+INFOS = experts_over(CUES, ("dominant", "balanced", "complementary"))
+EXPERTS = [info.name for info in INFOS]
 
 
 def interactions(rows, shape):
@@ -27,15 +28,16 @@ def interactions(rows, shape):
     return matrix
 
 
-def mixture(n_users, n_items, *, keys=None, top_experts=3, seed=0, experts=EXPERTS, off=0.1):
+def mixture(n_users, n_items, *, logits=None, history=None, top_experts=3, seed=0, experts=EXPERTS, off=0.1):
     """A random mixture; some experts are off for some users and items.
 
     Args:
         n_users, n_items: Size.
-        keys: ``(user_keys (U, E, 2), item_keys (I, E, 2))`` without biases; random if not given.
+        logits: ``(user_logits (U, E), item_logits (I, E))``; random if not given.
+        history: What the users took; random if not given.
         top_experts: Kept for a pair.
         seed: Of what is random.
-        experts: Names.
+        experts: Names; those that are not Magnet's own take what chance says of the cues.
         off: Share of experts that are off for a user, and for an item.
     """
     random = torch.Generator().manual_seed(seed)
@@ -46,18 +48,27 @@ def mixture(n_users, n_items, *, keys=None, top_experts=3, seed=0, experts=EXPER
 
     sides = []
     for side, size in enumerate((n_users, n_items)):
-        vectors = normal(size, n, 2) if keys is None else torch.as_tensor(keys[side], dtype=torch.float32)
-        bias = torch.zeros(size, n).masked_fill(torch.rand(size, n, generator=random) < off, -torch.inf)
-        ones = torch.ones(size, n, 1)
-        columns = (bias[..., None], ones) if side == 0 else (ones, bias[..., None])
-        sides.append(torch.cat([vectors, *columns], -1))
-    return MixtureState(
+        values = normal(size, n) if logits is None else torch.as_tensor(logits[side], dtype=torch.float32)
+        sides.append(values.masked_fill(torch.rand(size, n, generator=random) < off, -torch.inf))
+    if history is None:
+        history = csr_array((torch.rand(n_users, n_items, generator=random) < 0.3).float().numpy())
+    roles = normal(n, len(CUES))
+    if experts is EXPERTS:
+        roles = expert_weights(INFOS, Cues(torch.full((len(CUES),), 0.8), torch.zeros(len(CUES), len(CUES))))
+    votes = normal(n_items, n_items) * (torch.rand(n_items, n_items, generator=random) < 0.3)
+    table = normal(n_items, 3).numpy()
+    return BlendState(
         users=normal(n_users, 4),
         items=normal(n_items, 4),
-        user_towers=normal(n_users, n, 4),
-        item_towers=normal(n_items, n, 4),
-        user_keys=sides[0],
-        item_keys=sides[1],
+        history=history,
+        cues={
+            "behaviour": SparseOperator(csr_array(votes.numpy())),
+            "image": FactorOperator(table, table),
+            "text": DenseOperator(normal(n_items, n_items).numpy()),
+        },
+        user_logits=sides[0],
+        item_logits=sides[1],
+        roles=roles,
         weight=0.3,
         top_experts=top_experts,
         experts=list(experts),
@@ -67,11 +78,11 @@ def mixture(n_users, n_items, *, keys=None, top_experts=3, seed=0, experts=EXPER
 def facts():
     """As training leaves them."""
     told = []
-    for template in TEMPLATES:
-        own = {"dominant": 0.8, "balanced": 0.5, "complementary": 0.0}[template.role]
-        rest = (1 - own * len(template.cues)) / (len(CUES) - len(template.cues))
-        weights = {cue: own if c in template.cues else rest for c, cue in enumerate(CUES)}
-        told.append({"name": template.name, "role": template.role, "cue_weights": weights})
+    for info in INFOS:
+        own = {"dominant": 0.8, "balanced": 0.5, "complementary": 1.0}[info.role]
+        rest = (1 - own * len(info.group)) / (len(CUES) - len(info.group))
+        weights = {cue: own if c in info.group else rest for c, cue in enumerate(CUES)}
+        told.append({"name": info.name, "role": info.role, "cue_weights": weights})
     return {
         "experts": told,
         "lifts": {"image": 1.8, "text": 6.4},
@@ -154,12 +165,13 @@ def make_run(n_users=120, n_items=80, *, seed=0, **changes):
         chosen = random.choice(n_items, size, replace=False, p=popularity / popularity.sum())
         train[user], valid[user] = chosen[:-2].tolist(), chosen[-2:].tolist()
     train[n_users - 1] = []
+    taken = interactions(train, (n_users, n_items))
     values = {
-        "state": mixture(n_users, n_items, seed=seed),
+        "state": mixture(n_users, n_items, history=taken, seed=seed),
         "user_ids": [f"u{user}" for user in range(n_users)],
         "item_ids": [f"i{item}" for item in range(n_items)],
         "titles": [f"Item no. {item}" if item % 3 else None for item in range(n_items)],
-        "train": interactions(train, (n_users, n_items)),
+        "train": taken,
         "valid": interactions(valid, (n_users, n_items)),
         "facts": facts(),
         "content": content(n_items, missing={"image": [0, 1]}),

@@ -9,8 +9,8 @@ import scipy.sparse as sp
 import torch
 import torch.nn.functional as F
 
-from magnet.nn.behaviour import Views
-from magnet.nn.model import Inputs, MagnetModel, ModelConfig
+from magnet.nn.backbone import Backbone, BackboneInputs
+from magnet.nn.behaviour import BehaviourConfig, Views
 from magnet.nn.propagate import Graph
 
 N_USERS, N_ITEMS, WIDTHS = 12, 10, {"image": 6, "text": 5}
@@ -32,11 +32,9 @@ def normalised(matrix: sp.csr_array) -> sp.csr_array:
     return sp.csr_array((scale[:, None] * dense * scale[None]).astype(np.float32))
 
 
-def world(**config: Any) -> tuple[MagnetModel, Inputs, Views]:
+def world(*, popularity: float = 0.0, **behaviour: Any) -> tuple[Backbone, BackboneInputs, Views]:
     generator = torch.Generator().manual_seed(1)
     train = interactions()
-    present = torch.ones(2, N_ITEMS, dtype=torch.bool)
-    present[1, 7] = False
     features = [F.normalize(torch.randn(N_ITEMS, w, generator=generator), dim=-1) for w in WIDTHS.values()]
     features[1][7] = 0.0
     near = normalised(
@@ -44,17 +42,11 @@ def world(**config: Any) -> tuple[MagnetModel, Inputs, Views]:
     )
     near = sp.csr_array((near + near.T) / 2)
     both = sp.csr_array(sp.bmat([[None, train], [train.T, None]]).astype(np.float32))
-    inputs = Inputs(
-        features=features,
-        present=present,
-        user_degree=torch.from_numpy(np.diff(train.indptr).astype(np.float32)),
-        item_degree=torch.from_numpy(np.asarray(train.sum(0)).ravel().astype(np.float32)),
-        interactions=Graph.from_csr(train, symmetric=False),
-        content_graph=Graph.from_csr(sp.csr_array(sp.block_diag([near, near])), symmetric=True),
-    )
+    inputs = BackboneInputs(features, torch.from_numpy(np.asarray(train.sum(0)).ravel().astype(np.float32)))
     adjacency = Graph.from_csr(normalised(both), symmetric=True)
     torch.manual_seed(0)
-    model = MagnetModel(N_USERS, N_ITEMS, WIDTHS, ModelConfig.build({"dim": 8, **config}), seed=0)
+    config = BehaviourConfig.build(behaviour)
+    model = Backbone(N_USERS, N_ITEMS, list(WIDTHS.values()), 8, config, popularity)
     return model, inputs, Views(adjacency, adjacency, Graph.from_csr(near, symmetric=True))
 
 

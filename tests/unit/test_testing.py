@@ -14,10 +14,11 @@ from magnet.models.registry import MODELS
 from magnet.states import DotState
 from magnet.testing import check_model
 from magnet.train import OnePhaseTask, Terms
+from support.quick import MIXING
 
 QUICK = {"epochs": 2, "batch_size": 512, "learning_rate": 5e-3}
 SETTINGS = {
-    "magnet": {"dim": 8, "train": QUICK, "schedule": {"epochs": 3}, "controller": {"cap": 1, "ramp": 1}},
+    "magnet": {"dim": 8, "train": QUICK, "mixing": MIXING, "controller": {"cap": 1, "ramp": 1}},
     "lightgcn": {"dim": 8, "train": QUICK},
     "ease": {"regularization": 50.0},
     "l3ae": {"modality": "text", "support": 50},

@@ -46,10 +46,10 @@ def step(
     threads: Annotated[
         str, typer.Option("--threads", metavar="N,N,…", help="Numbers of threads to measure with.")
     ] = "1,2",
-    steps: Annotated[int, typer.Option("--steps", min=1, help="To time in each stage.")] = 10,
+    steps: Annotated[int, typer.Option("--steps", min=1, help="To time.")] = 10,
     as_json: Json = False,
 ) -> None:
-    """Time the parts of MAGNET's training step beside their counted arithmetic and traffic.
+    """Time the parts of a training step of MAGNET's backbone beside their counted arithmetic and traffic.
 
     The roofline is the time of the counted operations at the rate of float32 products plus that of the counted bytes at
     the bandwidth of memory, both measured between the steps.
@@ -70,7 +70,7 @@ def step(
         "n_items": dataset.n_items,
         "batch_size": settled.train.batch_size,
         "steps": steps,
-        "stages": [_document(one) for one in measured],
+        "measured": [_document(one) for one in measured],
     }
     if as_json:
         print_json(document)
@@ -106,7 +106,6 @@ def _document(one: "StepTimes") -> dict[str, Any]:
         }
 
     return {
-        "stage": one.stage,
         "threads": one.threads,
         "gemm_gflops": one.rates.gemm / 1e9,
         "memory_gbytes": one.rates.memory / 1e9,
@@ -117,9 +116,9 @@ def _document(one: "StepTimes") -> dict[str, Any]:
 
 def _print(document: dict[str, Any]) -> None:
     columns = ["part", "GFLOP", "MB", "ms", "roofline ms", "ratio"]
-    for one in document["stages"]:
+    for one in document["measured"]:
         title = (
-            f"{one['stage']}, {document['data']}, batch {document['batch_size']:,}, {one['threads']} thread"
+            f"{document['data']}, batch {document['batch_size']:,}, {one['threads']} thread"
             f"{'s' * (one['threads'] > 1)}: {one['gemm_gflops']:.0f} GFLOP/s, {one['memory_gbytes']:.1f} GB/s"
         )
         rows = [

@@ -35,9 +35,9 @@ def demo(
     threads: Threads = None,
     as_json: Json = False,
 ) -> None:
-    """Generate data, train MAGNET and its rivals, compare, recommend, explain and plot; two minutes.
+    """Generate data, train MAGNET and its rivals, compare, recommend, explain and plot; a minute.
 
-    Leaves DIR/data, DIR/run, DIR/training.png and DIR/experts.png.
+    Leaves DIR/data, DIR/run, DIR/training.png, and DIR/experts.png where validation prefers experts to the backbone.
     """
     if importlib.util.find_spec("matplotlib") is None:
         raise MissingExtraError(
@@ -60,6 +60,8 @@ def demo(
     magnet = models["magnet"]
     shown = _recommend(magnet, dataset)
     explanation = magnet.explain()
+    if not explanation.use:  # validation preferred the backbone alone, which has no experts to draw
+        del plots["experts"]
     for name, path in plots.items():
         with new_file(path, overwrite=overwrite) as temporary:
             getattr(explanation, f"plot_{name}")(temporary)

@@ -20,6 +20,7 @@ __all__ = [
     "DEFAULT_METRICS",
     "METRICS",
     "TARGET",
+    "TIE",
     "Metric",
     "Rankings",
     "metric_title",
@@ -130,6 +131,9 @@ DEFAULT_METRICS = tuple(METRICS)
 
 TARGET = "recall@20"
 """What validation chooses weights and stages by, and what it stops by."""
+
+TIE = "ndcg@20"
+"""What decides between equals of that, which a small validation part has many of."""
 
 
 def metric_title(name: str) -> str:

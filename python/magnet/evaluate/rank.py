@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from magnet import core
 from magnet.errors import DataError
-from magnet.states import DotState, MixtureState
+from magnet.states import DotState
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
     from magnet.states import Scorer, State
 
-__all__ = ["ExpertScores", "Ranking", "rank", "score", "score_experts"]
+__all__ = ["Ranking", "rank", "score"]
 
 # Whole rows of scores are made for at most this many numbers at a time: 64 MiB.
 _BLOCK = 1 << 24
@@ -28,29 +27,6 @@ class Ranking(NamedTuple):
 
     items: NDArray[np.int32]  # (B, k), -1 where fewer than k items could be ranked
     scores: NDArray[np.float32]  # (B, k), -inf there
-
-
-@dataclass(frozen=True)
-class ExpertScores:
-    """How the score of one pair comes about.
-
-    Attributes:
-        score: The score that the ranking sorts by.
-        base: ``⟨z_u, z_i⟩``.
-        values: s_e, ``(E,)``.
-        logits: r_e, ``(E,)``; -inf where the expert is off.
-        dense: Softmax of the logits, ``(E,)``; zeros where no expert is on.
-        weights: The same restricted to the best ``top_experts`` and renormalised, ``(E,)``; what is used.
-        experts: Names, E of them.
-    """
-
-    score: float
-    base: float
-    values: NDArray[np.float64]
-    logits: NDArray[np.float32]
-    dense: NDArray[np.float64]
-    weights: NDArray[np.float64]
-    experts: list[str]
 
 
 def rank(state: State, users: ArrayLike, seen: csr_array | None, k: int) -> Ranking:
@@ -82,9 +58,8 @@ def rank(state: State, users: ArrayLike, seen: csr_array | None, k: int) -> Rank
         raise DataError(f"seen must have the model's shape {state.shape}, got {seen.shape}")
     mask = None if seen is None else (seen.indptr, seen.indices)
     result = Ranking(np.empty((len(rows), k), np.int32), np.empty((len(rows), k), np.float32))
-    if isinstance(state, DotState | MixtureState):
-        vectors, mixture = _parts(state)
-        core.rank_towers(*vectors, mixture, rows, mask, *result)
+    if isinstance(state, DotState):
+        core.rank_dots(state.users.numpy(), state.items.numpy(), rows, mask, *result)
         return result
     _check_range(rows, state.shape[0], "users")
     step = max(1, _BLOCK // max(1, state.shape[1]))
@@ -114,9 +89,8 @@ def score(state: State, users: ArrayLike, items: ArrayLike) -> NDArray[np.float3
     if len(rows) != len(columns):
         raise DataError(f"expected as many users as items, got {len(rows)} and {len(columns)}")
     out = np.empty(len(rows), np.float32)
-    if isinstance(state, DotState | MixtureState):
-        vectors, mixture = _parts(state)
-        core.score_towers(*vectors, mixture, rows, columns, out, np.empty((0, 0), np.float32))
+    if isinstance(state, DotState):
+        core.score_dots(state.users.numpy(), state.items.numpy(), rows, columns, out)
         return out
     _check_range(rows, state.shape[0], "users")
     _check_range(columns, state.shape[1], "items")
@@ -128,44 +102,6 @@ def score(state: State, users: ArrayLike, items: ArrayLike) -> NDArray[np.float3
         chosen = np.flatnonzero((inverse >= start) & (inverse < start + step))
         out[chosen] = scores[inverse[chosen] - start, columns[chosen]]
     return out
-
-
-def score_experts(state: MixtureState, user: int, item: int) -> ExpertScores:
-    """Take the score of one pair apart.
-
-    Raises:
-        DataError: If the user or the item is out of range.
-    """
-    vectors, mixture = _parts(state)
-    out, logits = np.empty(1, np.float32), np.empty((1, len(state.experts)), np.float32)
-    rows, columns = _index([user], "user"), _index([item], "item")
-    core.score_towers(*vectors, mixture, rows, columns, out, logits)
-    r = logits[0]
-    values = np.einsum(
-        "ed,ed->e", state.user_towers[user].numpy(), state.item_towers[item].numpy(), dtype=np.float64
-    )
-    base = float(state.users[user].double() @ state.items[item].double())
-    on = r > -np.inf
-    dense = np.zeros(len(r))
-    if on.any():
-        dense[on] = np.exp(r[on].astype(np.float64) - float(r[on].max()))
-        dense /= dense.sum()
-    # The order of the router: by logit, ties in the order of the experts.
-    best = np.argsort(np.where(on, -r, np.inf), kind="stable")[: state.top_experts]
-    weights = np.zeros(len(r))
-    weights[best] = dense[best]
-    if on.any():
-        weights /= weights.sum()
-    return ExpertScores(float(out[0]), base, values, r, dense, weights, list(state.experts))
-
-
-def _parts(state: DotState | MixtureState) -> tuple[tuple[NDArray[np.float32], NDArray[np.float32]], Any]:
-    vectors = state.users.numpy(), state.items.numpy()
-    if isinstance(state, DotState):
-        return vectors, None
-    towers = state.user_towers.numpy(), state.item_towers.numpy()
-    keys = state.user_keys.numpy(), state.item_keys.numpy()
-    return vectors, (*towers, *keys, float(state.weight), int(state.top_experts))
 
 
 def _rows(state: Scorer, users: NDArray[np.int32]) -> NDArray[np.float32]:

@@ -24,8 +24,10 @@ _FIRED = {
 }
 _CONTROLS = {
     "uniform": "weighs all experts alike and learns nothing",
-    "noise": "sees random inputs only",
+    "global": "learns constants and sees neither user nor item",
+    "shuffled": "sees the inputs of other users and items",
     "user": "sees the user only",
+    "item": "sees the item only",
 }
 
 
@@ -77,15 +79,16 @@ def _delivered(training: Training) -> list[str]:
         f"in epoch {stage.best_epoch}" + (f" (others: {rest})." if rest else ".")
     ]
     backbone = training.stage("backbone")
-    if backbone is None or backbone is stage or backbone.best is None:
+    if backbone is None or backbone.best is None or not others:
         return said
-    if stage.best > backbone.best:
-        gain = 100 * (stage.best / backbone.best - 1) if backbone.best > 0 else float("inf")
+    mixed = stage if stage is not backbone else max(others, key=lambda s: s.best or 0.0)
+    if mixed.best is not None and mixed.best > backbone.best:
+        gain = 100 * (mixed.best / backbone.best - 1) if backbone.best > 0 else float("inf")
         said.append(f"On validation the mixture adds {gain:+.1f} % to the backbone it started from.")
     else:
         said.append(
             f"On validation the backbone alone ({backbone.best:.4f}) is not worse than with the mixture "
-            f"({stage.best:.4f}): the mixture does not pay on these data."
+            f"({mixed.best:.4f}): the mixture does not pay on these data."
         )
     return said
 
@@ -103,6 +106,11 @@ def _routing(training: Training, held_out: RoutingStatistics, dead: Sequence[str
     if held_out.n_pairs == 0:
         return ["There are no held-out pairs, so nothing can be said about routing."]
     said = []
+    if training.delivered == "global":
+        return [
+            "Constants were delivered: every pair weighs the experts alike, but for those whose cues are missing. A "
+            "router that looks at user and item was trained as well, and was no better on validation."
+        ]
     information = held_out.mutual_information
     most = held_out.marginal_entropy
     measured = f"mutual information on held-out pairs is {information:.4f} of at most {most:.4f}"
@@ -114,7 +122,7 @@ def _routing(training: Training, held_out: RoutingStatistics, dead: Sequence[str
         )
     else:
         said.append(
-            f"Routing depends on the pair: {measured}. Compare it with a run whose router sees noise."
+            f"Routing depends on the pair: {measured}. Compare it with a run of router.kind=shuffled."
         )
     trained = [r for r in training.routed if r.get("mutual_information") is not None]
     if trained and trained[-1]["mutual_information"] > 2 * max(information, CONSTANT):

@@ -15,7 +15,7 @@ from magnet.explain.history import Training, training_of
 from magnet.explain.routing import RoutedPairs, RoutingStatistics, route_pairs, routing_statistics
 from magnet.files import as_path
 from magnet.nn.controller import STARVING_LOAD
-from magnet.states import BlendState, MixtureState
+from magnet.states import BlendState
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -188,7 +188,7 @@ def explain_model(contents: RunContents, *, model: str) -> ModelExplanation:
     n_cold = 0
     dead: list[str] = []
     weight = kept = router = None
-    if isinstance(state, MixtureState | BlendState):
+    if isinstance(state, BlendState):
         experts = experts_of(facts, state.experts)
         weight, kept, router = state.weight, state.top_experts, facts.get("router")
         use, n_cold = _use(contents, state, experts)
@@ -215,9 +215,7 @@ def explain_model(contents: RunContents, *, model: str) -> ModelExplanation:
     )
 
 
-def _use(
-    contents: RunContents, state: MixtureState | BlendState, experts: list[ExpertInfo]
-) -> tuple[list[ExpertUse], int]:
+def _use(contents: RunContents, state: BlendState, experts: list[ExpertInfo]) -> tuple[list[ExpertUse], int]:
     degree = np.diff(contents.train.indptr)
     valid = contents.valid
     users = np.repeat(np.arange(valid.shape[0]), np.diff(valid.indptr))

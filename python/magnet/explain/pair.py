@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from magnet.errors import DataError
-from magnet.evaluate.rank import score, score_experts
+from magnet.evaluate.rank import score
 from magnet.explain.experts import ExpertInfo, experts_of
 from magnet.explain.nearest import (
     NearItem,
@@ -18,7 +18,7 @@ from magnet.explain.nearest import (
     nearest_items,
     title_of,
 )
-from magnet.states import BlendState, ItemItemState, MixtureState
+from magnet.states import BlendState, ItemItemState
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -235,12 +235,6 @@ def explain_pair(contents: RunContents, user: int, item: int, *, model: str) -> 
         columns = zip(infos, said, parts.dense.tolist(), parts.kept.tolist(), strict=True)
         experts = [_expert(info, s, p, w, state.weight) for info, s, p, w in columns]
         cues = _cues(contents, state, parts, user)
-    elif isinstance(state, MixtureState):
-        found = score_experts(state, user, item)
-        backbone, weight = found.base, state.weight
-        infos = experts_of(contents.facts, state.experts)
-        columns = zip(infos, found.values.tolist(), found.dense.tolist(), found.weights.tolist(), strict=True)
-        experts = [_expert(info, s, p, w, state.weight) for info, s, p, w in columns]
     elif isinstance(state, ItemItemState):
         backbone = 0.0
         history = _history(contents, state, user, item)
@@ -272,8 +266,7 @@ def reason(contents: RunContents, user: int, item: int) -> str:
         item: Item index.
 
     Returns:
-        Such as ``balanced/behaviour+text gives +0.41 (backbone +2.31); closest in text to 'Groove Armada'
-        (0.83)``.
+        Such as ``because of 'A' and 'B'; 62 % text, 30 % behaviour, +1.20 beside the backbone's +2.31``.
 
     Raises:
         DataError: If an index is out of range.
@@ -321,7 +314,7 @@ def _shares(
 
 
 def _reason_of_cues(pair: PairExplanation) -> str:
-    """Such as ``because of 'A' and 'B'; 62 % text, 30 % behaviour, beside the backbone (+2.31)``."""
+    """Such as ``because of 'A' and 'B'; 62 % text, 30 % behaviour, +1.20 beside the backbone's +2.31``."""
     added = {cue.name: cue.contribution for cue in pair.cues if cue.contribution > 0}
     if not added:
         return f"the backbone gives {pair.backbone:+.2f}, no cue adds to it"
@@ -351,24 +344,16 @@ def _reason(pair: PairExplanation, graph_weights: dict[str, float]) -> str:
     if pair.cues:
         return _reason_of_cues(pair)
     said = []
-    cues: dict[str, float] = {}
-    if any(part.weight for part in pair.experts):
-        best = max(pair.experts, key=lambda part: part.contribution if part.weight else -np.inf)
-        cues = best.cue_weights
-        if best.contribution > 0:
-            said.append(f"{best.name} gives {best.contribution:+.2f} (backbone {pair.backbone:+.2f})")
-        else:
-            said.append(f"the backbone gives {pair.backbone:+.2f}, no expert adds to it")
-    elif pair.history:
+    if pair.history:
         best_item = max(pair.history, key=lambda part: part.contribution)
         if best_item.contribution > 0:
             said.append(f"because of '{best_item.name}' ({best_item.contribution:+.2f})")
     # Content is no cause where the model does not look at it, so likeness in content never stands alone.
     said = said or [taken]
-    # Cosines of two modalities cannot be compared, so the modality is the one that the expert weighs most. A cosine
-    # of zero or less is no likeness.
+    # Cosines of two modalities cannot be compared, so the modality is the one whose graph weighs most. A cosine of zero
+    # or less is no likeness.
     near = {name: items[0] for name, items in pair.nearest.items() if items and items[0].cosine > 0}
     if near:
-        modality = max(near, key=lambda m: (cues.get(m, 0.0), graph_weights.get(m, 0.0), near[m].cosine))
+        modality = max(near, key=lambda m: (graph_weights.get(m, 0.0), near[m].cosine))
         said.append(f"closest in {modality} to '{near[modality].name}' ({near[modality].cosine:.2f})")
     return "; ".join(said)

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from magnet.errors import DataError
-from magnet.nn.router import LOAD_TOP
-from magnet.states import BlendState
+from magnet.nn.mixture.gate import LOAD_TOP
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from magnet.states import MixtureState
+    from magnet.states import BlendState
 
 __all__ = ["RoutedPairs", "RoutingStatistics", "route_pairs", "routing_statistics"]
 
@@ -69,9 +68,7 @@ class RoutingStatistics:
         return self.marginal_entropy - self.pair_entropy - self.even_information
 
 
-def route_pairs(
-    state: MixtureState | BlendState, users: ArrayLike, items: ArrayLike, *, block: int = 16_384
-) -> RoutedPairs:
+def route_pairs(state: BlendState, users: ArrayLike, items: ArrayLike, *, block: int = 16_384) -> RoutedPairs:
     """Route pairs as the state does when it scores them.
 
     Every row depends on its pair alone, so that neither ``block`` nor the order changes a bit of it.
@@ -93,21 +90,13 @@ def route_pairs(
             raise DataError(f"{name} must lie inside 0..{size}, they span {index.min()} to {index.max()}")
     shape = rows.size, len(state.experts)
     routed = RoutedPairs(np.empty(shape), np.empty(shape), np.empty(shape), np.empty(rows.size))
-    user_half, item_half = _halves(state)
+    user_half, item_half = state.user_logits.numpy(), state.item_logits.numpy()
     for first in range(0, rows.size, block):
         part = slice(first, first + block)
-        halves = user_half[rows[part]].astype(np.float64), item_half[columns[part]].astype(np.float64)
-        # (B, E): a bilinear form with its biases folded in, or the sum of the sides
-        logits = halves[0] + halves[1] if isinstance(state, BlendState) else np.einsum("ber,ber->be", *halves)
+        logits = user_half[rows[part]].astype(np.float64) + item_half[columns[part]]  # (B, E)
         for whole, values in zip(routed, _route(logits, state.top_experts), strict=True):
             whole[part] = values
     return routed
-
-
-def _halves(state: MixtureState | BlendState) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    if isinstance(state, BlendState):
-        return state.user_logits.numpy(), state.item_logits.numpy()
-    return state.user_keys.numpy(), state.item_keys.numpy()
 
 
 def _route(logits: NDArray[np.float64], top_k: int) -> RoutedPairs:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import torch
 from pydantic import Field
-from scipy.sparse import block_diag, csr_array, hstack
+from scipy.sparse import csr_array, hstack
 
 from magnet.config import Config
 from magnet.errors import ConfigError, DataError, nearest
@@ -24,8 +24,8 @@ from magnet.graph.build import (
     union_max,
 )
 from magnet.graph.cache import cached_knn
+from magnet.nn.backbone import BackboneInputs
 from magnet.nn.behaviour import Views
-from magnet.nn.model import Inputs
 from magnet.nn.propagate import Graph
 
 if TYPE_CHECKING:
@@ -38,12 +38,14 @@ if TYPE_CHECKING:
 __all__ = [
     "GraphConfig",
     "Graphs",
+    "backbone_inputs",
     "build_graphs",
     "full_views",
-    "model_inputs",
     "thinned_views",
     "unit_features",
 ]
+
+GATE_WIDTH = 512  # of the features that gate embeddings at most
 
 
 class GraphConfig(Config):
@@ -206,18 +208,12 @@ def _views(
     return Views(interactions, augmented, items, users)
 
 
-def model_inputs(dataset: Dataset, graphs: Graphs, max_width: int) -> Inputs:
-    """The constant tensors of the model."""
-    degrees = (np.diff(graphs.train.indptr), np.bincount(graphs.train.indices, minlength=dataset.n_items))
-    user_degree, item_degree = (torch.from_numpy(d.astype(np.float32)) for d in degrees)
-    present = np.stack([m.present for m in dataset.modalities.values()])
-    return Inputs(
-        features=[unit_features(m, max_width) for m in dataset.modalities.values()],
-        present=torch.from_numpy(present),
-        user_degree=user_degree,
-        item_degree=item_degree,
-        interactions=Graph.from_csr(graphs.train, symmetric=False),
-        content_graph=Graph.from_csr(csr_array(block_diag(graphs.content, format="csr")), symmetric=True),
+def backbone_inputs(dataset: Dataset, graphs: Graphs) -> BackboneInputs:
+    """The constant tensors of the backbone."""
+    degree = np.bincount(graphs.train.indices, minlength=dataset.n_items)
+    return BackboneInputs(
+        features=[unit_features(m, GATE_WIDTH) for m in dataset.modalities.values()],
+        item_degree=torch.from_numpy(degree.astype(np.float32)),
     )
 
 

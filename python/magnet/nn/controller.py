@@ -13,7 +13,7 @@ from magnet.config import Config
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from magnet.nn.router import RoutingSums
+    from magnet.nn.mixture.gate import RoutingSums
 
 __all__ = ["STARVING_LOAD", "Controller", "ControllerConfig", "EpochStatistics", "StageWeights", "statistics"]
 
@@ -55,7 +55,7 @@ class ControllerConfig(Config):
     """
 
     balance: Literal["entropy", "switch"] = "switch"
-    coverage_weight: float = Field(0.3, ge=0)
+    coverage_weight: float = Field(0.01, ge=0)
     coverage_target: float = Field(0.95, ge=0, le=1)
     z_weight: float = Field(1e-3, ge=0)
     trigger_entropy: float = Field(0.90, ge=0, le=1)
@@ -64,11 +64,11 @@ class ControllerConfig(Config):
     trigger_information: float = Field(1e-3, ge=0, le=1)
     smoothing: float = Field(0.9, ge=0, lt=1)
     window: int = Field(3, ge=1)
-    earliest: int = Field(5, ge=1)
-    cap: int = Field(30, ge=1)
+    earliest: int = Field(3, ge=1)
+    cap: int = Field(12, ge=1)
     switch_at: int | None = Field(None, ge=1)
-    confidence_weight: float = Field(5e-3, ge=0)
-    ramp: int = Field(8, ge=1)
+    confidence_weight: float = Field(1e-3, ge=0)
+    ramp: int = Field(6, ge=1)
 
 
 class EpochStatistics(NamedTuple):

@@ -11,10 +11,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from magnet import core
 from magnet.errors import DataError
 from magnet.nn.ops import sparse
 
@@ -69,30 +67,6 @@ class Graph:
     def transposed(self) -> Self:
         """The transpose, of the same arrays."""
         return type(self)(self.n_cols, self.n_rows, self.backward, self.forward)
-
-    def rows(self, index: Tensor, *, without: Tensor | None = None, entries: int | None = None) -> Self:
-        """Some rows, in the order and as often as they are named, as a graph of its own, ``(B, M)``.
-
-        Args:
-            index: ``(B,)``, int64.
-            without: A column that is left out of each of them, ``(B,)``, int64. On the CPU its entry is removed; on
-                another device the entry stays with the value 0, so that no size depends on what the device computes.
-            entries: How many entries these rows have together, those of ``without`` among them. It must be right.
-                Only other devices than the CPU use it, and without it they have to wait for that number.
-
-        Raises:
-            DataError: On the CPU, if a row is out of range, or the columns of a row do not ascend.
-        """
-        if self.forward[1].device.type != "cpu":
-            forward, backward = _rows_by_torch(self.forward, self.n_cols, index, without, entries)
-        else:
-            indptr, indices, values = (array.numpy() for array in self.forward)
-            left_out = None if without is None else without.numpy()
-            taken = core.take_rows((indptr, indices, values, self.n_cols), index.numpy(), left_out)
-            forward, backward = (
-                (torch.from_numpy(a), torch.from_numpy(b), torch.from_numpy(c)) for a, b, c in taken
-            )
-        return type(self)(len(index), self.n_cols, forward, backward)
 
     def to(self, device: torch.device | str) -> Self:
         """The graph on another device."""
@@ -160,27 +134,6 @@ def _check(graph: Graph, x: Tensor, planes: bool = False) -> None:
         raise DataError(f"expected x of shape ({graph.n_cols}, D), got {tuple(x.shape)}")
     if x.dtype != torch.float32:
         raise DataError(f"expected x in torch.float32, got {x.dtype}; convert it with x.float()")
-
-
-def _rows_by_torch(
-    arrays: Arrays, n_cols: int, index: Tensor, without: Tensor | None, entries: int | None
-) -> tuple[Arrays, Arrays]:
-    """Some rows and their transpose, computed on the device of the arrays; see :meth:`Graph.rows`."""
-    indptr, indices, values = arrays
-    starts = indptr[index]
-    lengths = indptr[index + 1] - starts
-    pointers = F.pad(lengths.cumsum(0), (1, 0))  # (B + 1,)
-    n = int(pointers[-1]) if entries is None else entries
-    row = torch.arange(len(index), device=index.device).repeat_interleave(lengths, output_size=n)
-    place = torch.arange(n, device=index.device) + (starts - pointers[:-1])[row]
-    columns, taken = indices[place], values[place]
-    if without is not None:
-        taken = taken.masked_fill(columns == without[row], 0.0)
-    # A stable sort by column is the transpose, and its pointers are the places where the next column begins.
-    order = columns.argsort(stable=True)
-    every = torch.arange(n_cols + 1, dtype=columns.dtype, device=columns.device)
-    mirrored = torch.searchsorted(columns[order], every), row[order].to(columns.dtype), taken[order]
-    return (pointers, columns, taken), mirrored
 
 
 def _tensors(matrix: csr_array) -> Arrays:

@@ -117,44 +117,20 @@ class Shapes(NamedTuple):
     negatives: int  # B, or N shared ones
     shared: bool
     penalised: bool  # L2 on the batch's embeddings
-    mixing: bool
-    resting: bool
     weights: int  # numbers that the optimiser moves
     averaged: bool
-    # Of the mixture alone:
-    distinct: int = 0  # items in the batch, each once
-    keys: int = 0  # the same, those that are positives and negatives twice
-    widths: tuple[int, ...] = ()  # of the features, M of them
-    smoothing: int = 0  # entries of all modalities' graphs; 0 without smoothing
-    gated: bool = False
-    history: int = (
-        0  # training interactions of the batch's users but the positives, of one as often as it has pairs
-    )
-    experts: int = 0  # E
-    dominant: bool = False  # whether any expert's shares of the cues are learnt
-    transform: bool = False
-    rank: int = 0  # R
-    contrast: tuple[int, ...] = ()  # rows that InfoNCE compares, for each modality
 
 
 def step_costs(shapes: Shapes) -> dict[str, Cost]:
     """The parts of a step in their order.
 
     Args:
-        shapes: Of the model and the batch. Controls of the router count as the router that they stand for.
+        shapes: Of the model and the batch.
     """
     s = shapes
     parts: dict[str, Op] = {}
-    if not s.resting:
-        parts["propagation"] = _propagation(s)
-    if s.mixing:
-        parts["content cues"] = _content(s)
-        parts["profiles"] = _profiles(s)
-        parts["experts"] = _experts(s)
-        parts["router"] = _router(s)
-        parts["scores and loss"] = _backbone_scores(s) + _mixture_scores(s) + _contrast(s)
-    else:
-        parts["gather and loss"] = _backbone_scores(s)
+    parts["propagation"] = _propagation(s)
+    parts["gather and loss"] = _backbone_scores(s)
     costs = {name: op.forward for name, op in parts.items()}
     costs["backward"] = sum((op.backward for op in parts.values()), Cost())
     # Adam reads and writes weight and both moments and reads the gradient; an average reads two and writes one.
@@ -184,106 +160,19 @@ def _propagation(s: Shapes) -> Op:
 
 
 def _backbone_scores(s: Shapes) -> Op:
-    nodes, grad = s.users + s.items, not s.resting
+    nodes = s.users + s.items
     rows = 2 * s.pairs + s.negatives
-    op = gather(rows + sum(s.aligned), s.dim, nodes, grad=grad)
-    if s.near and grad:
+    op = gather(rows + sum(s.aligned), s.dim, nodes)
+    if s.near:
         op += gather(rows + sum(s.aligned), s.dim, nodes) + pointwise(2 * rows * s.dim, rows * s.dim)
     for compared in s.aligned:
         op += matmul(compared, s.dim, compared) + pointwise(compared * compared, 0)
-    op += dots(s.pairs, s.dim, grads=2 * grad)
+    op += dots(s.pairs, s.dim)
     if s.shared:
-        op += matmul(s.pairs, s.dim, s.negatives, grads=2 * grad)
+        op += matmul(s.pairs, s.dim, s.negatives)
         op += pointwise(s.pairs * s.negatives, 0)  # the softmax
     else:
-        op += dots(s.pairs, s.dim, grads=2 * grad)
-    if s.penalised and not s.resting:
+        op += dots(s.pairs, s.dim)
+    if s.penalised:
         op += gather(2 * s.pairs + (0 if s.shared else s.negatives), s.dim, nodes)
-    return op
-
-
-def _content(s: Shapes) -> Op:
-    d, op = s.dim, Op()
-    for width in s.widths:
-        op += matmul(s.items, width, d, grads=1)  # features have no gradient
-        op += pointwise(s.items * d, s.items * d) + matmul(s.items, d, d)
-        if s.gated:
-            op += matmul(s.items, d, d) + pointwise(2 * s.items * d, s.items * d)
-        op += pointwise(s.items * d, s.items * d)  # to unit length
-    if s.smoothing:
-        nodes = len(s.widths) * s.items
-        start = Cost(bytes=_FLOAT * nodes * d)  # to which the neighbours are added
-        op += sparse(nodes, nodes, s.smoothing, d) + Op(start, start)
-    return op
-
-
-def _profiles(s: Shapes) -> Op:
-    n = len(s.widths)
-    op = sparse(s.pairs, s.items, s.history, s.dim) * n
-    op += sparse(s.pairs, s.items, s.history, n, grad=False)  # how many items have each cue
-    return op + pointwise(s.pairs * n * s.dim, s.pairs * n * s.dim)
-
-
-def _experts(s: Shapes) -> Op:
-    d, n_cues = s.dim, len(s.widths) + 1
-    n = s.pairs + s.distinct
-    op = gather(n, d, s.users + s.items, grad=not s.resting)
-    op += gather(s.distinct, len(s.widths) * d, s.items)
-    op += matmul(n, d, d) * n_cues  # the projections
-    op += matmul(n, d, d, grads=1) * n_cues  # what a cue explains of the others is not learnt
-    op += pointwise(n_cues * n * d, n_cues * n * d)  # to unit length, with dropout
-    if not s.transform:
-        op += _component_products(s, n, sides=1)  # the lengths
-    if s.transform or s.shared:
-        op += matmul(s.experts, 2 * n_cues, d, grads=2 if s.dominant or not s.transform else 1) * n
-    if s.transform:
-        op += matmul(n, d, d) * (2 * s.experts) + pointwise(s.experts * n * d, s.experts * n * d)
-    return op
-
-
-def _component_products(s: Shapes, rows: int, sides: int) -> Op:
-    """Products of the 2C components of a row, or of the rows of a pair; combining them costs little beside that."""
-    k = 2 * (len(s.widths) + 1)
-    numbers = sides * (k * s.dim + s.experts * k)  # components and shares
-    forward = Cost(other=2 * rows * k * k * s.dim, bytes=_FLOAT * rows * (numbers + s.experts))
-    # The products once more, and the gradient of each side's components.
-    backward = Cost(other=(1 + sides) * forward.other, bytes=_FLOAT * rows * (2 * numbers + s.experts))
-    return Op(forward, backward)
-
-
-def _router(s: Shapes) -> Op:
-    n = len(s.widths)
-    width = s.dim * (n + 1) + n + 1
-    op = Op()
-    for rows in (s.pairs, s.keys):  # users and items
-        op += pointwise(rows * width, rows * width, grad=False)
-        op += matmul(rows, width, s.experts * (s.rank + 1), grads=1)
-    op += dots(s.pairs * s.experts, s.rank)
-    if s.shared:
-        op += matmul(s.pairs, s.rank, s.negatives) * s.experts
-    else:
-        op += dots(s.pairs * s.experts, s.rank)
-    logits = s.pairs * s.experts * (1 + (s.negatives if s.shared else 1))
-    return op + pointwise(logits, logits)
-
-
-def _mixture_scores(s: Shapes) -> Op:
-    per_item = s.experts * s.dim
-    pairs = s.pairs if s.shared else 2 * s.pairs
-    if s.transform:
-        op = gather(pairs, per_item, s.distinct) + dots(pairs * s.experts, s.dim)
-    else:
-        op = _component_products(s, pairs, sides=2)
-    if not s.shared:
-        return op + dots(pairs, s.experts)
-    op += gather(s.negatives, per_item, s.distinct) + matmul(s.pairs, s.dim, s.negatives) * s.experts
-    return op + dots(s.pairs * (1 + s.negatives), s.experts)
-
-
-def _contrast(s: Shapes) -> Op:
-    op = Op()
-    for rows in s.contrast:
-        op += gather(rows, s.dim, s.users + s.items, grad=not s.resting) + gather(rows, s.dim, s.items)
-        op += matmul(rows, s.dim, rows, grads=1 if s.resting else 2)
-        op += pointwise(rows * rows, 0)  # the partitions of rows and columns
     return op

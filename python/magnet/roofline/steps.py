@@ -1,4 +1,4 @@
-"""A training step, measured part by part beside what it has to do."""
+"""A training step of the backbone, measured part by part beside what it has to do."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import time
 from dataclasses import dataclass
 from itertools import islice
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
 from magnet.clock import clocked
-from magnet.models.magnet import MagnetTask
-from magnet.nn.losses import CONTRAST_ROWS
+from magnet.models.backbone import BackboneTask
 from magnet.roofline.cost import Cost, Shapes, step_costs
 from magnet.runtime import num_threads, set_num_threads
 from magnet.seeds import seeded
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from magnet.data import Dataset
-    from magnet.models.magnet import MagnetConfig
+    from magnet.models.backbone import BackboneConfig
     from magnet.train.task import Batch
 
 __all__ = ["Rates", "StepTimes", "measure_steps", "shapes_of"]
@@ -48,10 +47,9 @@ class Rates:
 
 @dataclass(frozen=True)
 class StepTimes:
-    """One stage at one number of threads.
+    """Steps at one number of threads.
 
     Attributes:
-        stage: ``backbone`` or ``mixture``.
         threads: Of torch and of the kernels.
         rates: Of the machine.
         costs: What each part has to do, on average over the batches.
@@ -59,7 +57,6 @@ class StepTimes:
         step_seconds: What the whole step took, likewise.
     """
 
-    stage: str
     threads: int
     rates: Rates
     costs: dict[str, Cost]
@@ -78,34 +75,30 @@ class StepTimes:
 
 
 def measure_steps(
-    dataset: Dataset, config: MagnetConfig, *, threads: Sequence[int], steps: int, seed: int = 0
+    dataset: Dataset, config: BackboneConfig, *, threads: Sequence[int], steps: int, seed: int = 0
 ) -> list[StepTimes]:
-    """Train for a few steps in each stage and time them.
+    """Train for a few steps and time them.
 
     Args:
         dataset: Interactions and features.
-        config: Everything about the model.
+        config: Everything about the backbone.
         threads: Numbers of threads to measure with, one after the other.
         steps: Steps to time, at each number of threads.
         seed: Of weights and batches.
     """
     before = num_threads(), torch.get_num_threads()
-    task = MagnetTask(dataset, config, seed=seed)
+    task = BackboneTask(dataset, config, seed=seed)
     batches = Batches(dataset, config.train.batch_size, seed=seed)
-    found: list[StepTimes] = []
     probe = _Probe()
     try:
         with seeded(seed), freed_memory_kept():
-            while True:
-                found += [_measure(task, batches, probe, n, steps) for n in threads]
-                if not task.advance():
-                    return found
+            return [_measure(task, batches, probe, n, steps) for n in threads]
     finally:
         set_num_threads(before[0])
         torch.set_num_threads(before[1])
 
 
-def _measure(task: MagnetTask, batches: Batches, probe: _Probe, threads: int, steps: int) -> StepTimes:
+def _measure(task: BackboneTask, batches: Batches, probe: _Probe, threads: int, steps: int) -> StepTimes:
     set_num_threads(threads)
     task.begin_epoch(0)
     descent = Descent(task, task.config.train.average)
@@ -127,9 +120,8 @@ def _measure(task: MagnetTask, batches: Batches, probe: _Probe, threads: int, st
     costs = [step_costs(shapes_of(task, batch)) for batch in drawn]
     mean = {name: sum((cost[name] for cost in costs), Cost()) * (1 / len(costs)) for name in costs[0]}
     middle = {name: median(seconds[name] for seconds in times) for name in times[0]}
-    stage = "mixture" if task.mixing else "backbone"
     parts = _by_part(middle, list(mean))
-    return StepTimes(stage, threads, probe.rates(), mean, parts, median(wholes))
+    return StepTimes(threads, probe.rates(), mean, parts, median(wholes))
 
 
 def _by_part(seconds: dict[str, float], parts: list[str]) -> dict[str, float]:
@@ -169,50 +161,26 @@ class _Probe:
         return Rates(2 * _SIDE**3 / median(self.gemm), 3 * 4 * _LONG / median(self.memory))
 
 
-def shapes_of(task: MagnetTask, batch: Batch) -> Shapes:
+def shapes_of(task: BackboneTask, batch: Batch) -> Shapes:
     """All that the cost of a step on this batch depends on."""
-    config, model, loss = task.config, task.model, task.config.loss
+    config, backbone, loss = task.config, task.backbone, task.config.loss
     views = task.views
     groups = task.parameter_groups()
-    shapes = Shapes(
-        users=model.n_users,
-        items=model.n_items,
+    return Shapes(
+        users=backbone.n_users,
+        items=backbone.n_items,
         dim=config.dim,
         layers=config.behaviour.layers,
         views=tuple(len(v.forward[1]) for v in (views.interactions, views.augmented) if v is not None),
         near=0 if views.items is None else len(views.items.forward[1]),
         spread=0 if views.items is None else views.items.n_cols,
         pool=0 if views.users is None else len(views.users.forward[1]),
-        gates=tuple(f.shape[1] for f in task.inputs.features if model.behaviour.content_gates),
-        aligned=()
-        if task.resting
-        else tuple(map(len, model.compared(batch.users, batch.positives, views, loss))),
+        gates=tuple(f.shape[1] for f in task.inputs.features if backbone.behaviour.content_gates),
+        aligned=tuple(map(len, backbone.compared(batch.users, batch.positives, views, loss))),
         pairs=len(batch.users),
         negatives=len(batch.negatives),
         shared=batch.seen is not None,
         penalised=loss.l2 > 0,
-        mixing=task.mixing,
-        resting=task.resting,
         weights=sum(p.numel() for group in groups for p in group["params"]),
         averaged=config.train.average > 0,
     )
-    return shapes._replace(**_mixture_shapes(task, batch)) if task.mixing else shapes
-
-
-def _mixture_shapes(task: MagnetTask, batch: Batch) -> dict[str, Any]:
-    config, model, inputs = task.config, task.model, task.inputs
-    positives, negatives = torch.unique(batch.positives), torch.unique(batch.negatives)
-    items = torch.unique(batch.positives[:CONTRAST_ROWS])
-    return {
-        "distinct": len(torch.unique(torch.cat([positives, negatives]))),
-        "keys": len(positives) + len(negatives),
-        "widths": tuple(rows.shape[1] for rows in inputs.features),
-        "smoothing": len(inputs.content_graph.forward[1]) if config.content.smooth else 0,
-        "gated": config.content.gate != "plain",
-        "history": batch.entries - len(batch.users),
-        "experts": len(model.expert_names),
-        "dominant": "dominant" in config.experts.roles,
-        "transform": config.experts.transform,
-        "rank": config.router.rank,
-        "contrast": tuple(map(int, inputs.present[:, items].sum(1))) if config.loss.contrast else (),
-    }

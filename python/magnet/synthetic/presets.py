@@ -1,6 +1,6 @@
 """Settings for the generated data of size ``demo``, by model: what differs from the defaults.
 
-They are small and quick enough for two cores and two minutes.
+They are quick enough for two cores and a minute.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ __all__ = ["DEMO"]
 
 DEMO: dict[str, dict[str, Any]] = {
     "magnet": {
-        "controller": {"ramp": 4},
-        "schedule": {"epochs": 24},
+        "train": {"learning_rate": 3e-3, "validate_every": 50, "patience": 300},
     },
     "lightgcn": {
         "train": {

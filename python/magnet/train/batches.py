@@ -53,7 +53,6 @@ class Batches:
                 "negative to draw; add interactions or items"
             )
         self.n_full_users = int(full.sum())
-        self.degree = torch.from_numpy(degree.astype(np.int64))
         self.users = torch.from_numpy(users[usable])
         self.items = torch.from_numpy(self.seen.indices[usable].astype(np.int32))
 
@@ -89,5 +88,4 @@ class Batches:
             else:
                 own, seen = drawn[rows], None
             own_users = users[rows].long()
-            entries = int(self.degree[own_users].sum())
-            yield Batch(own_users, items[rows].long(), own.long(), seen, pairs, entries)
+            yield Batch(own_users, items[rows].long(), own.long(), seen, pairs)

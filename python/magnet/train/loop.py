@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from magnet.evaluate.metrics import TARGET
+from magnet.evaluate.metrics import TARGET, TIE
 from magnet.run.events import trigger_of
 from magnet.seeds import derive, seeded
 from magnet.train.batches import Batches
@@ -37,7 +37,7 @@ class History:
 
     Attributes:
         records: One mapping for each epoch: loss terms, stage, routing, validation metrics, seconds.
-        best: Best validation target of each stage, and the epoch that reached it.
+        best: Best validation metrics of each stage, those it is chosen by, and the epoch that reached them.
         delivered: The stage whose best weights the model has now.
     """
 
@@ -145,8 +145,9 @@ class _Loop:
         metrics = dict(self.evaluate(self.task.state()))
         value = metrics[TARGET]
         known = self.history.best.get(stage)
-        if known is None or value > known[TARGET]:
-            self.history.best[stage] = {TARGET: value, "epoch": self.epoch - 1}
+        if known is None or _standing(metrics) > _standing(known):
+            chosen_by = {name: metrics[name] for name in (TARGET, TIE) if name in metrics}
+            self.history.best[stage] = chosen_by | {"epoch": self.epoch - 1}
             self.best[stage] = take(
                 self.task, {**self._position(), "stage": stage, "delivers": self.task.delivers}
             )
@@ -181,7 +182,7 @@ class _Loop:
             with self.descent.average.applied():
                 self._validate(self.task.stage)
         ready = [s for s, snapshot in self.best.items() if snapshot.meta["delivers"]]
-        chosen = max(ready, key=lambda s: self.history.best[s][TARGET])
+        chosen = max(ready, key=lambda s: _standing(self.history.best[s]))
         restore_task(self.task, self.best[chosen])
         self.history.delivered = chosen
 
@@ -194,6 +195,11 @@ class _Loop:
             "stopping": self.stopping.state_dict(),
             "best": {stage: dict(best) for stage, best in self.history.best.items()},
         }
+
+
+def _standing(metrics: Mapping[str, float]) -> tuple[float, float]:
+    """What weights and stages are chosen by."""
+    return metrics[TARGET], metrics.get(TIE, 0.0)
 
 
 def _ignore(*_: Any) -> None:

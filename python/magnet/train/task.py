@@ -22,7 +22,6 @@ class Batch(NamedTuple):
     negatives: Tensor  # (B,) one for each pair, or (N,) shared by all, int64
     seen: Tensor | None  # (B, N), bool, for shared negatives: which of them the user has in truth
     pairs: int  # of the whole batch: more than B where each rank of several has a slice of it
-    entries: int  # training interactions of the users, each user counted as often as it is named
 
     def to(self, device: torch.device | str, *, non_blocking: bool = False) -> Batch:
         """The batch on another device.
@@ -36,7 +35,7 @@ class Batch(NamedTuple):
             for each in (self.users, self.positives, self.negatives)
         )
         seen = None if self.seen is None else self.seen.to(device, non_blocking=non_blocking)
-        return Batch(users, positives, negatives, seen, self.pairs, self.entries)
+        return Batch(users, positives, negatives, seen, self.pairs)
 
 
 class Terms(NamedTuple):

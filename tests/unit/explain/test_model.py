@@ -107,8 +107,8 @@ def test_unwelcome_findings():
     assert "the mixture does not pay" in said(make_run(facts=facts() | {"best": best}))
     unfired = [record | {"fired_by": None} for record in events(5, 1, 0)]
     assert "did not fire: training ended in coverage" in said(make_run(events=unfired, facts={"best": {}}))
-    assert "This run is a control: its router sees random inputs only" in said(
-        make_run(facts=facts() | {"router": "noise"})
+    assert "This run is a control: its router sees the inputs of other users and items" in said(
+        make_run(facts=facts() | {"router": "shuffled"})
     )
     no_valid = make_run(valid=interactions({}, (120, 80)))
     assert "There are no held-out pairs" in said(no_valid)
@@ -116,8 +116,8 @@ def test_unwelcome_findings():
 
 
 def constant_run(logits):
-    keys = np.ones((120, 9, 2)), np.tile(np.asarray(logits)[:, None] / 2, (80, 1, 2))
-    return make_run(state=mixture(120, 80, keys=keys, off=0))
+    even = np.zeros((120, 9)), np.tile(np.asarray(logits, dtype=np.float32), (80, 1))
+    return make_run(state=mixture(120, 80, logits=even, off=0))
 
 
 def test_a_constant_router_is_called_so():

@@ -2,19 +2,22 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.sparse import csr_array
 
 from magnet.errors import DataError
 from magnet.evaluate.rank import score
 from magnet.explain import explain_pair, reason
+from magnet.operators import SparseOperator
 from magnet.states import DotState, ItemItemState
 from oracles import explain as oracle
-from support.explain_data import EXPERTS, content, interactions, make_run, mixture
+from support.explain_data import EXPERTS, interactions, make_run, mixture
 
 RUN = make_run()
 
@@ -48,7 +51,7 @@ def hand_made(**changes):
     """Two users, four items; user 0 has items 0 and 1 in training and 2 in validation, user 1 nothing."""
     text = torch.tensor([[1.0, 0], [0.6, 0.8], [0, 1], [0, 0]])
     values = {
-        "state": mixture(2, 4, off=0),
+        "state": mixture(2, 4, history=interactions({0: [0, 1]}, (2, 4)), off=0),
         "user_ids": ["a", "b"],
         "item_ids": [("shop", 0), 1, "x", "y"],
         "titles": ["Groove Armada", "Two\x1b[31m\nlines", None, "[bold]$x^$ 日本"],
@@ -72,27 +75,34 @@ def test_by_hand():
     assert weights["balanced/behaviour+text"] == {"behaviour": 0.5, "image": 0.0, "text": 0.5}
 
 
-def one_expert(which, value, base):
-    """A run in which the router chooses one expert, which says ``value``."""
-    e, n = EXPERTS.index(which), len(EXPERTS)
-    keys = np.zeros((2, n, 2)), np.ones((4, n, 2))
-    keys[0][:, e, 0] = 50.0
-    state = mixture(2, 4, keys=keys, off=0)
-    state.user_towers[:], state.item_towers[:] = value / 0.3, 0.25
-    state.users[:], state.items[:] = base, 0.25
-    return hand_made(state=state, content={"image": content(4)["image"], "text": hand_made().content["text"]})
+def voting(votes, weight=0.3):
+    """A run in which item 0 and 1 of the history vote by behaviour as told, and nothing else says anything."""
+    taken = interactions({0: [0, 1]}, (2, 4))
+    silent = SparseOperator(csr_array((4, 4), dtype=np.float32))
+    cues = {
+        "behaviour": SparseOperator(csr_array(np.array(votes, np.float32))),
+        "image": silent,
+        "text": silent,
+    }
+    state = replace(mixture(2, 4, history=taken, off=0), cues=cues, weight=weight)
+    state.user_logits[:] = torch.tensor([50.0 * (name == "dominant/behaviour") for name in EXPERTS])
+    return hand_made(state=state)
 
 
-def test_reason_names_expert_and_nearest_item_in_the_expert_s_modality():
-    run = one_expert("balanced/behaviour+text", 0.41, 2.31)
-    assert (
-        reason(run, 0, 1)
-        == "balanced/behaviour+text gives +0.41 (backbone +2.31); closest in text to 'Groove Armada' (0.60)"
+def test_reason_names_the_items_that_said_so_and_the_shares_of_cues():
+    run = voting([[0, 0, 0, 2], [0, 0, 0, 1], [0] * 4, [0] * 4])
+    pair = explain_pair(run, 0, 3, model="magnet")
+    added = sum(cue.contribution for cue in pair.cues)
+    assert added > 0
+    assert pair.reason == (
+        "because of 'Groove Armada' and 'Two [31m lines'; 100% behaviour, "
+        f"{added:+.2f} beside the backbone's {pair.backbone:+.2f}"
     )
-    assert "; closest in image to" in reason(one_expert("dominant/image", 0.41, 2.31), 0, 1)
-    assert reason(one_expert("dominant/text", -0.2, 2.31), 0, 3).startswith(
-        "the backbone gives +2.31, no expert adds to it"
-    )
+    (behaviour, *_) = pair.cues
+    assert [part.item for part in behaviour.history] == [0, 1]
+    assert behaviour.history[0].contribution == pytest.approx(2 * behaviour.history[1].contribution)
+    against = voting([[0, 0, 0, -2], [0] * 4, [0] * 4, [0] * 4])
+    assert reason(against, 0, 3) == f"the backbone gives {pair.backbone:+.2f}, no cue adds to it"
     assert reason(run, 1, 0) == "popular: 1 user has it; this user has no history"
     assert reason(run, 0, 1) == explain_pair(run, 0, 1, model="magnet").reason
 

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -11,7 +9,7 @@ from hypothesis import strategies as st
 from magnet.errors import DataError
 from magnet.explain.routing import RoutedPairs, route_pairs, routing_statistics
 from magnet.nn.controller import statistics as training_statistics
-from magnet.nn.router import OFF, RoutingSums, gate, summarise
+from magnet.nn.mixture.gate import OFF, RoutingSums, gate, summarise
 from oracles import explain as oracle
 from support.explain_data import EXPERTS, mixture
 
@@ -59,8 +57,8 @@ def test_blocks_and_order_change_no_bit():
 
 
 def test_a_constant_router_carries_no_information():
-    keys = np.ones((U, 9, 2)), np.tile(np.linspace(0, 1, 9)[:, None], (I, 1, 2))
-    found = routing_statistics(route_pairs(mixture(U, I, keys=keys, off=0), *all_pairs()))
+    logits = np.zeros((U, 9)), np.tile(np.linspace(0, 2, 9), (I, 1))
+    found = routing_statistics(route_pairs(mixture(U, I, logits=logits, off=0), *all_pairs()))
     assert found.mutual_information == pytest.approx(0, abs=1e-12)
     assert found.pair_entropy < 0.999  # constant, but not uniform
 
@@ -73,10 +71,7 @@ def test_missing_cues_are_no_information():
     logged = training_statistics(summarise(gate(logits, top_k=3, floor=0.0)))
     assert logged.marginal_entropy - logged.pair_entropy > 0.05
     assert logged.mutual_information == pytest.approx(0, abs=1e-6)
-    state = mixture(U, I, off=0.3)
-    flat = replace(state, user_keys=state.user_keys.clone(), item_keys=state.item_keys.clone())
-    for keys in (flat.user_keys, flat.item_keys):
-        keys[:, :, :2] = 0
+    flat = mixture(U, I, logits=(np.zeros((U, 9)), np.zeros((I, 9))), off=0.3)
     users, items = all_pairs()
     found = routing_statistics(route_pairs(flat, users, items))
     assert found.marginal_entropy - found.pair_entropy > 0.05
@@ -85,24 +80,22 @@ def test_missing_cues_are_no_information():
 
 def test_a_planted_router_carries_all_information():
     # User u wants expert u alone: which expert it is tells the user.
-    user_keys = np.zeros((9, 9, 2))
-    user_keys[np.arange(9), np.arange(9), 0] = 40.0
-    state = mixture(9, I, keys=(user_keys, np.ones((I, 9, 2))), off=0, top_experts=1)
+    state = mixture(9, I, logits=(40.0 * np.eye(9), np.zeros((I, 9))), off=0, top_experts=1)
     found = routing_statistics(route_pairs(state, np.repeat(np.arange(9), I), np.tile(np.arange(I), 9)))
     assert found.mutual_information == pytest.approx(1, abs=1e-9)
     assert found.weights == pytest.approx([1 / 9] * 9)
 
 
 def test_ties_share_load_and_are_broken_by_order_in_the_weights():
-    keys = np.zeros((1, 4, 2)), np.ones((1, 4, 2))
-    routed = route_pairs(mixture(1, 1, keys=keys, experts=list("abcd"), off=0, top_experts=2), [0], [0])
+    logits = np.zeros((1, 4)), np.ones((1, 4))
+    routed = route_pairs(mixture(1, 1, logits=logits, experts=list("abcd"), off=0, top_experts=2), [0], [0])
     assert routed.loads.tolist() == [[0.75] * 4]
     assert routed.weights.tolist() == [[0.5, 0.5, 0, 0]]
 
 
 def test_a_pair_without_experts_takes_no_part():
     state = mixture(2, 1, off=0)
-    state.user_keys[1, :, 2] = -torch.inf
+    state.user_logits[1] = -torch.inf
     routed = route_pairs(state, [0, 1], [0, 0])
     assert not routed.dense[1].any()
     assert not routed.loads[1].any()
@@ -115,7 +108,7 @@ def test_a_pair_without_experts_takes_no_part():
 def test_agrees_with_what_training_logs():
     state = mixture(U, I, off=0)
     users, items = all_pairs()
-    logits = torch.einsum("ber,ber->be", state.user_keys[users], state.item_keys[items])
+    logits = state.user_logits[users] + state.item_logits[items]
     sums = summarise(gate(logits, top_k=3, floor=0.0))
     logged = training_statistics(RoutingSums(*sums))
     found = routing_statistics(route_pairs(state, users, items))

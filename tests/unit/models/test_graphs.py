@@ -15,8 +15,8 @@ from magnet.graph.build import (
     similarity,
     union_max,
 )
+from magnet.models.backbone import BackboneConfig, BackboneTask
 from magnet.models.graphs import GraphConfig, build_graphs, full_views, thinned_views
-from magnet.models.magnet import MagnetConfig, MagnetTask
 from magnet.models.start import content_start
 from magnet.nn.behaviour import BehaviourConfig
 from magnet.seeds import derive
@@ -144,9 +144,9 @@ def test_a_start_from_content_keeps_its_products_and_the_size_of_a_random_one(ti
 
 def test_training_begins_from_content_where_it_is_asked_for(tiny):
     random, content = (
-        MagnetTask(tiny.dataset, MagnetConfig.build({"behaviour": {"start": start}}), seed=5)
+        BackboneTask(tiny.dataset, BackboneConfig.build({"behaviour": {"start": start}}), seed=5)
         for start in ("random", "content")
     )
-    assert not torch.equal(random.model.behaviour.embeddings, content.model.behaviour.embeddings)
+    assert not torch.equal(random.backbone.behaviour.embeddings, content.backbone.behaviour.embeddings)
     wanted = content_start(tiny.dataset, content.graphs, 64, seed=derive(5, "content start"))
-    assert torch.equal(content.model.behaviour.embeddings, wanted)
+    assert torch.equal(content.backbone.behaviour.embeddings, wanted)

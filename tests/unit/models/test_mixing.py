@@ -23,7 +23,6 @@ from support.evaluation_data import make_dataset
 
 QUICK = {
     "dim": 8,
-    "experts": {"kind": "signals"},
     "train": {"epochs": 4, "batch_size": 512, "learning_rate": 5e-3, "validate_every": 1},
     "mixing": {
         "global_steps": 6,
@@ -31,8 +30,8 @@ QUICK = {
         "top": 30,
         "random": 20,
         "batch_size": 128,
-        "controller": {"cap": 2, "ramp": 2, "earliest": 1, "trigger_information": 0},
     },
+    "controller": {"cap": 2, "ramp": 2, "earliest": 1, "trigger_information": 0},
 }
 
 
@@ -215,8 +214,7 @@ def test_only_a_mixture_over_signals_is_turned_by_hand(tiny):
 
 @pytest.mark.parametrize("router", ["user", "item", "global", "shuffled", "uniform"])
 def test_every_router_trains(tiny, router):
-    mixing = {**QUICK["mixing"], "mixture": {"router": router}}
-    model = fitted(tiny.dataset, mixing=mixing)
+    model = fitted(tiny.dataset, router={"kind": router})
     stages = set(model.contents.facts["best"])
     assert "global" in stages
     assert ("coverage" in stages) == (router != "global")

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from scipy.sparse import csr_array
 from torch import Tensor
 
-from magnet.nn import model as network
+from magnet.nn import backbone as network
 from magnet.nn.losses import LossConfig
 from magnet.nn.propagate import Graph
 from support.small_world import N_USERS, interactions, pairs, world
@@ -36,20 +36,20 @@ def both_sides() -> Graph:
 
 def terms_of(loss: dict[str, Any], side: str = "both", **config: Any) -> tuple[dict[str, Tensor], Tensor]:
     """What the network says: the terms, and the gradient of their sum."""
-    model, inputs, views = world(behaviour={"content_weight": 0.3, "content_side": side}, **config)
+    model, inputs, views = world(content_weight=0.3, content_side=side, **config)
     if side == "both":
         views = views._replace(users=both_sides())
     settings = LossConfig.build(loss)
     shared = settings.kind != "bpr"
     negatives, seen = (SHARED, SEEN) if shared else (NEGATIVES, None)
-    batch = model(views, inputs, USERS, POSITIVES, negatives, seen, loss=settings, stage=None)
-    (slope,) = torch.autograd.grad(sum(batch.terms.values()), [model.behaviour.embeddings])
-    return batch.terms, slope
+    terms = model(views, inputs, USERS, POSITIVES, negatives, seen, loss=settings)
+    (slope,) = torch.autograd.grad(sum(terms.values()), [model.behaviour.embeddings])
+    return terms, slope
 
 
 def by_hand(loss: dict[str, Any], side: str = "both", **config: Any) -> tuple[dict[str, Tensor], Tensor]:
     """The same, written down."""
-    model, inputs, views = world(behaviour={"content_weight": 0.3, "content_side": side}, **config)
+    model, inputs, views = world(content_weight=0.3, content_side=side, **config)
     settings = LossConfig.build(loss)
     e = model.behaviour.embeddings.detach().double().requires_grad_()
     a = dense(views.interactions)
@@ -79,7 +79,7 @@ def by_hand(loss: dict[str, Any], side: str = "both", **config: Any) -> tuple[di
         terms["alignment"] = 0.0
         for index in sides:
             logits = F.normalize(own[index], dim=-1) @ F.normalize(content[index], dim=-1).T
-            logits, label = logits / settings.contrast_temperature, torch.arange(len(index))
+            logits, label = logits / settings.alignment_temperature, torch.arange(len(index))
             both = F.cross_entropy(logits, label) + F.cross_entropy(logits.T, label)
             terms["alignment"] += settings.alignment * both / 2
     if settings.l2:
@@ -92,7 +92,7 @@ def by_hand(loss: dict[str, Any], side: str = "both", **config: Any) -> tuple[di
 SWITCHES: list[dict[str, Any]] = [
     {},
     {"loss": {"alignment": 0.5}},
-    {"loss": {"alignment": 0.5, "contrast_temperature": 0.5}},
+    {"loss": {"alignment": 0.5, "alignment_temperature": 0.5}},
     {"loss": {"alignment": 0.5}, "side": "items"},
     {"side": "items"},
     {"loss": {"l2_of": "embeddings"}},
@@ -124,7 +124,7 @@ def test_every_switch_changes_the_loss(switch: dict[str, Any]) -> None:
 
 def test_no_row_of_a_long_batch_is_left_out_for_good(monkeypatch: pytest.MonkeyPatch) -> None:
     # The first rows of a batch, not the lowest indices: a batch is in random order.
-    monkeypatch.setattr(network, "CONTRAST_ROWS", 3)
+    monkeypatch.setattr(network, "ALIGNED_ROWS", 3)
     model, _, views = world()
     items = torch.tensor([9, 2, 9, 0, 1])
     users = torch.tensor([11, 3, 4, 0, 1])

@@ -41,7 +41,7 @@ def test_both_parts_and_their_gradients_are_those_of_the_formula(
     layers: int, first_layer: int, view: str, near: bool, side: str, gate: str
 ) -> None:
     settings = {"layers": layers, "first_layer": first_layer, "content_weight": 0.7, "gate_start": 0.4}
-    model, inputs, views = world(behaviour={**settings, "content_side": side, "content_gate": gate})
+    model, inputs, views = world(**{**settings, "content_side": side, "content_gate": gate})
     generator = torch.Generator().manual_seed(4)
     indptr, indices, values = views.interactions.forward
     halves = (indptr, indices, 0.5 * values)
@@ -102,8 +102,8 @@ def test_both_parts_and_their_gradients_are_those_of_the_formula(
 
 
 def test_gates_begin_as_none() -> None:
-    plain, inputs, views = world(behaviour={"content_side": "items"})
-    gated, _, _ = world(behaviour={"content_gate": "features"})
+    plain, inputs, views = world(content_side="items")
+    gated, _, _ = world(content_gate="features")
     with torch.no_grad():
         for layer in gated.behaviour.content_gates:
             layer.weight.zero_()

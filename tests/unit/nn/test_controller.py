@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from magnet.nn.controller import Controller, ControllerConfig, EpochStatistics, statistics
-from magnet.nn.router import RoutingSums
+from magnet.nn.mixture.gate import RoutingSums
 
 E = 9
 EVEN = [1 / E] * E
@@ -19,8 +19,14 @@ def epoch(load_entropy: float, loads: list[float] | None = None) -> EpochStatist
     return EpochStatistics(0.9, 0.95, load_entropy, loads or EVEN, EVEN, 0.0)
 
 
+def config(**settings: float) -> ControllerConfig:
+    """Long stages, whatever the defaults are."""
+    slow = {"earliest": 5, "cap": 30, "ramp": 8, "coverage_weight": 0.3, "confidence_weight": 5e-3}
+    return ControllerConfig(**{**slow, **settings})
+
+
 def run(trace: list[float], **settings: float) -> Controller:
-    controller = Controller(ControllerConfig(**settings), E, top_k=3)
+    controller = Controller(config(**settings), E, top_k=3)
     for value in trace:
         controller.update(epoch(value))
     return controller
@@ -42,7 +48,7 @@ def test_a_dip_resets_the_window_and_is_remembered_by_the_average() -> None:
     assert later.coverage_epochs > 15
     # What the criterion asked for held in each epoch of the window.
     averages = []
-    controller = Controller(ControllerConfig(cap=200), E, top_k=3)
+    controller = Controller(config(cap=200), E, top_k=3)
     for value in (trace + [1.0] * 60)[: later.coverage_epochs]:
         controller.update(epoch(value))
         averages.append(controller.smoothed)
@@ -56,7 +62,7 @@ def test_oscillation_is_no_plateau_and_the_cap_says_so() -> None:
 
 
 def test_a_router_that_has_learnt_nothing_does_not_specialise() -> None:
-    controller = Controller(ControllerConfig(cap=12), E, top_k=3)
+    controller = Controller(config(cap=12), E, top_k=3)
     # All that the criterion looks at holds from the start; experts that are off make the same H_m - H_s by themselves.
     still = EpochStatistics(0.90, 0.95, 1.0, EVEN, EVEN, 0.05)
     for _ in range(11):
@@ -72,7 +78,7 @@ def test_a_router_that_has_learnt_nothing_does_not_specialise() -> None:
 
 
 def test_evidence_lets_it_fire() -> None:
-    controller = Controller(ControllerConfig(cap=12), E, top_k=3)
+    controller = Controller(config(cap=12), E, top_k=3)
     for _ in range(5):
         controller.update(EpochStatistics(0.898, 0.95, 1.0, EVEN, EVEN, 0.05))
     assert (controller.stage, controller.fired_by) == ("specialisation", "criterion")
@@ -85,7 +91,7 @@ def test_low_entropy_never_meets_the_criterion() -> None:
 
 def test_a_starved_expert_blocks_the_trigger() -> None:
     loads = [0.4 / E] + [(1 - 0.4 / E) / (E - 1)] * (E - 1)
-    controller = Controller(ControllerConfig(), E, top_k=3)
+    controller = Controller(config(), E, top_k=3)
     for _ in range(29):
         controller.update(epoch(0.99, loads))
     assert controller.stage == "coverage"
@@ -145,7 +151,7 @@ def test_going_on_from_a_saved_state_changes_nothing() -> None:
     trace = [1.0, 0.98, 0.97, 0.99, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]
     whole = run(trace)
     first = run(trace[:4])
-    second = Controller(ControllerConfig(), E, top_k=3)
+    second = Controller(config(), E, top_k=3)
     second.load_state_dict(first.state_dict())
     for value in trace[4:]:
         second.update(epoch(value))
@@ -156,7 +162,7 @@ def test_a_state_of_an_older_checkpoint_is_taken_up() -> None:
     fired = run([1.0] * 6)
     old = fired.state_dict()
     old["fired_at"] = old.pop("coverage_epochs")
-    again = Controller(ControllerConfig(), E, top_k=3)
+    again = Controller(config(), E, top_k=3)
     again.load_state_dict(old)
     assert again == fired
     assert (again.coverage_epochs, again.since) == (5, 1)

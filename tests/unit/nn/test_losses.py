@@ -9,10 +9,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from magnet.nn import losses
 from magnet.nn.controller import StageWeights
-from magnet.nn.losses import bpr, embedding_penalty, info_nce, routing_terms, sampled_softmax
-from magnet.nn.router import OFF, gate, summarise
+from magnet.nn.losses import bpr, embedding_penalty, info_nce, sampled_softmax
+from magnet.nn.mixture.gate import OFF, gate, summarise
+from magnet.nn.mixture.losses import routing_terms
 
 
 def test_bpr() -> None:
@@ -103,21 +103,3 @@ def test_pairs_without_any_expert_cost_nothing() -> None:
     )
     assert float(terms["z"]) == 0.0
     assert float(terms["confidence"]) == 0.0
-
-
-@pytest.mark.parametrize("absent", [[], [3], [0, 1, 2, 3, 4], [0, 1, 2, 3, 4, 5]])
-def test_masked_rows_contrast_as_if_they_were_not_there(absent: list[int]) -> None:
-    """The way of other devices, which cannot count rows: values and gradients of the way of the CPU."""
-    generator = torch.Generator().manual_seed(4)
-    z = torch.randn(10, 8, generator=generator)
-    cues = F.normalize(torch.randn(2, 7, 8, generator=generator), dim=-1)
-    present = torch.ones(2, 7, dtype=torch.bool)
-    items = torch.tensor([0, 1, 2, 3, 4, 6])
-    present[1, items[absent]] = False
-    found = []
-    for way in (losses._contrast_selected, losses._contrast_masked):
-        leaves = [z.clone().requires_grad_(), cues.clone().requires_grad_()]
-        total = torch.stack(way(leaves[0], 3, leaves[1], present, items, 0.2)).sum()
-        found.append([total, *torch.autograd.grad(total, leaves)])
-    for own, other in zip(*found, strict=True):
-        torch.testing.assert_close(own, other, atol=1e-6, rtol=1e-5)

@@ -8,7 +8,7 @@ from scipy.sparse import csr_array
 from magnet import _core
 from magnet.errors import DataError
 from magnet.nn.ops import sparse
-from magnet.nn.propagate import Graph, _rows_by_torch, multiply, propagate_mean
+from magnet.nn.propagate import Graph, multiply, propagate_mean
 
 
 @pytest.fixture
@@ -81,37 +81,6 @@ def test_the_way_of_other_devices_gives_the_same_product(matrix):
     for half, storage in [(False, torch.float32), (True, torch.bfloat16)]:
         expected = propagate_mean(graph, x, 3, storage=storage)
         torch.testing.assert_close(sparse._mean_by_torch(*graph.forward, x, 3, half), expected)
-
-
-@pytest.mark.parametrize("without", [False, True])
-@pytest.mark.parametrize("wide", [False, True])
-def test_the_way_of_other_devices_gives_the_same_rows(without, wide):
-    dense = np.random.default_rng(1).random((30, 20), dtype=np.float32)
-    matrix = csr_array(dense * (dense < 0.3))
-    matrix.indptr = matrix.indptr.astype(np.int64 if wide else np.int32)
-    graph = Graph.from_csr(matrix, symmetric=False)
-    index = torch.tensor([4, 0, 4, 29, 7])
-    held = matrix.toarray() > 0
-    left_out = torch.tensor([int(held[row].argmax()) for row in index]) if without else None
-    if without:
-        left_out[1] = 0 if held[0, 19] else 19  # may have no entry
-    entries = int(np.diff(matrix.indptr)[index.numpy()].sum())
-    expected = graph.rows(index, without=left_out)
-    for known in (None, entries):
-        own = Graph(5, 20, *_rows_by_torch(graph.forward, 20, index, left_out, known))
-        for mine, theirs, shape in [
-            (own.forward, expected.forward, (5, 20)),
-            (own.backward, expected.backward, (20, 5)),
-        ]:
-            mine, theirs = (
-                csr_array((values.numpy(), indices.numpy(), indptr.numpy()), shape=shape, copy=True)
-                for indptr, indices, values in (mine, theirs)
-            )
-            np.testing.assert_array_equal(mine.toarray(), theirs.toarray())
-            mine.eliminate_zeros()
-            np.testing.assert_array_equal(mine.indices, theirs.indices)
-        x = torch.randn(20, 8, generator=torch.Generator().manual_seed(1))
-        assert torch.equal(multiply(own, x), multiply(expected, x))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")

@@ -25,13 +25,6 @@ def test_the_slices_of_all_ranks_are_the_batch_of_one_process(tiny, negatives: i
             assert torch.equal(torch.cat([own.seen for own in slices]), whole.seen)
         # What a mean over all ranks divides by.
         assert {own.pairs for own in slices} == {whole.pairs} == {len(whole.users)}
-        assert sum(own.entries for own in slices) == whole.entries
-
-
-def test_entries_count_the_interactions_of_the_users(tiny) -> None:
-    degree = torch.from_numpy(tiny.dataset.train.sum(1))
-    for batch in Batches(tiny.dataset, 100, seed=1).epoch(0, 0):
-        assert batch.entries == int(degree[batch.users].sum())
 
 
 @pytest.mark.parametrize("negatives", [0, 7])
@@ -39,4 +32,4 @@ def test_a_batch_moves_with_all_its_tensors(tiny, negatives: int) -> None:
     batch = next(Batches(tiny.dataset, 100, seed=1).epoch(0, negatives))
     moved = batch.to("meta", non_blocking=True)
     assert {x.device.type for x in moved[:4] if x is not None} == {"meta"}
-    assert (moved.pairs, moved.entries, moved.seen is None) == (100, batch.entries, batch.seen is None)
+    assert (moved.pairs, moved.seen is None) == (100, batch.seen is None)

@@ -7,8 +7,6 @@ from typing import Any, Literal
 from pydantic import Field
 
 from magnet.config import Config
-from magnet.nn.controller import ControllerConfig
-from magnet.nn.scores.mixture import ScoreMixtureConfig
 
 __all__ = ["MixingConfig"]
 
@@ -45,8 +43,6 @@ class MixingConfig(Config):
             they ask for more than pays.
         validate_every: Steps between validations.
         steps: Steps of the router in coverage and specialisation together at most.
-        controller: Of the router's two stages.
-        mixture: Roles and router.
     """
 
     share: float = Field(0.125, gt=0, lt=0.9)
@@ -65,7 +61,3 @@ class MixingConfig(Config):
     start: float = Field(0.1, gt=0)
     validate_every: int = Field(10, ge=1)
     steps: int = Field(300, ge=1)
-    controller: ControllerConfig = ControllerConfig(
-        coverage_weight=0.01, confidence_weight=1e-3, earliest=3, cap=12, ramp=6
-    )
-    mixture: ScoreMixtureConfig = ScoreMixtureConfig()

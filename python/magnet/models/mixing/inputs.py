@@ -20,7 +20,14 @@ if TYPE_CHECKING:
     from magnet.data import Modality
     from magnet.operators import Operator
 
-__all__ = ["ITEM_DEGREES", "RouterInputs", "item_input_names", "router_inputs", "user_input_names"]
+__all__ = [
+    "ITEM_DEGREES",
+    "RouterInputs",
+    "item_input_names",
+    "item_kinds",
+    "router_inputs",
+    "user_input_names",
+]
 
 # Bins of an item's degree: none, up to 5, up to 20, more. A smooth function of the degree would let the router tell a
 # pair's own missing edge.
@@ -100,6 +107,19 @@ def router_inputs(
         user_has=torch.from_numpy(np.stack(user_has, 1)),
         item_has=torch.from_numpy(np.stack([c.targets for c in cues.values()], 1)),
     )
+
+
+def item_kinds(inputs: RouterInputs) -> tuple[tuple[Tensor, Tensor], Tensor]:
+    """The items that differ to the router, and which of them each item is like.
+
+    Returns:
+        Inputs ``(P, G)`` and cues ``(P, C)`` of P kinds of items, and the kind of each item, ``(I,)``.
+    """
+    width = inputs.items.shape[1]
+    rows, kind = torch.unique(
+        torch.cat([inputs.items, inputs.item_has.float()], 1), dim=0, return_inverse=True
+    )
+    return (rows[:, :width], rows[:, width:] > 0), kind
 
 
 def _centred(modality: Modality) -> NDArray[np.float32]:

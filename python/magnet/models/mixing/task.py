@@ -10,25 +10,25 @@ import numpy as np
 import torch
 from torch import nn
 
-from magnet.models.magnet import MagnetTask
+from magnet.models.backbone import BackboneTask
 from magnet.models.mixing.candidates import Candidates, collect_candidates
 from magnet.models.mixing.holdout import can_teach, hold_out, without
-from magnet.models.mixing.inputs import item_input_names, router_inputs, user_input_names
+from magnet.models.mixing.inputs import item_input_names, item_kinds, router_inputs, user_input_names
 from magnet.models.mixing.menu import choose, menus, prepared
 from magnet.nn.controller import Controller, statistics
-from magnet.nn.losses import routing_terms
-from magnet.nn.router import RoutingSums, is_off, summarise
-from magnet.nn.scores.losses import FAR, LOSSES_OF_MIXTURES
-from magnet.nn.scores.mixture import ScoreMixture
-from magnet.nn.scores.roles import explained_by_others
+from magnet.nn.mixture.gate import RoutingSums, gate, is_off, summarise
+from magnet.nn.mixture.losses import FAR, LOSSES_OF_MIXTURES, routing_terms
+from magnet.nn.mixture.mixture import Mixture
+from magnet.nn.mixture.roles import explained_by_others
 from magnet.operators.base import product
 from magnet.operators.factors import dense_rows
 from magnet.seeds import derive, seeded, torch_generator
-from magnet.states import BlendState, DotState, State
+from magnet.states import BlendState, State
 from magnet.train.task import Terms
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from torch import Tensor
 
     from magnet.data import Dataset
     from magnet.models.magnet import MagnetConfig
@@ -37,10 +37,10 @@ if TYPE_CHECKING:
     from magnet.operators import Operator
     from magnet.train.task import Batch
 
-__all__ = ["SignalsTask"]
+__all__ = ["MixtureTask"]
 
 
-class SignalsTask:
+class MixtureTask:
     """Drives backbone and mixture; see :class:`~magnet.train.task.Task`.
 
     Four phases: the *backbone* on all training pairs; the *fold*, the same on what is left when some pairs are held
@@ -57,15 +57,14 @@ class SignalsTask:
     def __init__(self, dataset: Dataset, config: MagnetConfig, *, seed: int) -> None:
         self.config, self.seed, self.dataset = config, seed, dataset
         mixing = config.mixing
-        alone = config.model_copy(update={"mixture": False})
         self.fold = hold_out(dataset.train, mixing.share, seed=derive(seed, "fold"))
-        self.full = MagnetTask(dataset, alone, seed=seed)
-        self.part = MagnetTask(without(dataset, self.fold), alone, seed=seed)
+        self.full = BackboneTask(dataset, config, seed=seed)
+        self.part = BackboneTask(without(dataset, self.fold), config, seed=seed)
         modalities = list(dataset.modalities)
         self.menus = menus(modalities, mixing.behaviour, mixing.content)
         widths = len(user_input_names(modalities)), len(item_input_names(modalities))
         with seeded(derive(seed, "mixture")):
-            self.mixture = ScoreMixture(list(self.menus), *widths, mixing.mixture)
+            self.mixture = Mixture(list(self.menus), *widths, config.experts, config.router)
         self.module = nn.ModuleDict(
             {"backbone": self.full.module, "fold": self.part.module, "mixture": self.mixture}
         )
@@ -73,11 +72,13 @@ class SignalsTask:
         self.fold_epochs = 0
         self.choices: dict[str, Choice] = {}
         self.gains: dict[str, list[float]] = {}
-        self.controller = Controller(mixing.controller, len(self.mixture.experts), mixing.mixture.top_k)
+        self.controller = Controller(config.controller, len(self.mixture.experts), config.router.top_k)
         self.top_k = 0
         self.sums: list[RoutingSums] = []
         self.candidates: Candidates
         self.seen_inputs: RouterInputs  # of the rest
+        self.item_kinds: tuple[Tensor, Tensor]  # what the router sees of each kind of item
+        self.kind_of: Tensor  # (I,)
         self.inputs: RouterInputs  # of all training pairs
         self.operators: dict[str, Operator]  # over all training pairs
         self.held_data: Dataset
@@ -92,7 +93,7 @@ class SignalsTask:
         return self.phase in ("global", "routing")
 
     @property
-    def _backbone(self) -> MagnetTask:
+    def _backbone(self) -> BackboneTask:
         return self.part if self.phase == "fold" else self.full
 
     @property
@@ -178,11 +179,12 @@ class SignalsTask:
         user = self.mixture.user_logits(
             self.seen_inputs.users[batch.users], self.seen_inputs.user_has[batch.users]
         )
-        item = self.mixture.item_logits(self.seen_inputs.items, self.seen_inputs.item_has)[items]
-        mixed = self.mixture(user, item, cues, top_k=self.top_k)
+        item = self.mixture.item_logits(*self.item_kinds)
+        kinds = self.kind_of[items]
+        mixed = self.mixture(user, item, kinds, cues, top_k=self.top_k)  # (n, L)
         held = c.held[rows]
         at = ((items == batch.positives[:, None]) & held).float().argmax(1, keepdim=True)
-        scores = (base + mixed.scores).masked_fill(~c.there[rows], FAR)
+        scores = (base + mixed).masked_fill(~c.there[rows], FAR)
         # Each user counts once, however many of their pairs were held out: so do the metrics.
         weights = 1 / held.sum(1)
         loss = LOSSES_OF_MIXTURES[mixing.loss]
@@ -194,12 +196,11 @@ class SignalsTask:
             ]
             terms["decay"] = mixing.decay * torch.stack(squares).sum()
         if self.phase == "routing":
-            pair = torch.arange(len(at))[:, None], at
-            routing = type(mixed.routing)(*(part[pair][:, 0] for part in mixed.routing))
+            logits = user + item[kinds.gather(1, at)[:, 0]]  # of the held-out pairs, (n, E)
+            routing = gate(logits, top_k=self.top_k, floor=self.mixture.floor)
             sums = summarise(routing)
             self.sums.append(sums)
-            if mixing.mixture.router != "uniform":
-                logits = (user[:, None] + item)[pair][:, 0]
+            if self.config.router.kind != "uniform":
                 terms |= routing_terms(routing, logits, self.controller.weights(), sums.loads)
         return Terms.of(terms)
 
@@ -223,7 +224,6 @@ class SignalsTask:
         if not self._mixing:
             return self._backbone.state()
         dots = self.full.state()
-        assert isinstance(dots, DotState)
         self.mixture.eval()
         user = self.mixture.user_logits(self.inputs.users, self.inputs.user_has)
         item = self.mixture.item_logits(self.inputs.items, self.inputs.item_has)
@@ -246,7 +246,7 @@ class SignalsTask:
         roles = self.mixture.roles().tolist()
         cues = list(self.menus)
         return {
-            **{key: self.full.facts()[key] for key in ("modalities", "lifts", "graph_weights")},
+            **self.full.facts(),
             "experts": [
                 {"name": e.name, "role": e.role, "cue_weights": dict(zip(cues, weights, strict=True))}
                 for e, weights in zip(self.mixture.experts, roles, strict=True)
@@ -254,7 +254,7 @@ class SignalsTask:
             "signals": self.choices,
             "gains": self.gains,
             "top_k": self.top_k or self.controller.n_experts,
-            "router": self.config.mixing.mixture.router,
+            "router": self.config.router.kind,
         }
 
     def advance(self, epochs: int = 0) -> bool:
@@ -276,7 +276,7 @@ class SignalsTask:
             return True
         if self.phase == "global":
             self.phase = "routing"
-            return self.config.mixing.mixture.router != "global"
+            return self.config.router.kind != "global"
         return False
 
     def progress(self) -> dict[str, Any]:
@@ -311,7 +311,6 @@ class SignalsTask:
         """Choose the signals, fit them to the rest and to everything, and collect candidates."""
         modalities, mixing = self.dataset.modalities, self.config.mixing
         dots = self.part.state()
-        assert isinstance(dots, DotState)
         vectors, across = dots.users.numpy(), np.ascontiguousarray(dots.items.numpy().T)
 
         def base(users: NDArray[np.int32]) -> NDArray[np.float32]:
@@ -330,6 +329,7 @@ class SignalsTask:
         }
         self.seen_inputs = self._shuffled(router_inputs(self.fold.rest, modalities, over_rest))
         self.inputs = self._shuffled(router_inputs(self.dataset.train, modalities, self.operators))
+        self.item_kinds, self.kind_of = item_kinds(self.seen_inputs)
 
         def raw(users: NDArray[np.int32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
             histories = self.fold.rest[users]
@@ -357,7 +357,7 @@ class SignalsTask:
 
     def _shuffled(self, inputs: RouterInputs) -> RouterInputs:
         """For the control: every user and item gets the inputs of another one."""
-        if self.config.mixing.mixture.router != "shuffled":
+        if self.config.router.kind != "shuffled":
             return inputs
         generator = torch_generator(self.seed, "shuffled")
         orders = (torch.randperm(len(side), generator=generator) for side in (inputs.users, inputs.items))

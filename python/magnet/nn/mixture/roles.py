@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import combinations
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
 
-from magnet.nn.roles import Groups, dominance_share, each_cue, each_pair
 from magnet.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 __all__ = [
-    "SCORE_ROLES",
+    "ROLES",
     "Cues",
-    "ScoreExpert",
-    "ScoreRole",
+    "Expert",
+    "Role",
+    "dominance_share",
+    "each_cue",
+    "each_pair",
     "expert_weights",
     "experts_over",
-    "register_score_role",
+    "explained_by_others",
+    "register_role",
 ]
+
+# The share of its own cue in a dominant expert is learnt inside these bounds, so that the role cannot be undone.
+DOMINANT_FROM, DOMINANT_TO = 0.6, 0.95
+
+Groups = list[tuple[int, ...]]  # the positions of the cues that define each expert
 
 
 class Cues(NamedTuple):
@@ -33,7 +42,7 @@ class Cues(NamedTuple):
 
 
 @dataclass(frozen=True)
-class ScoreRole:
+class Role:
     """One role.
 
     Attributes:
@@ -45,10 +54,20 @@ class ScoreRole:
     weights: Callable[[tuple[int, ...], Cues], Tensor]
 
 
-SCORE_ROLES: Registry[ScoreRole] = Registry("role of experts over scores")
+ROLES: Registry[Role] = Registry("role of experts")
 
 
-def register_score_role(
+def each_cue(n_cues: int) -> Groups:
+    """An expert for each cue."""
+    return [(cue,) for cue in range(n_cues)]
+
+
+def each_pair(n_cues: int) -> Groups:
+    """An expert for each pair of cues."""
+    return list(combinations(range(n_cues), 2))
+
+
+def register_role(
     name: str,
     weights: Callable[[tuple[int, ...], Cues], Tensor],
     *,
@@ -67,10 +86,10 @@ def register_score_role(
     Raises:
         ConfigError: If the name is taken.
     """
-    SCORE_ROLES.add(name, ScoreRole(groups, weights), module=weights.__module__, replace=replace)
+    ROLES.add(name, Role(groups, weights), module=weights.__module__, replace=replace)
 
 
-class ScoreExpert(NamedTuple):
+class Expert(NamedTuple):
     """One expert."""
 
     name: str
@@ -78,7 +97,7 @@ class ScoreExpert(NamedTuple):
     group: tuple[int, ...]  # the cues that define it
 
 
-def experts_over(cues: Sequence[str], roles: Sequence[str]) -> list[ScoreExpert]:
+def experts_over(cues: Sequence[str], roles: Sequence[str]) -> list[Expert]:
     """The experts of some roles over named cues, role by role.
 
     Example:
@@ -87,15 +106,15 @@ def experts_over(cues: Sequence[str], roles: Sequence[str]) -> list[ScoreExpert]
     """
     made = []
     for role in roles:
-        for group in SCORE_ROLES.find(role).groups(len(cues)):
+        for group in ROLES.find(role).groups(len(cues)):
             of = "+".join(cues[cue] for cue in group)
-            made.append(ScoreExpert(f"{role}/{of}" if of else role, role, group))
+            made.append(Expert(f"{role}/{of}" if of else role, role, group))
     return made
 
 
-def expert_weights(experts: Sequence[ScoreExpert], cues: Cues) -> Tensor:
+def expert_weights(experts: Sequence[Expert], cues: Cues) -> Tensor:
     """What each expert takes of each cue, ``(E, C)``."""
-    return torch.stack([SCORE_ROLES.find(expert.role).weights(expert.group, cues) for expert in experts])
+    return torch.stack([ROLES.find(expert.role).weights(expert.group, cues) for expert in experts])
 
 
 def _dominant(group: tuple[int, ...], cues: Cues) -> Tensor:
@@ -128,12 +147,15 @@ def _null(group: tuple[int, ...], cues: Cues) -> Tensor:
     return torch.zeros(len(cues.shares))
 
 
-register_score_role("dominant", _dominant)
-register_score_role("balanced", _balanced, groups=each_pair)
-register_score_role(
-    "complementary", _complementary, groups=lambda n_cues: each_cue(n_cues) if n_cues > 1 else []
-)
-register_score_role("null", _null, groups=lambda n_cues: [()])
+register_role("dominant", _dominant)
+register_role("balanced", _balanced, groups=each_pair)
+register_role("complementary", _complementary, groups=lambda n_cues: each_cue(n_cues) if n_cues > 1 else [])
+register_role("null", _null, groups=lambda n_cues: [()])
+
+
+def dominance_share(dominance: Tensor) -> Tensor:
+    """What a dominant expert takes of its own cue, ``(C,)``, from a learnt number for each cue, 0 at the start."""
+    return DOMINANT_FROM + (DOMINANT_TO - DOMINANT_FROM) * torch.sigmoid(dominance)
 
 
 def explained_by_others(scores: Tensor, *, ridge: float = 0.01) -> Tensor:
@@ -159,6 +181,3 @@ def explained_by_others(scores: Tensor, *, ridge: float = 0.01) -> Tensor:
         among = among + scale * torch.eye(len(others), dtype=among.dtype)
         out[cue, others] = torch.linalg.solve(among, gram[others, cue]).float()
     return out
-
-
-__all__ += ["dominance_share", "explained_by_others"]

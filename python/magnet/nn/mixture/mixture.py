@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import torch
 from pydantic import AfterValidator, Field
 from torch import Tensor, nn
 
 from magnet.config import Config
-from magnet.nn.router import LOAD_TOP, OFF, Routing, gate
-from magnet.nn.scores.roles import (
-    SCORE_ROLES,
+from magnet.nn.mixture.gate import OFF, gate_weights
+from magnet.nn.mixture.roles import (
+    ROLES,
     Cues,
     dominance_share,
     expert_weights,
@@ -22,40 +22,40 @@ from magnet.nn.scores.roles import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["LOAD_TOP", "OFF", "Mixed", "ScoreMixture", "ScoreMixtureConfig"]
-
+__all__ = ["ExpertsConfig", "Mixture", "RouterConfig"]
 
 _MOST = math.log(20.0)
 
 
-class ScoreMixtureConfig(Config):
-    """Experts over scores, and their router.
+class ExpertsConfig(Config):
+    """Experts over scores.
 
     Attributes:
-        roles: Of the experts, in order.
-        router: What decides: user and item together (``pair``), one of them (``user``, ``item``), nothing but learnt
+        roles: Of the experts, in order. Others are added by :func:`magnet.register_role`.
+    """
+
+    roles: tuple[Annotated[str, AfterValidator(ROLES.known)], ...] = Field(
+        ("dominant", "balanced", "complementary", "null"), min_length=1
+    )
+
+
+class RouterConfig(Config):
+    """What decides between the experts, and how sparse that becomes.
+
+    Attributes:
+        kind: What it looks at: user and item together (``pair``), one of them (``user``, ``item``), nothing but learnt
             constants (``global``), both with the inputs of other users and items (``shuffled``), or nothing at all
             (``uniform``).
         top_k: Experts that stay after specialisation; 0 keeps all.
         floor: ε, the share that is spread evenly over the experts in training.
     """
 
-    roles: tuple[Annotated[str, AfterValidator(SCORE_ROLES.known)], ...] = Field(
-        ("dominant", "balanced", "complementary", "null"), min_length=1
-    )
-    router: Literal["pair", "user", "item", "global", "shuffled", "uniform"] = "pair"
+    kind: Literal["pair", "user", "item", "global", "shuffled", "uniform"] = "pair"
     top_k: int = Field(3, ge=0)
     floor: float = Field(0.02, ge=0, lt=1)
 
 
-class Mixed(NamedTuple):
-    """What the mixture adds to n pairs."""
-
-    scores: Tensor  # (n, L), λ Σ_e p_e s_e
-    routing: Routing  # of (n, L, E)
-
-
-class ScoreMixture(nn.Module):
+class Mixture(nn.Module):
     r"""``λ Σ_e p_e s_e`` with ``s_e = Σ_c ω_ec ŝ_c`` and ``p = softmax(a_eᵀ φ(u) + b_eᵀ ψ(i) + c_e)``.
 
     Since an expert is a weighted sum of scores, the weight of each cue for a pair is one number,
@@ -65,17 +65,23 @@ class ScoreMixture(nn.Module):
         cues: Their names, behaviour first.
         user_width: Width of φ.
         item_width: Width of ψ.
-        config: Roles and router.
+        experts: Their roles.
+        router: What it looks at.
     """
 
     explained: Tensor
 
     def __init__(
-        self, cues: Sequence[str], user_width: int, item_width: int, config: ScoreMixtureConfig
+        self,
+        cues: Sequence[str],
+        user_width: int,
+        item_width: int,
+        experts: ExpertsConfig,
+        router: RouterConfig,
     ) -> None:
         super().__init__()
-        self.config, self.cues = config, list(cues)
-        self.experts = experts_over(cues, config.roles)
+        self.router = router
+        self.experts = experts_over(cues, experts.roles)
         n_experts = len(self.experts)
         self.dominance = nn.Parameter(torch.zeros(len(cues)))
         self.log_scale = nn.Parameter(torch.zeros(()))
@@ -95,7 +101,7 @@ class ScoreMixture(nn.Module):
 
     def routed(self) -> list[nn.Parameter]:
         """What the kind of router learns."""
-        kind = self.config.router
+        kind = self.router.kind
         if kind == "uniform":
             return []
         learnt = [self.bias]
@@ -125,18 +131,30 @@ class ScoreMixture(nn.Module):
         ]
         return torch.stack(has, 1)
 
-    def forward(self, users: Tensor, items: Tensor, scores: Tensor, *, top_k: int) -> Mixed:
+    def forward(self, users: Tensor, items: Tensor, kinds: Tensor, scores: Tensor, *, top_k: int) -> Tensor:
         """Mix the scores of n users' candidates.
+
+        The router sees a few readable numbers of an item, so that many items are alike to it: it decides once for each
+        kind of them.
 
         Args:
             users: The users' half of the logits, ``(n, E)``.
-            items: The candidates' half, ``(n, L, E)``.
+            items: The other half of each kind of item, ``(P, E)``.
+            kinds: Of which kind the candidates are, ``(n, L)``, int64.
             scores: Standardised scores of each cue, ``(n, L, C)``.
             top_k: Experts that stay; 0 keeps all.
+
+        Returns:
+            λ Σ_e p_e s_e, ``(n, L)``.
         """
-        routing = gate(users[:, None] + items, top_k=top_k, floor=self.config.floor if self.training else 0.0)
-        weights = self.weight * (routing.weights @ self.roles())  # (n, L, C), w_c
-        return Mixed((weights * scores).sum(-1), routing)
+        shares = gate_weights(users[:, None] + items, top_k=top_k, floor=self.floor)  # (n, P, E)
+        weights = self.weight * (shares @ self.roles())  # (n, P, C), w_c
+        return (torch.take_along_dim(weights, kinds[..., None], 1) * scores).sum(-1)
+
+    @property
+    def floor(self) -> float:
+        """ε in training, 0 after it."""
+        return self.router.floor if self.training else 0.0
 
     @torch.no_grad()
     def start(self, scale: float) -> None:

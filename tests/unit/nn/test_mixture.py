@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from magnet.errors import ConfigError
-from magnet.nn.router import OFF
-from magnet.nn.scores.losses import FAR, listwise, smooth_recall
-from magnet.nn.scores.mixture import ScoreMixture, ScoreMixtureConfig
-from magnet.nn.scores.roles import Cues, expert_weights, experts_over, explained_by_others
+from magnet.nn.mixture.gate import OFF
+from magnet.nn.mixture.losses import FAR, listwise, smooth_recall
+from magnet.nn.mixture.mixture import ExpertsConfig, Mixture, RouterConfig
+from magnet.nn.mixture.roles import Cues, expert_weights, experts_over, explained_by_others
 
 NAMES = ["behaviour", "image", "text"]
 ROLES = ["dominant", "balanced", "complementary", "null"]
@@ -58,8 +58,8 @@ def test_complementary_is_what_least_squares_leaves():
     assert not explained_by_others(scores[:0]).any()
 
 
-def mixture(router="pair", **settings):
-    made = ScoreMixture(NAMES, 4, 2, ScoreMixtureConfig(router=router, **settings))
+def mixture(kind="pair"):
+    made = Mixture(NAMES, 4, 2, ExpertsConfig(), RouterConfig(kind=kind))
     with torch.no_grad():
         for n, parameter in enumerate(made.parameters()):
             parameter.copy_(torch.randn(parameter.shape, generator=torch.Generator().manual_seed(n)) / 2)
@@ -72,7 +72,7 @@ def test_the_mixture_is_its_formula():
     phi, psi, scores = (torch.randn(*shape, generator=generator) for shape in ((5, 4), (7, 2), (5, 7, 3)))
     there_u, there_i = (torch.rand(n, 3, generator=generator) < 0.7 for n in (5, 7))
     user, item = made.user_logits(phi, there_u), made.item_logits(psi, there_i)
-    found = made(user, item[None].expand(5, -1, -1), scores, top_k=3)
+    found = made(user, item, torch.arange(7).expand(5, -1), scores, top_k=3)
     roles = made.roles().detach().double().numpy()
     groups = [expert.group for expert in made.experts]
     for u in range(5):
@@ -82,9 +82,7 @@ def test_the_mixture_is_its_formula():
             p = np.where(on, np.exp(r), 0)
             p[np.argsort(-p, kind="stable")[3:]] = 0
             w = float(made.weight.detach()) * (p / p.sum()) @ roles
-            assert float(found.scores[u, i].detach()) == pytest.approx(
-                w @ scores[u, i].double().numpy(), abs=1e-5
-            )
+            assert float(found[u, i].detach()) == pytest.approx(w @ scores[u, i].double().numpy(), abs=1e-5)
     assert (user[~there_u[:, 0], 0] == OFF).all()
 
 
@@ -106,8 +104,8 @@ def test_each_kind_of_router_learns_what_it_looks_at(router, learnt):
 
 
 def test_an_unknown_role_is_refused():
-    with pytest.raises(ConfigError, match=r"no role of experts over scores 'dominnt'.*dominant"):
-        ScoreMixtureConfig.build({"roles": ["dominnt"]})
+    with pytest.raises(ConfigError, match=r"no role of experts 'dominnt'.*dominant"):
+        ExpertsConfig.build({"roles": ["dominnt"]})
 
 
 def lists(n=6, length=40):

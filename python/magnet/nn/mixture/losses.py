@@ -1,11 +1,20 @@
-"""What teaches the mixture: how many held-out items come into the top of their users' lists."""
+"""What teaches the mixture: held-out items in the top of their users' lists, and what a stage asks of the router."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["FAR", "LOSSES_OF_MIXTURES", "listwise", "smooth_recall"]
+from magnet.nn.mixture.gate import log_experts
+
+if TYPE_CHECKING:
+    from magnet.nn.controller import StageWeights
+    from magnet.nn.mixture.gate import Routing
+
+__all__ = ["FAR", "LOSSES_OF_MIXTURES", "listwise", "routing_terms", "smooth_recall"]
 
 FAR = -1e9  # the score of a place that holds no candidate
 
@@ -65,3 +74,35 @@ def listwise(
 
 
 LOSSES_OF_MIXTURES = {"recall": smooth_recall, "listwise": listwise}
+
+
+def routing_terms(
+    routing: Routing, logits: Tensor, weights: StageWeights, loads: Tensor
+) -> dict[str, Tensor]:
+    """What the stage asks of the router, weighted.
+
+    Args:
+        routing: Of the batch's positives, ``(B, E)``.
+        logits: Their logits, ``(B, E)``.
+        weights: Of the stage.
+        loads: Hard loads of the experts, as :func:`magnet.nn.router.summarise` counts them, ``(E,)``.
+
+    Returns:
+        The weighted terms that are not zero by configuration: ``coverage``, ``confidence``, ``z``.
+    """
+    terms: dict[str, Tensor] = {}
+    n_experts = routing.dense.shape[-1]
+    if weights.coverage and weights.balance == "switch":
+        product = n_experts * (loads / loads.sum().clamp(min=1) * routing.dense.mean(0)).sum()
+        terms["coverage"] = weights.coverage * product
+    elif weights.coverage:
+        mean = routing.dense.mean(0)
+        entropy = -torch.xlogy(mean, mean.clamp(min=1e-20)).sum() / log_experts(mean)
+        terms["coverage"] = weights.coverage * F.relu(weights.target - entropy)
+    if weights.confidence:
+        terms["confidence"] = weights.confidence * routing.entropy.mean()
+    if weights.z:
+        # The logits of a pair without any expert are constants, and nothing can make them smaller.
+        on = routing.dense.sum(-1) > 0
+        terms["z"] = weights.z * (torch.logsumexp(logits, -1).where(on, 0.0) ** 2).mean()
+    return terms

@@ -1,4 +1,4 @@
-"""The gate and the router against arithmetic done by hand."""
+"""The gate against arithmetic done by hand."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from magnet.nn.router import OFF, Router, RouterConfig, Side, cross, gate, is_off, paired, summarise
+from magnet.nn.mixture.gate import OFF, gate, is_off, summarise
 
 
 def test_the_gate_is_a_softmax_with_a_floor_then_a_top_k() -> None:
@@ -48,55 +48,8 @@ def test_off_experts_leave_finite_gradients() -> None:
     assert torch.isfinite(logits.grad).all()
 
 
-def test_pairs_are_the_diagonal_of_the_cross_and_both_follow_the_formula() -> None:
-    generator = torch.Generator().manual_seed(0)
-    config = RouterConfig(rank=4, temperature=2.0)
-    router = Router(3, 5, 6, config)
-    with torch.no_grad():
-        for parameter in router.parameters():
-            parameter.copy_(torch.randn(parameter.shape, generator=generator))
-    u, i = torch.randn(7, 5, generator=generator), torch.randn(7, 6, generator=generator)
-    on = torch.ones(7, 3, dtype=torch.bool)
-    user, item = router.users(u, on), router.items(i, on)
-    q, k = router.query(u).reshape(7, 3, 4), router.key(i).reshape(7, 3, 4)
-    expected = ((q * k).sum(-1) + router.user_bias(u) + router.item_bias(i)) / 2.0
-    each = torch.arange(7)[:, None]
-    torch.testing.assert_close(paired(user, item, each)[:, 0], expected)
-    both = cross(user, item)
-    torch.testing.assert_close(both.diagonal(dim1=0, dim2=1).T, expected)
-    pairs = torch.randint(7, (7, 3), generator=generator)
-    torch.testing.assert_close(paired(user, item, pairs), both.gather(1, pairs[..., None].expand(7, 3, 3)))
-    # Gradients, against those of the cross.
-    weight = torch.randn(7, 3, 3, generator=generator)
-    found = [
-        torch.autograd.grad((logits * weight).sum(), list(router.parameters()), retain_graph=True)
-        for logits in (paired(user, item, pairs), both.gather(1, pairs[..., None].expand(7, 3, 3)))
-    ]
-    for own, other in zip(*found, strict=True):
-        torch.testing.assert_close(own, other, atol=1e-5, rtol=1e-4)
-
-
-def test_an_expert_off_on_one_side_is_off_for_the_pair() -> None:
-    side = Side(torch.randn(1, 15), torch.tensor([[True, False, True]]))
-    other = Side(torch.randn(1, 15), torch.tensor([[False, True, True]]))
-    one = torch.zeros(1, 1, dtype=torch.int64)
-    torch.testing.assert_close(
-        gate(paired(side, other, one), top_k=0, floor=0.0).weights, torch.tensor([[[0.0, 0.0, 1.0]]])
-    )
-
-
 def test_an_indifferent_router_has_entropy_one_and_even_loads() -> None:
-    router = Router(9, 5, 6, RouterConfig())
-    on = torch.ones(10, 9, dtype=torch.bool)
-    routing = gate(
-        paired(
-            router.users(torch.randn(10, 5), on),
-            router.items(torch.randn(10, 6), on),
-            torch.arange(10)[:, None],
-        )[:, 0],
-        top_k=0,
-        floor=0.02,
-    )
+    routing = gate(torch.zeros(10, 9), top_k=0, floor=0.02)
     sums = summarise(routing)
     torch.testing.assert_close(routing.entropy, torch.ones(10))
     torch.testing.assert_close(sums.loads, torch.full((9,), 10 * 3 / 9))
