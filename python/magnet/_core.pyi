@@ -20,11 +20,11 @@ __all__ = [
     "num_threads",
     "propagate_mean",
     "pseudo_edges",
+    "rank_dots",
     "rank_scores",
-    "rank_towers",
     "sample_negatives",
     "sample_shared",
-    "score_towers",
+    "score_dots",
     "set_num_threads",
     "shared_users",
     "simd_paths",
@@ -44,9 +44,6 @@ def set_num_threads(threads: int) -> None: ...
 def simd_paths() -> list[tuple[str, bool]]: ...
 
 _Seen: TypeAlias = tuple[_Indptr, NDArray[np.int32]]
-_Mixture: TypeAlias = tuple[
-    NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], float, int
-]
 
 def spmm(
     pointers: _Indptr,
@@ -90,10 +87,9 @@ def membership(
     items: NDArray[np.int32],
     out: NDArray[np.bool_],
 ) -> None: ...
-def rank_towers(
+def rank_dots(
     users: NDArray[np.float32],
     items: NDArray[np.float32],
-    mixture: _Mixture | None,
     rows: NDArray[np.int32],
     seen: _Seen | None,
     out_items: NDArray[np.int32],
@@ -106,14 +102,12 @@ def rank_scores(
     out_items: NDArray[np.int32],
     out_scores: NDArray[np.float32],
 ) -> None: ...
-def score_towers(
+def score_dots(
     users: NDArray[np.float32],
     items: NDArray[np.float32],
-    mixture: _Mixture | None,
     user_rows: NDArray[np.int32],
     item_rows: NDArray[np.int32],
     out: NDArray[np.float32],
-    wishes: NDArray[np.float32],
 ) -> None: ...
 def blend_scores(
     base: NDArray[np.float32],

@@ -25,7 +25,7 @@ mod _core {
     #[pymodule_export]
     use crate::py::propagate::{propagate_mean, spmm};
     #[pymodule_export]
-    use crate::py::rank::{rank_scores, rank_towers, score_towers};
+    use crate::py::rank::{rank_dots, rank_scores, score_dots};
     #[pymodule_export]
     use crate::py::ridge::local_ridge;
     #[pymodule_export]

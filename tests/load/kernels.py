@@ -15,7 +15,7 @@ from magnet import core, graph
 from magnet.evaluate.rank import rank
 from magnet.nn.propagate import Graph, multiply, propagate_mean
 from magnet.sampling import membership, sample_negatives, sample_shared
-from magnet.states import DotState, ItemItemState, MixtureState
+from magnet.states import DotState, ItemItemState
 
 
 def features(n, width):
@@ -37,19 +37,6 @@ def _matrix(scale):
 
 def _normal(*shape):
     return torch.from_numpy(np.random.default_rng(2).standard_normal(shape).astype(np.float32))
-
-
-def _mixture(scale):
-    u, i, e, d = 100 * scale, 70 * scale, 5, 16
-    parts = [
-        _normal(u, d),
-        _normal(i, d),
-        _normal(u, e, d),
-        _normal(i, e, d),
-        _normal(u, e, 8),
-        _normal(i, e, 8),
-    ]
-    return MixtureState(*parts, 0.5, e, [str(n) for n in range(e)])
 
 
 def _knn(scale):
@@ -159,11 +146,6 @@ def _rank_dot(scale):
     return lambda: rank(state, np.arange(taken.shape[0]), taken, 20)
 
 
-def _rank_mixture(scale):
-    state = _mixture(scale)
-    return lambda: rank(state, np.arange(state.shape[0]), None, 20)
-
-
 def _rank_item_item(scale):
     taken = _matrix(scale)
     state = ItemItemState(taken, _normal(taken.shape[1], taken.shape[1]).numpy())
@@ -200,7 +182,6 @@ KERNELS = {
     "multiply": (_multiply, 4000),
     "propagate_mean": (_propagate, 4000),
     "rank dot": (_rank_dot, 400),
-    "rank mixture": (_rank_mixture, 200),
     "blend": (_blend, 20_000),
     "rank item-item": (_rank_item_item, 100),
 }
