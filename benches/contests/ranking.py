@@ -10,7 +10,7 @@ from scipy.sparse import csr_matrix
 
 from contests.inputs import taken
 from magnet.evaluate.rank import rank, score
-from magnet.states import DotState, MixtureState
+from magnet.states import DotState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from contests.race import Contest
 
-K, WIDTH, EXPERTS, KEY = 50, 64, 9, 16
+K, WIDTH = 50, 64
 S, Z = ("amx", "avx512"), ("avx2",)
 
 
@@ -28,7 +28,7 @@ def normal(*shape: int, seed: int) -> torch.Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
-def check(state: DotState | MixtureState, seen: csr_array, theirs: Callable[[], np.ndarray]) -> None:
+def check(state: DotState, seen: csr_array, theirs: Callable[[], np.ndarray]) -> None:
     """The same items for all users; where two scores are equal up to rounding, the scores count instead."""
     mine, other = rank(state, np.arange(seen.shape[0]), seen, K), theirs()
     users, places = np.nonzero(mine.items != other)
@@ -38,9 +38,7 @@ def check(state: DotState | MixtureState, seen: csr_array, theirs: Callable[[], 
     )
 
 
-def by_torch(
-    scores_of: Callable[[slice, torch.Tensor], torch.Tensor], seen: csr_array, block: int
-) -> Callable[[], np.ndarray]:
+def by_torch(state: DotState, seen: csr_array, block: int) -> Callable[[], np.ndarray]:
     """Blocks of users into one buffer that stays; the mask by index; top-k."""
     n_users, n_items = seen.shape
     rows = torch.from_numpy(np.repeat(np.arange(n_users), np.diff(seen.indptr)))
@@ -51,7 +49,7 @@ def by_torch(
         parts = []
         for start in range(0, n_users, block):
             stop = min(n_users, start + block)
-            scores = scores_of(slice(start, stop), buffer[: stop - start])
+            scores = torch.mm(state.users[start:stop], state.items.T, out=buffer[: stop - start])
             entries = slice(seen.indptr[start], seen.indptr[stop])
             scores[rows[entries] - start, columns[entries]] = -torch.inf
             parts.append(scores.topk(K).indices)
@@ -61,20 +59,12 @@ def by_torch(
 
 
 def run(contest: Contest) -> None:
-    dot(contest, *contest.scaled(35_598, 18_357))
-    mixture(contest, *contest.scaled(19_445, 7_050))
-
-
-def dot(contest: Contest, n_users: int, n_items: int) -> None:
+    n_users, n_items = contest.scaled(35_598, 18_357)
     case = f"dot products, {n_users:,} x {n_items:,}"
     state = DotState(normal(n_users, WIDTH, seed=0), normal(n_items, WIDTH, seed=1))
     seen = taken(n_users, n_items, 8 * n_users)
     users, items = state.users, state.items
-
-    def product(rows: slice, out: torch.Tensor) -> torch.Tensor:
-        return torch.mm(users[rows], items.T, out=out)
-
-    torch_form = by_torch(product, seen, 4096)
+    torch_form = by_torch(state, seen, 4096)
     check(state, seen, torch_form)
     everyone = np.arange(n_users, dtype=np.int32)
     rivals, slow = {"torch mm + top-k, reused buffer": torch_form}, {}
@@ -98,58 +88,4 @@ def dot(contest: Contest, n_users: int, n_items: int) -> None:
         targets={
             "torch mm + top-k, reused buffer": dict.fromkeys(S, (3.8, 6)) | dict.fromkeys(Z, (2.5, 4.5))
         },
-    )
-
-
-def mixture(contest: Contest, n_users: int, n_items: int) -> None:
-    state = MixtureState(
-        users=normal(n_users, WIDTH, seed=0),
-        items=normal(n_items, WIDTH, seed=1),
-        user_towers=normal(n_users, EXPERTS, WIDTH, seed=2),
-        item_towers=normal(n_items, EXPERTS, WIDTH, seed=3),
-        user_keys=0.3 * normal(n_users, EXPERTS, KEY, seed=4),
-        item_keys=normal(n_items, EXPERTS, KEY, seed=5),
-        weight=0.3,
-        top_experts=EXPERTS,
-        experts=[f"expert {e}" for e in range(EXPERTS)],
-    )
-    seen = taken(n_users, n_items, 6 * n_users)
-    block = 128
-    towers, keys = (  # (E, D, I) and (E, R, I)
-        part.permute(1, 2, 0).contiguous() for part in (state.item_towers, state.item_keys)
-    )
-    values, logits = torch.empty(EXPERTS, block, n_items), torch.empty(EXPERTS, block, n_items)
-
-    def scores(rows: slice, out: torch.Tensor) -> torch.Tensor:
-        n = len(out)
-        s, p = values[:, :n], logits[:, :n]
-        torch.bmm(state.user_towers[rows].transpose(0, 1), towers, out=s)
-        torch.bmm(state.user_keys[rows].transpose(0, 1), keys, out=p)
-        torch.softmax(p, dim=0, out=p)
-        torch.mm(state.users[rows], state.items.T, out=out)
-        return out.add_(s.mul_(p).sum(dim=0), alpha=state.weight)
-
-    torch_form = by_torch(scores, seen, block)
-    check(state, seen, torch_form)
-    everyone = np.arange(n_users, dtype=np.int32)
-    flops = 2 * n_users * n_items * (WIDTH + EXPERTS * (WIDTH + KEY))
-    side = 2048
-    a, b, c = normal(side, side, seed=6), normal(side, side, seed=7), torch.empty(side, side)
-    times = max(1, round(flops / (2 * side**3)))
-
-    def arithmetic() -> None:
-        for _ in range(times):
-            torch.mm(a, b, out=c)
-
-    gemm = "its FLOPs as f32 GEMM (torch, 2,048 cubed)"
-    every = dict.fromkeys((*S, *Z), (4, 8))
-    contest.race(
-        f"mixture of {EXPERTS}, {n_users:,} x {n_items:,}",
-        lambda: rank(state, everyone, seen, K),
-        {"torch bmm, blocked, reused buffers": torch_form, gemm: arithmetic},
-        targets={
-            "torch bmm, blocked, reused buffers": every,
-            gemm: dict.fromkeys((*S, *Z), (1 / 1.6, 1)),
-        },
-        notes={gemm: f"{flops / 1e9:.0f} GFLOP if every pair is computed"},
     )

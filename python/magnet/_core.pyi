@@ -11,9 +11,6 @@ __all__ = [
     "blend_pair",
     "blend_scores",
     "drop_edges",
-    "dropout",
-    "expert_products",
-    "expert_products_gradient",
     "interactions",
     "k_core",
     "knn",
@@ -21,26 +18,19 @@ __all__ = [
     "local_ridge",
     "membership",
     "num_threads",
-    "pair_logits",
-    "pair_logits_gradient",
     "propagate_mean",
     "pseudo_edges",
+    "rank_dots",
     "rank_scores",
-    "rank_towers",
     "sample_negatives",
     "sample_shared",
-    "score_towers",
+    "score_dots",
     "set_num_threads",
     "shared_users",
     "simd_paths",
     "similarity",
     "spmm",
-    "take_rows",
     "union_max",
-    "unit_rows",
-    "unit_rows_gradient",
-    "unit_shares",
-    "unit_shares_gradient",
 ]
 
 _Indptr: TypeAlias = NDArray[np.int32] | NDArray[np.int64]
@@ -54,74 +44,7 @@ def set_num_threads(threads: int) -> None: ...
 def simd_paths() -> list[tuple[str, bool]]: ...
 
 _Seen: TypeAlias = tuple[_Indptr, NDArray[np.int32]]
-_Mixture: TypeAlias = tuple[
-    NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], float, int
-]
 
-def dropout(x: NDArray[np.float32], keep: float, seed: int, out: NDArray[np.float32]) -> None: ...
-def unit_rows(
-    x: NDArray[np.float32],
-    present: NDArray[np.bool_] | None,
-    out: NDArray[np.float32],
-    scales: NDArray[np.float32],
-) -> None: ...
-def unit_rows_gradient(
-    gradient: NDArray[np.float32],
-    y: NDArray[np.float32],
-    scales: NDArray[np.float32],
-    out: NDArray[np.float32],
-) -> None: ...
-def unit_shares(
-    parts: NDArray[np.float32],
-    coefficients: NDArray[np.float32],
-    which: NDArray[np.int64],
-    shortest: float,
-    shares: NDArray[np.float32],
-    grams: NDArray[np.float32],
-) -> None: ...
-def unit_shares_gradient(
-    parts: NDArray[np.float32],
-    coefficients: NDArray[np.float32],
-    which: NDArray[np.int64],
-    shortest: float,
-    grams: NDArray[np.float32],
-    gradient: NDArray[np.float32],
-    of_parts: NDArray[np.float32],
-    of_coefficients: NDArray[np.float32],
-) -> None: ...
-def expert_products(
-    parts: NDArray[np.float32],
-    shares: NDArray[np.float32],
-    items: NDArray[np.int64],
-    out: NDArray[np.float32],
-    grams: NDArray[np.float32],
-) -> None: ...
-def expert_products_gradient(
-    parts: NDArray[np.float32],
-    shares: NDArray[np.float32],
-    items: NDArray[np.int64],
-    grams: NDArray[np.float32],
-    gradient: NDArray[np.float32],
-    of_parts: NDArray[np.float32],
-    of_shares: NDArray[np.float32],
-) -> None: ...
-def pair_logits(
-    users: NDArray[np.float32],
-    items: NDArray[np.float32],
-    pairs: NDArray[np.int64],
-    out: NDArray[np.float32],
-) -> None: ...
-def pair_logits_gradient(
-    users: NDArray[np.float32],
-    items: NDArray[np.float32],
-    pairs: NDArray[np.int64],
-    gradient: NDArray[np.float32],
-    of_users: NDArray[np.float32],
-    of_items: NDArray[np.float32],
-) -> None: ...
-def take_rows(
-    matrix: _Matrix, rows: NDArray[np.int64], without: NDArray[np.int64] | None
-) -> tuple[_Triple, _Triple]: ...
 def spmm(
     pointers: _Indptr,
     indices: NDArray[np.int32],
@@ -164,10 +87,9 @@ def membership(
     items: NDArray[np.int32],
     out: NDArray[np.bool_],
 ) -> None: ...
-def rank_towers(
+def rank_dots(
     users: NDArray[np.float32],
     items: NDArray[np.float32],
-    mixture: _Mixture | None,
     rows: NDArray[np.int32],
     seen: _Seen | None,
     out_items: NDArray[np.int32],
@@ -180,14 +102,12 @@ def rank_scores(
     out_items: NDArray[np.int32],
     out_scores: NDArray[np.float32],
 ) -> None: ...
-def score_towers(
+def score_dots(
     users: NDArray[np.float32],
     items: NDArray[np.float32],
-    mixture: _Mixture | None,
     user_rows: NDArray[np.int32],
     item_rows: NDArray[np.int32],
     out: NDArray[np.float32],
-    wishes: NDArray[np.float32],
 ) -> None: ...
 def blend_scores(
     base: NDArray[np.float32],

@@ -17,23 +17,15 @@ mod _core {
     #[pymodule_export]
     use crate::py::blend::{blend_pair, blend_scores};
     #[pymodule_export]
-    use crate::py::dense::{dropout, unit_rows, unit_rows_gradient};
-    #[pymodule_export]
-    use crate::py::experts::{
-        expert_products, expert_products_gradient, pair_logits, pair_logits_gradient, unit_shares,
-        unit_shares_gradient,
-    };
-    #[pymodule_export]
     use crate::py::graphs::{
-        bipartite, drop_edges, interactions, k_core, pseudo_edges, shared_users, similarity, take_rows,
-        union_max,
+        bipartite, drop_edges, interactions, k_core, pseudo_edges, shared_users, similarity, union_max,
     };
     #[pymodule_export]
     use crate::py::knn::{knn_approximate, nearest};
     #[pymodule_export]
     use crate::py::propagate::{propagate_mean, spmm};
     #[pymodule_export]
-    use crate::py::rank::{rank_scores, rank_towers, score_towers};
+    use crate::py::rank::{rank_dots, rank_scores, score_dots};
     #[pymodule_export]
     use crate::py::ridge::local_ridge;
     #[pymodule_export]

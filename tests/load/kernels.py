@@ -13,12 +13,9 @@ import torch
 
 from magnet import core, graph
 from magnet.evaluate.rank import rank
-from magnet.nn.ops.dropout import drop
-from magnet.nn.ops.experts import expert_products, paired_logits
-from magnet.nn.ops.unit import unit_rows
 from magnet.nn.propagate import Graph, multiply, propagate_mean
 from magnet.sampling import membership, sample_negatives, sample_shared
-from magnet.states import DotState, ItemItemState, MixtureState
+from magnet.states import DotState, ItemItemState
 
 
 def features(n, width):
@@ -40,19 +37,6 @@ def _matrix(scale):
 
 def _normal(*shape):
     return torch.from_numpy(np.random.default_rng(2).standard_normal(shape).astype(np.float32))
-
-
-def _mixture(scale):
-    u, i, e, d = 100 * scale, 70 * scale, 5, 16
-    parts = [
-        _normal(u, d),
-        _normal(i, d),
-        _normal(u, e, d),
-        _normal(i, e, d),
-        _normal(u, e, 8),
-        _normal(i, e, 8),
-    ]
-    return MixtureState(*parts, 0.5, e, [str(n) for n in range(e)])
 
 
 def _knn(scale):
@@ -162,65 +146,10 @@ def _rank_dot(scale):
     return lambda: rank(state, np.arange(taken.shape[0]), taken, 20)
 
 
-def _rank_mixture(scale):
-    state = _mixture(scale)
-    return lambda: rank(state, np.arange(state.shape[0]), None, 20)
-
-
 def _rank_item_item(scale):
     taken = _matrix(scale)
     state = ItemItemState(taken, _normal(taken.shape[1], taken.shape[1]).numpy())
     return lambda: rank(state, np.arange(taken.shape[0]), taken, 20)
-
-
-def _with_gradients(run, *inputs):
-    # Small enough at a small scale that torch itself needs no threads: its own do not survive a fork.
-    inputs = [x.clone().requires_grad_() for x in inputs]
-    out = run(*inputs)
-    grads = torch.autograd.grad(out, inputs, torch.ones_like(out))
-    return torch.cat([part.detach().flatten() for part in (out, *grads)])
-
-
-def _dropout(scale):
-    x = _normal(100 * scale, 33)
-    return lambda: dropping(x, scale)
-
-
-def dropping(x, seed):
-    return drop(x, 0.3, seed)
-
-
-def _unit_rows(scale):
-    x = _normal(100 * scale, 33)
-    return lambda: _with_gradients(unit_rows, x)
-
-
-def _experts(scale):
-    parts, coefficients = _normal(6, 60 * scale, 17), _normal(4, 6, 16)
-    which = torch.arange(60 * scale) % 4
-    items = torch.arange(40 * scale).reshape(-1, 2) * 7 % (40 * scale)
-
-    def products(parts, coefficients):
-        return expert_products(parts, coefficients, which, items, 9, unit=True)
-
-    return lambda: _with_gradients(products, parts, coefficients)
-
-
-def _pair_logits(scale):
-    users, items = _normal(40 * scale, 9 * 17), _normal(30 * scale, 9 * 17)
-    pairs = torch.arange(80 * scale).reshape(-1, 2) * 7 % (30 * scale)
-    return lambda: _with_gradients(lambda u, i: paired_logits(u, i, pairs, 9), users, items)
-
-
-def _rows(scale):
-    graph = Graph.from_csr(_matrix(scale), symmetric=False)
-    index = torch.arange(400 * scale) * 7 % graph.n_rows
-
-    def run():
-        taken = graph.rows(index)
-        return torch.cat([part.float() for part in (*taken.forward, *taken.backward)])
-
-    return run
 
 
 def _blend(scale):
@@ -252,13 +181,7 @@ KERNELS = {
     "shared negatives": (_shared, 50_000),
     "multiply": (_multiply, 4000),
     "propagate_mean": (_propagate, 4000),
-    "rows": (_rows, 5000),
-    "dropout": (_dropout, 20_000),
-    "unit rows": (_unit_rows, 20_000),
-    "experts": (_experts, 4000),
-    "pair logits": (_pair_logits, 4000),
     "rank dot": (_rank_dot, 400),
-    "rank mixture": (_rank_mixture, 200),
     "blend": (_blend, 20_000),
     "rank item-item": (_rank_item_item, 100),
 }

@@ -25,19 +25,6 @@ def negative_probabilities(seen_items, weights, pool):
     return probabilities / probabilities.sum()
 
 
-def mixture_score(state, user, item):
-    """The score of one pair, from its definition."""
-    base = _dot(state.users[user], state.items[item])
-    logits = [_dot(u, i) for u, i in zip(state.user_keys[user], state.item_keys[item], strict=True)]
-    values = [_dot(u, i) for u, i in zip(state.user_towers[user], state.item_towers[item], strict=True)]
-    on = [e for e, logit in enumerate(logits) if logit > -math.inf]
-    best = sorted(on, key=lambda e: (-logits[e], e))[: state.top_experts]
-    if not best:
-        return base
-    p = {e: math.exp(logits[e] - logits[best[0]]) for e in best}
-    return base + state.weight * sum(p[e] * values[e] for e in best) / sum(p.values())
-
-
 def rank_row(scores, seen_items, k):
     """Items of the k highest scores: higher first, then lower items; -1 where there are none left."""
     order = sorted(
@@ -45,7 +32,3 @@ def rank_row(scores, seen_items, k):
         key=lambda item: (-scores[item], item),
     )
     return (order + [-1] * k)[:k]
-
-
-def _dot(a, b):
-    return float(sum(float(x) * float(y) for x, y in zip(a, b, strict=True)))

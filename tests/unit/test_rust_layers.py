@@ -56,8 +56,8 @@ def test_the_kernels_do_not_know_python() -> None:
     [
         ("use crate::kernels::rank::walk::Walk;", True),
         ("use super::{knn, rank};", True),
-        ("use crate::kernels::{\n    cancel::Cancel,\n    rank::{Places, Towers},\n};", True),
-        ("let found = super::rank::rank_towers(towers);", True),
+        ("use crate::kernels::{\n    cancel::Cancel,\n    rank::{Places, Vectors},\n};", True),
+        ("let found = super::rank::rank_dots(vectors);", True),
         ("//! [`crate::kernels::rank`] lies above.", False),
         ("use crate::kernels::knn::knn; let rank = 3; let x = rank * rank;", False),
     ],

@@ -82,37 +82,6 @@ pub fn column_counts(pattern: Pattern<'_>) -> Vec<usize> {
     counts.unwrap_or_else(|| vec![0; n_cols])
 }
 
-/// The matrix of some rows, in the order and as often as they are named; `without` names a column that is left out of
-/// each.
-///
-/// # Errors
-/// [`Error::Invalid`] if a row is out of range, or not every row has a column to leave out; [`Error::Cancelled`].
-pub fn take_rows(
-    matrix: Csr<'_>,
-    rows: &[i64],
-    without: Option<&[i64]>,
-    cancel: &Cancel,
-) -> Result<OwnedCsr, Error> {
-    let n_rows = matrix.pattern.n_rows();
-    if let Some(at) = rows.iter().position(|&row| !(0..n_rows as i64).contains(&row)) {
-        return Err(Error::invalid(format!("row {} at position {at} is outside 0..{n_rows}", rows[at])));
-    }
-    if let Some(without) = without
-        && without.len() != rows.len()
-    {
-        return Err(Error::invalid(format!("{} columns to leave out of {} rows", without.len(), rows.len())));
-    }
-    by_rows(rows.len(), cancel, |at, push| {
-        let (columns, values) = matrix.row(rows[at] as usize);
-        let left_out = without.map(|without| without[at]);
-        for (&column, &value) in columns.iter().zip(values) {
-            if left_out != Some(column.into()) {
-                push(column, value);
-            }
-        }
-    })
-}
-
 /// The entries of both matrices; where both have one, the larger value.
 ///
 /// # Errors
@@ -172,19 +141,6 @@ mod tests {
             assert!(values.iter().all(|&value| value == row as f32));
         }
         assert_eq!(by_rows(0, &Cancel::new(), entries).unwrap().indptr, [0]);
-    }
-
-    #[test]
-    fn rows_are_taken_as_often_as_named() {
-        let found = take_rows(matrix().view(3), &[2, 0, 0, 1], None, &Cancel::new()).unwrap();
-        assert_eq!(found.indptr, [0, 1, 3, 5, 5]);
-        assert_eq!((found.indices, found.values), (vec![1, 0, 2, 0, 2], vec![3.0, 1.0, 2.0, 1.0, 2.0]));
-        for outside in [-1, 3] {
-            assert!(take_rows(matrix().view(3), &[0, outside], None, &Cancel::new()).is_err());
-        }
-        let less = take_rows(matrix().view(3), &[2, 0, 0], Some(&[2, 2, 1]), &Cancel::new()).unwrap();
-        assert_eq!((less.indptr, less.indices), (vec![0, 1, 2, 4], vec![1, 0, 0, 2]));
-        assert!(take_rows(matrix().view(3), &[2, 0], Some(&[2]), &Cancel::new()).is_err());
     }
 
     #[test]

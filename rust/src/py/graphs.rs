@@ -12,7 +12,6 @@ use crate::kernels::error::Error;
 use crate::kernels::rng::Stream;
 use crate::kernels::{
     adjacency, interactions as pairs, k_core as core, pseudo_edges as pseudo, shared_users as shared, sparse,
-    transpose,
 };
 
 type Indices<'py> = PyReadonlyArray1<'py, i32>;
@@ -79,25 +78,6 @@ pub(crate) fn similarity<'py>(py: Python<'py>, neighbours: Matrix<'py>) -> Tripl
 pub(crate) fn union_max<'py>(py: Python<'py>, a: Matrix<'py>, b: Matrix<'py>) -> Triple<'py> {
     let (a, b) = (a.view(py)?, b.view(py)?);
     give_csr(py, run(py, |cancel| sparse::union_max(a, b, cancel))?)
-}
-
-/// Some rows without a column of each, and the transpose of what they are.
-#[pyfunction]
-pub(crate) fn take_rows<'py>(
-    py: Python<'py>,
-    matrix: Matrix<'py>,
-    rows: PyReadonlyArray1<'py, i64>,
-    without: Option<PyReadonlyArray1<'py, i64>>,
-) -> PyResult<(Bound<'py, PyTuple>, Bound<'py, PyTuple>)> {
-    let (matrix, rows) = (matrix.view(py)?, slice(py, &rows, "rows")?);
-    let without = without.as_ref().map(|without| slice(py, without, "without")).transpose()?;
-    let n_cols = matrix.pattern.n_cols();
-    let (taken, mirrored) = run(py, |cancel| {
-        let taken = sparse::take_rows(matrix, rows, without, cancel)?;
-        let mirrored = transpose::transpose(taken.view(n_cols), cancel)?;
-        Ok((taken, mirrored))
-    })?;
-    Ok((give_csr(py, taken)?, give_csr(py, mirrored)?))
 }
 
 #[pyfunction]

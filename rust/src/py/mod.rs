@@ -3,8 +3,6 @@
 
 mod arrays;
 pub(crate) mod blend;
-pub(crate) mod dense;
-pub(crate) mod experts;
 mod gate;
 pub(crate) mod graphs;
 pub(crate) mod knn;

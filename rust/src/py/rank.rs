@@ -1,8 +1,7 @@
 //! Bindings of the ranking kernels.
 
 use numpy::{
-    PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArray3, PyReadwriteArray1, PyReadwriteArray2,
-    PyUntypedArrayMethods,
+    PyReadonlyArray1, PyReadonlyArray2, PyReadwriteArray1, PyReadwriteArray2, PyUntypedArrayMethods,
 };
 
 use pyo3::prelude::*;
@@ -10,61 +9,36 @@ use pyo3::prelude::*;
 use super::arrays::{IndptrArray, pattern, slice, slice_mut};
 use super::gate::run;
 use crate::kernels::csr::Pattern;
-use crate::kernels::rank::{self, Experts, Places, Towers};
+use crate::kernels::rank::{self, Places, Vectors};
 use crate::kernels::simd::Path;
 
 /// Row pointers and columns of the seen items.
 type Seen<'py> = (IndptrArray<'py>, PyReadonlyArray1<'py, i32>);
 
-/// User towers, item towers, user keys, item keys, weight, number of experts that take part.
-type Mixture<'py> = (
-    PyReadonlyArray3<'py, f32>,
-    PyReadonlyArray3<'py, f32>,
-    PyReadonlyArray3<'py, f32>,
-    PyReadonlyArray3<'py, f32>,
-    f32,
-    usize,
-);
-
 fn mask<'a>(py: Python<'_>, seen: Option<&'a Seen<'_>>, n_items: usize) -> PyResult<Option<Pattern<'a>>> {
     seen.map(|(pointers, indices)| pattern(py, pointers, indices, n_items)).transpose()
 }
 
-fn towers<'a>(
+fn vectors<'a>(
     py: Python<'_>,
     users: &'a PyReadonlyArray2<'_, f32>,
     items: &'a PyReadonlyArray2<'_, f32>,
-    mixture: Option<&'a Mixture<'_>>,
-) -> PyResult<Towers<'a>> {
-    let experts = match mixture {
-        None => None,
-        Some((user_towers, item_towers, user_keys, item_keys, weight, top)) => Some(Experts {
-            user_towers: slice(py, user_towers, "user_towers")?,
-            item_towers: slice(py, item_towers, "item_towers")?,
-            user_keys: slice(py, user_keys, "user_keys")?,
-            item_keys: slice(py, item_keys, "item_keys")?,
-            n: user_keys.shape()[1],
-            rank: user_keys.shape()[2],
-            weight: *weight,
-            top: *top,
-        }),
-    };
+) -> PyResult<Vectors<'a>> {
     let width = users.shape()[1];
-    Ok(Towers { users: slice(py, users, "users")?, items: slice(py, items, "items")?, width, experts })
+    Ok(Vectors { users: slice(py, users, "users")?, items: slice(py, items, "items")?, width })
 }
 
 #[pyfunction]
-pub(crate) fn rank_towers(
+pub(crate) fn rank_dots(
     py: Python<'_>,
     users: PyReadonlyArray2<'_, f32>,
     items: PyReadonlyArray2<'_, f32>,
-    mixture: Option<Mixture<'_>>,
     rows: PyReadonlyArray1<'_, i32>,
     seen: Option<Seen<'_>>,
     mut out_items: PyReadwriteArray2<'_, i32>,
     mut out_scores: PyReadwriteArray2<'_, f32>,
 ) -> PyResult<()> {
-    let towers = towers(py, &users, &items, mixture.as_ref())?;
+    let vectors = vectors(py, &users, &items)?;
     let seen = mask(py, seen.as_ref(), items.shape()[0])?;
     let rows = slice(py, &rows, "rows")?;
     let k = out_items.shape()[1];
@@ -73,7 +47,7 @@ pub(crate) fn rank_towers(
         scores: slice_mut(py, &mut out_scores, "out_scores")?,
         k,
     };
-    run(py, |cancel| rank::rank_towers(&towers, rows, seen, places, Path::choose()?, cancel))
+    run(py, |cancel| rank::rank_dots(&vectors, rows, seen, places, Path::choose()?, cancel))
 }
 
 #[pyfunction]
@@ -98,19 +72,17 @@ pub(crate) fn rank_scores(
 }
 
 #[pyfunction]
-pub(crate) fn score_towers(
+pub(crate) fn score_dots(
     py: Python<'_>,
     users: PyReadonlyArray2<'_, f32>,
     items: PyReadonlyArray2<'_, f32>,
-    mixture: Option<Mixture<'_>>,
     user_rows: PyReadonlyArray1<'_, i32>,
     item_rows: PyReadonlyArray1<'_, i32>,
     mut out: PyReadwriteArray1<'_, f32>,
-    mut wishes: PyReadwriteArray2<'_, f32>,
 ) -> PyResult<()> {
-    let towers = towers(py, &users, &items, mixture.as_ref())?;
+    let vectors = vectors(py, &users, &items)?;
     let user_rows = slice(py, &user_rows, "user_rows")?;
     let item_rows = slice(py, &item_rows, "item_rows")?;
-    let (out, logits) = (slice_mut(py, &mut out, "out")?, slice_mut(py, &mut wishes, "wishes")?);
-    run(py, |cancel| rank::score_pairs(&towers, user_rows, item_rows, out, logits, Path::choose()?, cancel))
+    let out = slice_mut(py, &mut out, "out")?;
+    run(py, |cancel| rank::score_dots(&vectors, user_rows, item_rows, out, Path::choose()?, cancel))
 }

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use super::source::Source;
 use crate::kernels::cancel::Cancel;
 use crate::kernels::error::Error;
-use crate::kernels::rank::{Places, Towers, rank_towers};
+use crate::kernels::rank::{Places, Vectors, rank_dots};
 use crate::kernels::rng::Stream;
 use crate::kernels::simd::Path;
 
@@ -119,8 +119,8 @@ fn nearest(
     path: Path,
     cancel: &Cancel,
 ) -> Result<(), Error> {
-    let towers = Towers { users: points, items: centroids, width, experts: None };
+    let vectors = Vectors { users: points, items: centroids, width };
     let rows: Vec<i32> = (0..(points.len() / width) as i32).collect();
     let mut scores = vec![0.0; of.len()];
-    rank_towers(&towers, &rows, None, Places { items: of, scores: &mut scores, k }, path, cancel)
+    rank_dots(&vectors, &rows, None, Places { items: of, scores: &mut scores, k }, path, cancel)
 }

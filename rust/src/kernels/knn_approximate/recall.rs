@@ -8,7 +8,7 @@ use super::source::Source;
 use super::table::Table;
 use crate::kernels::cancel::Cancel;
 use crate::kernels::error::Error;
-use crate::kernels::rank::{Places, Towers, rank_towers};
+use crate::kernels::rank::{Places, Vectors, rank_dots};
 use crate::kernels::rng::Stream;
 use crate::kernels::simd::Path;
 use crate::kernels::topk::Scored;
@@ -39,12 +39,12 @@ pub(super) fn recall(
     let numbers: Vec<i32> = (0..queries.len() as i32).collect();
     for block in rows.chunks(BLOCK) {
         let others = source.gather_unit(block);
-        let towers = Towers { users: &points, items: &others, width: source.width, experts: None };
+        let vectors = Vectors { users: &points, items: &others, width: source.width };
         let depth = (k + SPARE).min(block.len());
         let mut items = vec![0; queries.len() * depth];
         let mut scores = vec![0.0; items.len()];
         let places = Places { items: &mut items, scores: &mut scores, k: depth };
-        rank_towers(&towers, &numbers, None, places, path, cancel)?;
+        rank_dots(&vectors, &numbers, None, places, path, cancel)?;
         items.par_chunks(depth).zip(&queries).enumerate().try_for_each(|(query, (items, &row))| {
             cancel.check()?;
             let (mut values, mut space) = (vec![0.0; source.width], vec![0.0; source.width]);

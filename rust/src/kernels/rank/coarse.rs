@@ -5,9 +5,8 @@
 //!
 //! 1. Writing. |⟨a + e, b + f⟩ − ⟨a, b⟩| ≤ |e| (|b| + |f|) + |a| |f| (Cauchy–Schwarz).
 //! 2. Summing. The tile's sum of 2c products, which are exact in float32, has at most 2c + c/2 + 8 roundings for each.
-//!    The true score has d ≤ 2c. All operations on either before they are compared, such as a mix of up to 64 experts,
-//!    have fewer than 500 more. Together at most ρ (|a| + |e|) (|b| + |f|), where ρ is the usual bound for a chain of all
-//!    these roundings.
+//!    The true score has d ≤ 2c. All that is added to either before they are compared has fewer than 16 more. Together
+//!    at most ρ (|a| + |e|) (|b| + |f|), where ρ is the usual bound for a chain of all these roundings.
 //! 3. Underflow. Every operation may lose another 2^-126: far less than 10^-30 in all.
 //!
 //! The sum is **A B + C R** with A = |e| + ρ (|a| + |e|) and C = |a| of the user, B = |b| + |f| and R = |f| of the item,
@@ -16,8 +15,7 @@
 use rayon::prelude::*;
 
 use super::order::Order;
-use super::pack::{row, weighted};
-use super::towers::Towers;
+use super::vectors::Vectors;
 use crate::kernels::tiles::buffer::Buffer;
 use crate::kernels::tiles::shapes::Tiles;
 use crate::kernels::tiles::{COLS, Kernel, Line, Operands, Shape};
@@ -63,7 +61,7 @@ impl Error {
     }
 
     fn of_user(steps: usize, (length, error): (f64, f64)) -> Self {
-        let roundings = (5 * steps + 512) as f64 * 2f64.powi(-24);
+        let roundings = (5 * steps + 32) as f64 * 2f64.powi(-24);
         let rounding = roundings / (1.0 - roundings);
         Self::new(error + rounding * (length + error), length)
     }
@@ -90,106 +88,85 @@ fn write<K: Kernel>(kernel: K, row: &[f32], cells: &mut [u32]) -> (f64, f64) {
 }
 
 /// Whether coarse scores exist: no number is so large that a product of rows could leave the range.
-pub(super) fn fits(towers: &Towers<'_>) -> bool {
-    let limit = LONGEST / (towers.width as f32).sqrt();
-    let fit = |values: &[f32], factor: f32| {
+pub(super) fn fits(vectors: &Vectors<'_>) -> bool {
+    let limit = LONGEST / (vectors.width as f32).sqrt();
+    let fit = |values: &[f32]| {
         values.par_chunks(1 << 16).all(|values| {
             // Without an early exit the loop is vectorised.
-            values.iter().fold(true, |fit, &x| fit & ((factor * x).abs() <= limit))
+            values.iter().fold(true, |fit, x| fit & (x.abs() <= limit))
         })
     };
-    let experts = towers
-        .active()
-        .is_none_or(|experts| fit(experts.user_towers, experts.weight) && fit(experts.item_towers, 1.0));
-    towers.width <= 1 << 16 && experts && fit(towers.users, 1.0) && fit(towers.items, 1.0)
+    vectors.width <= 1 << 16 && fit(vectors.users) && fit(vectors.items)
 }
 
 /// All items, in the order of the walk.
 pub(super) struct CoarseItems {
-    /// Stretch after stretch of 32 items: two panels of their vectors, then two of each expert's.
+    /// Two panels for each stretch of 32 items.
     lines: Buffer,
-    /// Of the vectors and of the experts' towers, stretch by stretch.
-    pub errors: Vec<[Error; 2]>,
+    /// Stretch by stretch.
+    pub errors: Vec<Error>,
     /// The largest of them.
-    pub largest: [Error; 2],
-    kinds: usize,
+    pub largest: Error,
     steps: usize,
 }
 
 impl CoarseItems {
-    pub(super) fn new<K: Kernel<Shape = Tiles>>(kernel: K, towers: &Towers<'_>, order: &Order) -> Self {
-        let (width, steps) = (towers.width, steps(towers.width));
-        let experts = towers.active();
-        let kinds = 1 + experts.map_or(0, |experts| experts.n);
-        let mut lines = Buffer::new(order.items.len().div_ceil(SIDE) * kinds * 2 * steps);
-        let errors: Vec<[Error; 2]> = lines
-            .par_chunks_mut(kinds * 2 * steps)
+    pub(super) fn new<K: Kernel<Shape = Tiles>>(kernel: K, vectors: &Vectors<'_>, order: &Order) -> Self {
+        let steps = steps(vectors.width);
+        let mut lines = Buffer::new(order.items.len().div_ceil(SIDE) * 2 * steps);
+        let errors: Vec<Error> = lines
+            .par_chunks_mut(2 * steps)
             .zip(order.items.par_chunks(SIDE))
             .map(|(lines, items)| {
-                let mut errors = [Error::default(); 2];
+                let mut error = Error::default();
                 let mut cells = vec![0; steps];
                 for (at, &item) in items.iter().enumerate() {
-                    let own = experts.map_or(&[][..], |e| row(e.item_towers, item, e.n * width));
-                    let rows =
-                        row(towers.items, item, width).chunks_exact(width).chain(own.chunks_exact(width));
-                    for (kind, row) in rows.enumerate() {
-                        errors[kind.min(1)].widen(Error::of_item(write(kernel, row, &mut cells)));
-                        let lines = &mut lines[(2 * kind + at / COLS) * steps..][..steps];
-                        for (line, &cell) in lines.iter_mut().zip(&cells) {
-                            line.0[at % COLS] = cell;
-                        }
+                    error.widen(Error::of_item(write(kernel, vectors.item(item), &mut cells)));
+                    let panel = &mut lines[at / COLS * steps..][..steps];
+                    for (line, &cell) in panel.iter_mut().zip(&cells) {
+                        line.0[at % COLS] = cell;
                     }
                 }
-                errors
+                error
             })
             .collect();
-        let mut largest = [Error::default(); 2];
-        for errors in &errors {
-            largest.iter_mut().zip(errors).for_each(|(largest, &error)| largest.widen(error));
-        }
-        Self { lines, errors, largest, kinds, steps }
+        let mut largest = Error::default();
+        errors.iter().for_each(|&error| largest.widen(error));
+        Self { lines, errors, largest, steps }
     }
 
-    /// One kind of rows of a stretch, and what is read next.
-    fn lines(&self, stretch: usize, kind: usize) -> (&[Line], &[Line]) {
-        self.lines[(stretch * self.kinds + kind) * 2 * self.steps..].split_at(2 * self.steps)
+    /// The lines of a stretch, and those that are read next.
+    fn lines(&self, stretch: usize) -> (&[Line], &[Line]) {
+        self.lines[stretch * 2 * self.steps..].split_at(2 * self.steps)
     }
 }
 
 /// Some users.
 pub(super) struct CoarseUsers {
-    /// Group after group of 32 users: their vectors, then those of each expert, the weight multiplied in.
+    /// Group after group of 32 users.
     cells: Buffer,
-    /// Of the vectors and of the experts' towers.
-    pub errors: Vec<[Error; 2]>,
-    kinds: usize,
+    pub errors: Vec<Error>,
     steps: usize,
 }
 
 impl CoarseUsers {
-    pub(super) fn new<K: Kernel<Shape = Tiles>>(kernel: K, towers: &Towers<'_>, users: &[i32]) -> Self {
-        let (width, steps) = (towers.width, steps(towers.width));
-        let experts = towers.active();
-        let kinds = 1 + experts.map_or(0, |experts| experts.n);
+    pub(super) fn new<K: Kernel<Shape = Tiles>>(kernel: K, vectors: &Vectors<'_>, users: &[i32]) -> Self {
+        let steps = steps(vectors.width);
         let size = SIDE * steps;
-        let mut buffer = Buffer::new(users.len().div_ceil(SIDE) * kinds * size / COLS);
+        let mut buffer = Buffer::new(users.len().div_ceil(SIDE) * size / COLS);
         let mut cells = vec![0; steps];
-        let mut errors = vec![[Error::default(); 2]; users.len()];
-        for (at, (&user, errors)) in users.iter().zip(&mut errors).enumerate() {
-            let own = experts.map_or(Vec::new(), |experts| weighted(&experts, width, user));
-            let rows = row(towers.users, user, width).chunks_exact(width).chain(own.chunks_exact(width));
-            for (kind, row) in rows.enumerate() {
-                errors[kind.min(1)].widen(Error::of_user(steps, write(kernel, row, &mut cells)));
-                let group = &mut buffer.cells_mut()[(at / SIDE * kinds + kind) * size..][..size];
-                for (step, &cell) in cells.iter().enumerate() {
-                    group[Tiles::place(at % SIDE, step, steps)] = cell;
-                }
+        let mut errors = Vec::with_capacity(users.len());
+        for (at, &user) in users.iter().enumerate() {
+            errors.push(Error::of_user(steps, write(kernel, vectors.user(user), &mut cells)));
+            let group = &mut buffer.cells_mut()[at / SIDE * size..][..size];
+            for (step, &cell) in cells.iter().enumerate() {
+                group[Tiles::place(at % SIDE, step, steps)] = cell;
             }
         }
-        Self { cells: buffer, errors, kinds, steps }
+        Self { cells: buffer, errors, steps }
     }
 
-    /// The coarse products of one kind of rows of a group and a stretch.
+    /// The coarse scores of a group and a stretch.
     #[inline(always)]
     pub(super) fn multiply<K: Kernel<Shape = Tiles>>(
         &self,
@@ -197,12 +174,11 @@ impl CoarseUsers {
         session: &mut K::Session,
         group: usize,
         (items, stretch): (&CoarseItems, usize),
-        kind: usize,
         tile: &mut CoarseTile,
     ) {
         let steps = self.steps;
-        let left = &self.cells.cells()[(group * self.kinds + kind) * SIDE * steps..][..SIDE * steps];
-        let (right, ahead) = items.lines(stretch, kind);
+        let left = &self.cells.cells()[group * SIDE * steps..][..SIDE * steps];
+        let (right, ahead) = items.lines(stretch);
         let operands = Operands { left, right, stride: steps, steps, ahead };
         kernel.multiply(session, operands, true, bits(tile), None);
     }

@@ -1,7 +1,7 @@
-//! The walk of a dot product.
+//! The walk that scores every pair.
 
 use super::found::{BLOCK, Found, valid};
-use super::pack::{PackedItems, UserTiles};
+use super::order::Order;
 use super::tile::{PANEL, USERS, dots};
 use crate::kernels::cancel::Cancel;
 use crate::kernels::error::Error;
@@ -13,26 +13,28 @@ const LOOK_EVERY: usize = 64;
 /// Some users against all items.
 pub(super) struct Dot<'a> {
     pub width: usize,
-    pub items: &'a PackedItems<'a>,
-    pub users: &'a UserTiles,
+    pub order: &'a Order,
+    /// [`super::pack::item_panels`].
+    pub items: &'a [[f32; PANEL]],
+    /// [`super::pack::user_tiles`].
+    pub users: &'a [[f32; USERS]],
     pub found: Found,
     pub cancel: &'a Cancel,
 }
 
-impl<'a> Work for Dot<'a> {
+impl Work for Dot<'_> {
     type Output = Result<Found, Error>;
 
     #[inline(always)]
     fn run<L: Lanes>(mut self, lanes: L) -> Self::Output {
-        let width = self.width;
         let mut scores = [[[0.0; PANEL]; USERS]; BLOCK / USERS];
         let scores = &mut scores[..self.found.best.len().div_ceil(USERS)];
-        for (panel, rows) in self.items.base.chunks_exact(width).enumerate() {
+        for (panel, rows) in self.items.chunks_exact(self.width).enumerate() {
             if panel % LOOK_EVERY == 0 {
                 self.cancel.check()?;
             }
-            let valid = valid(self.items.order, panel * PANEL);
-            dots(lanes, &self.users.base, rows, scores);
+            let valid = valid(self.order, panel * PANEL);
+            dots(lanes, self.users, rows, scores);
             let scores = scores.as_flattened_mut();
             self.found.mask(panel, BLOCK, |user, lane| {
                 scores[user][lane] = f32::NEG_INFINITY;
@@ -46,7 +48,7 @@ impl<'a> Work for Dot<'a> {
                     bits &= bits - 1;
                     // The bar may have risen since the comparison.
                     if scores[lane] > *bar {
-                        best.push(scores[lane], self.items.order.items[panel * PANEL + lane], bar);
+                        best.push(scores[lane], self.order.items[panel * PANEL + lane], bar);
                     }
                 }
             }

@@ -3,34 +3,29 @@
 //! Higher scores come first, then lower items. The score of a pair is always computed by the same operations in the same
 //! order, so the result does not depend on threads, on how users are batched, or on the instruction path. Items whose
 //! score is NaN or -∞ are never ranked. Where the machine multiplies bfloat16 in tiles, [`sieve`] rules most pairs out
-//! before any true score is computed. Memory: O(B · k), and one packed copy of the item towers, or two where the bounds
-//! rule nothing out.
+//! before any true score is computed. Memory: O(B · k), and one packed copy of the items' vectors.
 
 mod best;
 mod coarse;
 mod dot;
 mod found;
-mod interleaved;
-mod mixture;
 mod order;
 mod pack;
 mod pairs;
-mod pairwise;
 mod rescore;
-mod router;
 mod scores;
 mod shortlist;
 mod sieve;
 #[cfg(test)]
 mod tests;
 mod tile;
-mod towers;
+mod vectors;
 mod walk;
 
-pub use pairs::score_pairs;
+pub use pairs::score_dots;
 pub use scores::rank_scores;
-pub use towers::{Experts, Towers};
-pub use walk::rank_towers;
+pub use vectors::Vectors;
+pub use walk::rank_dots;
 
 use super::csr::Pattern;
 use super::error::Error;

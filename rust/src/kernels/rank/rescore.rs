@@ -2,13 +2,9 @@
 
 use super::best::Best;
 use super::found::Found;
-use super::interleaved::TOGETHER;
 use super::order::Order;
-use super::pack::row;
-use super::pairwise::{Pair, Pairwise};
 use super::shortlist::Shortlist;
-use super::towers::Towers;
-use crate::kernels::lanes::Lanes;
+use super::vectors::Vectors;
 
 /// Pairs that are scored side by side.
 const CHAINS: usize = 8;
@@ -17,27 +13,26 @@ const STEP: usize = 16;
 
 /// Where to find the vectors of a block of users and of all places.
 pub(super) struct Rows<'a> {
-    pub towers: &'a Towers<'a>,
+    pub vectors: &'a Vectors<'a>,
     pub order: &'a Order,
     /// Which users they are.
     pub rows: &'a [i32],
 }
 
 /// Scores the listed pairs, those of the highest bounds first; only scores above the floors count.
+///
+/// Inlined into the walk, so that the multiply-adds are those of its instruction path.
 #[inline(always)]
-pub(super) fn rescore<L: Lanes>(
-    lanes: L,
-    Rows { towers, order, rows }: Rows<'_>,
-    mut pairwise: Option<Pairwise<'_>>,
+pub(super) fn rescore(
+    Rows { vectors, order, rows }: Rows<'_>,
     lists: Vec<Shortlist>,
     floors: Vec<f32>,
     found: &mut Found,
 ) {
-    let width = towers.width;
     found.bars = floors;
     found.best.iter_mut().for_each(|best| *best = Best::new(found.k));
     for (user, list) in lists.into_iter().enumerate() {
-        let own = row(towers.users, rows[user], width);
+        let own = vectors.user(rows[user]);
         for numbers in list.sorted().chunks(CHAINS) {
             found.best[user].raise(&mut found.bars[user]);
             if numbers[0].0 <= found.bars[user] {
@@ -46,25 +41,12 @@ pub(super) fn rescore<L: Lanes>(
             let mut items = [&[][..]; CHAINS];
             for (at, item) in items.iter_mut().enumerate() {
                 let (_, place) = numbers[at.min(numbers.len() - 1)];
-                *item = row(towers.items, order.items[place], width);
+                *item = vectors.item(order.items[place]);
             }
-            let bases = dots(own, items);
-            let mut pairs = [Pair::default(); CHAINS];
-            for ((pair, &(_, place)), base) in pairs.iter_mut().zip(numbers).zip(bases) {
-                *pair = Pair { user, place, base };
-            }
-            for pairs in pairs[..numbers.len()].chunks(TOGETHER) {
-                match &mut pairwise {
-                    Some(pairwise) => pairwise.evaluate::<L, TOGETHER>(lanes, found, pairs),
-                    None => {
-                        pairs.iter().for_each(|pair| found.offer(user, pair.base, order.items[pair.place]))
-                    }
-                }
+            for (&(_, place), score) in numbers.iter().zip(dots(own, items)) {
+                found.offer(user, score, order.items[place]);
             }
         }
-    }
-    if let Some(pairwise) = &mut pairwise {
-        pairwise.flush(lanes, found);
     }
 }
 

@@ -8,7 +8,7 @@ pub(super) const PANEL: usize = WIDTH;
 pub(super) const USERS: usize = 6;
 
 /// A number for each of six users and sixteen items.
-pub(super) type Tile = [[f32; PANEL]; USERS];
+type Tile = [[f32; PANEL]; USERS];
 
 /// Writes the dot products of users with the panel's items. Both are laid out with one row a dimension, the users tile
 /// after tile.

@@ -7,13 +7,11 @@ use super::coarse;
 use super::coarse::{CoarseItems, CoarseUsers, SIDE};
 use super::dot::Dot;
 use super::found::{BLOCK, Found};
-use super::mixture::Mixture;
 use super::order::Order;
-use super::pack::{PackedExperts, PackedItems, UserExperts, UserTiles};
-use super::pairwise::{Packed, Pairwise};
+use super::pack::{item_panels, user_tiles};
 use super::sieve::Sieve;
 use super::tile::{PANEL, USERS};
-use super::towers::{Experts, Towers};
+use super::vectors::Vectors;
 use super::{Places, check_users};
 use crate::kernels::cancel::Cancel;
 use crate::kernels::csr::Pattern;
@@ -29,25 +27,23 @@ const COARSE_BLOCK: usize = 192;
 
 /// Ranks all items for each of `users`, leaving out what they have seen.
 ///
-/// Score: `⟨user, item⟩`, and with experts `+ weight · Σ p_e s_e / Σ p_e` over the `top` experts of the pair.
-/// Cost: `2 · width` operations a pair. With experts, a pair that the bounds do not rule out costs the same again for
-/// each expert, and the router.
+/// Score: `⟨user, item⟩`. Cost: `2 · width` operations a pair.
 ///
 /// # Errors
 /// [`Error::Invalid`] if a shape does not fit or an index is out of range; [`Error::Cancelled`].
-pub fn rank_towers(
-    towers: &Towers<'_>,
+pub fn rank_dots(
+    vectors: &Vectors<'_>,
     users: &[i32],
     seen: Option<Pattern<'_>>,
     places: Places<'_>,
     path: Path,
     cancel: &Cancel,
 ) -> Result<(), Error> {
-    let order = &Order::new(towers.n_items());
-    let walk = Walk::new(towers, order, users, seen, &places, path, cancel)?;
+    let order = &Order::new(vectors.n_items());
+    let walk = Walk::new(vectors, order, users, seen, &places, path, cancel)?;
     #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
     if path == Path::Amx
-        && coarse::fits(towers)
+        && coarse::fits(vectors)
         && let Some(amx) = Amx::detect()
     {
         return walk.by_sieve(amx, users, places);
@@ -57,9 +53,8 @@ pub fn rank_towers(
 
 /// What all blocks of users have in common.
 pub(super) struct Walk<'a> {
-    towers: &'a Towers<'a>,
+    vectors: &'a Vectors<'a>,
     order: &'a Order,
-    experts: Option<(Experts<'a>, PackedExperts)>,
     seen: Option<Pattern<'a>>,
     k: usize,
     path: Path,
@@ -69,7 +64,7 @@ pub(super) struct Walk<'a> {
 impl<'a> Walk<'a> {
     /// Checks that everything fits.
     pub(super) fn new(
-        towers: &'a Towers<'a>,
+        vectors: &'a Vectors<'a>,
         order: &'a Order,
         users: &[i32],
         seen: Option<Pattern<'a>>,
@@ -77,27 +72,20 @@ impl<'a> Walk<'a> {
         path: Path,
         cancel: &'a Cancel,
     ) -> Result<Self, Error> {
-        towers.check()?;
+        vectors.check()?;
         places.check(users.len())?;
-        check_users(users, towers.n_users(), towers.n_items(), seen)?;
-        let experts = towers.active();
-        let experts =
-            experts.map(|experts| (experts, PackedExperts::new(&experts, towers.width, &order.items)));
-        let k = places.k.min(towers.n_items());
-        Ok(Self { towers, order, experts, seen, k, path, cancel })
+        check_users(users, vectors.n_users(), vectors.n_items(), seen)?;
+        let k = places.k.min(vectors.n_items());
+        Ok(Self { vectors, order, seen, k, path, cancel })
     }
 
-    /// Scores all pairs, or with experts all that the bounds do not rule out.
+    /// Scores all pairs.
     fn by_tiles(&self, users: &[i32], places: Places<'_>) -> Result<(), Error> {
-        let Self { towers, path, cancel, .. } = *self;
-        let items = &PackedItems::new(towers, self.order);
+        let Self { vectors, order, path, cancel, .. } = *self;
+        let items = &item_panels(vectors, order);
         self.blocks(users, places, (USERS, BLOCK, PANEL), |users, found| {
-            let own = self.user_experts(users);
-            let users = &UserTiles::new(towers, users);
-            match self.pairwise(own.as_ref()) {
-                None => path.run(Dot { width: towers.width, items, users, found, cancel }),
-                Some(pairwise) => path.run(Mixture { pairwise, items, users, found, cancel }),
-            }
+            let users = &user_tiles(vectors, users);
+            path.run(Dot { width: vectors.width, order, items, users, found, cancel })
         })
     }
 
@@ -108,13 +96,11 @@ impl<'a> Walk<'a> {
         users: &[i32],
         places: Places<'_>,
     ) -> Result<(), Error> {
-        let Self { towers, order, path, cancel, .. } = *self;
-        let items = &CoarseItems::new(kernel, towers, order);
+        let Self { vectors, order, path, cancel, .. } = *self;
+        let items = &CoarseItems::new(kernel, vectors, order);
         self.blocks(users, places, (SIDE, COARSE_BLOCK, SIDE), |rows, found| {
-            let own = self.user_experts(rows);
-            let pairwise = self.pairwise(own.as_ref());
-            let users = &CoarseUsers::new(kernel, towers, rows);
-            path.run(Sieve { kernel, towers, order, items, rows, users, pairwise, found, cancel })
+            let users = &CoarseUsers::new(kernel, vectors, rows);
+            path.run(Sieve { kernel, vectors, order, items, rows, users, found, cancel })
         })
     }
 
@@ -151,15 +137,5 @@ impl<'a> Walk<'a> {
             best.into_iter().zip(outputs).for_each(|(best, (items, scores))| best.finish(items, scores));
             Ok(())
         })
-    }
-
-    fn user_experts(&self, users: &[i32]) -> Option<UserExperts> {
-        self.experts.as_ref().map(|(experts, _)| UserExperts::new(experts, self.towers.width, users))
-    }
-
-    fn pairwise<'b>(&'b self, users: Option<&'b UserExperts>) -> Option<Pairwise<'b>> {
-        let ((experts, items), users) = self.experts.as_ref().zip(users)?;
-        let (experts, width, order) = (*experts, self.towers.width, self.order);
-        Some(Pairwise::new(Packed { experts, width, users, items, order }))
     }
 }

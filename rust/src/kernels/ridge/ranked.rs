@@ -10,7 +10,7 @@ use crate::kernels::cancel::Cancel;
 use crate::kernels::csr::{Csr, OwnedCsr};
 use crate::kernels::error::Error;
 use crate::kernels::pages::advise;
-use crate::kernels::sparse::take_rows;
+use crate::kernels::sparse::by_rows;
 use crate::kernels::transpose::transpose;
 
 /// Counts from here on are not exact in `f32`.
@@ -39,7 +39,7 @@ impl Lists {
 pub(super) struct Ranked {
     by_item: Lists,
     by_user: Lists,
-    items: Vec<i64>,
+    items: Vec<i32>,
     ranks: Vec<u32>,
 }
 
@@ -49,7 +49,7 @@ impl Ranked {
         let (n_users, n_items) = (train.pattern.n_rows(), train.pattern.n_cols());
         let by_item = transpose(train, cancel)?;
         let degree = |item: usize| (by_item.indptr[item + 1] - by_item.indptr[item]) as usize;
-        let mut items: Vec<i64> = (0..n_items as i64).collect();
+        let mut items: Vec<i32> = (0..n_items as i32).collect();
         items.sort_by_key(|&item| std::cmp::Reverse(degree(item as usize)));
         if let Some(&item) = items.first()
             && degree(item as usize) > EXACT
@@ -61,7 +61,10 @@ impl Ranked {
         }
         let mut ranks = vec![0; n_items];
         items.iter().enumerate().for_each(|(rank, &item)| ranks[item as usize] = rank as u32);
-        let by_item = take_rows(by_item.view(n_users), &items, None, cancel)?;
+        let by_item = by_rows(n_items, cancel, |rank, push| {
+            let (users, values) = by_item.view(n_users).row(items[rank] as usize);
+            users.iter().zip(values).for_each(|(&user, &value)| push(user, value));
+        })?;
         let by_user = transpose(by_item.view(n_users), cancel)?;
         Ok(Self { by_item: Lists::new(by_item), by_user: Lists::new(by_user), items, ranks })
     }
@@ -77,7 +80,7 @@ impl Ranked {
     /// Which item has this rank.
     #[inline]
     pub(super) fn item(&self, rank: usize) -> i32 {
-        self.items[rank] as i32
+        self.items[rank]
     }
 
     #[inline]
