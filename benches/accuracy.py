@@ -33,19 +33,20 @@ from magnet.train.snapshot import Snapshot, restore_task
 if TYPE_CHECKING:
     from magnet.states import State
 
-# What each control changes of `mixing`, and nothing else.
+# What each control changes, and nothing else.
 CONTROLS: dict[str, dict[str, Any]] = {
-    "router shuffled": {"mixture": {"router": "shuffled"}},
-    "router uniform": {"mixture": {"router": "uniform"}},
-    "router of users": {"mixture": {"router": "user"}},
-    "router of items": {"mixture": {"router": "item"}},
+    "router shuffled": {"router": {"kind": "shuffled"}},
+    "router uniform": {"router": {"kind": "uniform"}},
+    "router of users": {"router": {"kind": "user"}},
+    "router of items": {"router": {"kind": "item"}},
     "switch at epoch 6": {"controller": {"switch_at": 6}},
-    "dense": {"mixture": {"top_k": 0}},
-    "dominant only": {"mixture": {"roles": ["dominant", "null"]}},
-    "balanced only": {"mixture": {"roles": ["balanced", "null"]}},
-    "complementary only": {"mixture": {"roles": ["complementary", "null"]}},
-    "not compressed": {"compress": False},
-    "listwise": {"loss": "listwise"},
+    "dense": {"router": {"top_k": 0}},
+    "dominant only": {"experts": {"roles": ["dominant", "null"]}},
+    "balanced only": {"experts": {"roles": ["balanced", "null"]}},
+    "complementary only": {"experts": {"roles": ["complementary", "null"]}},
+    "without null": {"experts": {"roles": ["dominant", "balanced", "complementary"]}},
+    "not compressed": {"mixing": {"compress": False}},
+    "listwise": {"mixing": {"loss": "listwise"}},
 }
 CANDIDATES = ("backbone", "global", "coverage", "specialisation")
 ROUTED = CANDIDATES[2:]
@@ -120,8 +121,7 @@ class Study:
             self._fit("magnet", seed, self.settings, folder=folder, candidates=CANDIDATES)
         for name in controls:
             if not self.has(f"{name}, routed", seed):
-                changed = merge_settings(self.settings, [])
-                changed["mixing"] = _merged(changed.get("mixing", {}), CONTROLS[name])
+                changed = _merged(self.settings, CONTROLS[name])
                 self._fit(name, seed, changed, backbone=folder, candidates=ROUTED)
 
     def _fit(
@@ -170,7 +170,10 @@ class Study:
             return
         started, busy = time.perf_counter(), time.process_time()
         contents = magnet.Trainer(
-            magnet.make(model, seed=seed, **config), self.dataset, protocol=self.protocol, progress=False
+            magnet.Recommender(model, seed=seed, **config),
+            self.dataset,
+            protocol=self.protocol,
+            progress=False,
         ).fit()
         seconds = {"seconds": time.perf_counter() - started, "cpu seconds": time.process_time() - busy}
         self.add(name, seed, contents.state, **seconds)

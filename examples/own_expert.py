@@ -69,7 +69,7 @@ def main() -> None:
     for expert in facts["experts"]:
         print(expert["name"], {cue: round(weight, 2) for cue, weight in expert["cue_weights"].items()})
     print(model.explain(dataset.user_ids[0], dataset.item_ids[0]).text())
-    print(magnet.make("together").fit(dataset, progress=False))  # a signal is a model as well
+    print(magnet.Recommender("together").fit(dataset, progress=False))  # a signal is a model as well
 
 
 if __name__ == "__main__":

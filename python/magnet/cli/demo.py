@@ -48,6 +48,7 @@ def demo(
     set_threads(threads)
     started = time.perf_counter()
     from magnet.data import Dataset
+    from magnet.states import BlendState
     from magnet.synthetic.generator import generate
     from magnet.synthetic.write import write_folder
 
@@ -60,7 +61,9 @@ def demo(
     magnet = models["magnet"]
     shown = _recommend(magnet, dataset)
     explanation = magnet.explain()
-    if not explanation.use:  # validation preferred the backbone alone, which has no experts to draw
+    if not isinstance(
+        magnet.contents.state, BlendState
+    ):  # the backbone alone was better and has no experts to draw
         del plots["experts"]
     for name, path in plots.items():
         with new_file(path, overwrite=overwrite) as temporary:

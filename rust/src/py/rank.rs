@@ -6,7 +6,7 @@ use numpy::{
 
 use pyo3::prelude::*;
 
-use super::arrays::{IndptrArray, pattern, slice, slice_mut};
+use super::arrays::{IndptrArray, fits, pattern, slice, slice_mut};
 use super::gate::run;
 use crate::kernels::csr::Pattern;
 use crate::kernels::rank::{self, Places, Vectors};
@@ -25,6 +25,7 @@ fn vectors<'a>(
     items: &'a PyReadonlyArray2<'_, f32>,
 ) -> PyResult<Vectors<'a>> {
     let width = users.shape()[1];
+    fits(py, items.shape(), &[items.shape()[0], width], "items")?;
     Ok(Vectors { users: slice(py, users, "users")?, items: slice(py, items, "items")?, width })
 }
 

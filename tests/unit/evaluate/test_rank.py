@@ -8,98 +8,35 @@ import torch
 from scipy.sparse import csr_array
 
 from magnet.errors import DataError
-from magnet.evaluate.rank import rank, score, score_experts
-from magnet.states import DotState, ItemItemState, MixtureState, from_tensors, to_tensors
+from magnet.evaluate.rank import rank, score
+from magnet.states import DotState, ItemItemState, from_tensors, to_tensors
+from support.blend_data import blend
 
 
-def mixture(**changes):
-    """One user, three items; expert 1 is off for item 1, both are off for item 2."""
-    off = -torch.inf
-    parts = {
-        "users": torch.tensor([[1.0]]),
-        "items": torch.tensor([[1.0], [2.0], [3.0]]),
-        "user_towers": torch.tensor([[[1.0], [10.0]]]),
-        "item_towers": torch.ones(3, 2, 1),
-        "user_keys": torch.tensor([[[1.0], [1.0]]]),
-        "item_keys": torch.tensor([[[0.0], [0.0]], [[0.0], [off]], [[off], [off]]]),
-        "weight": 2.0,
-        "top_experts": 2,
-        "experts": ["a", "b"],
-    }
-    return MixtureState(**{**parts, **changes})
+def dots(**changes):
+    """One user, three items."""
+    parts = {"users": torch.tensor([[2.0]]), "items": torch.tensor([[6.0], [2.0], [1.5]])}
+    return DotState(**{**parts, **changes})
 
 
-def test_a_mixture_by_hand():
-    state = mixture()
+def test_a_dot_product_by_hand():
+    state = dots()
     assert score(state, [0, 0, 0], [0, 1, 2]).tolist() == [12.0, 4.0, 3.0]
-    assert score(mixture(top_experts=1), [0], [0]).tolist() == [3.0]
     assert rank(state, [0], None, 5).items.tolist() == [[0, 1, 2, -1, -1]]
     assert rank(state, [0], None, 5).scores.tolist() == [[12.0, 4.0, 3.0, -np.inf, -np.inf]]
     seen = csr_array(np.array([[1, 0, 0]], dtype=np.float32))
     assert rank(state, [0, 0], seen, 1).items.tolist() == [[1], [1]]
-    parts = score_experts(state, 0, 1)
-    assert parts.experts == ["a", "b"]
-    assert parts.base == 2.0
-    assert parts.values.tolist() == [1.0, 10.0]
-    assert parts.logits.tolist() == [0.0, -np.inf]
-    assert parts.dense.tolist() == parts.weights.tolist() == [1.0, 0.0]
-    assert score_experts(state, 0, 2).weights.tolist() == [0.0, 0.0]
 
 
-@pytest.mark.parametrize(
-    ("experts", "alike"), [(1, False), (9, False), (9, True)], ids=["one", "nine", "nine that agree"]
-)
-def test_no_item_is_lost_to_the_bound(experts, alike):
-    """One expert attains the bound; experts that agree attain it up to the rounding of their weights."""
-    rng = np.random.default_rng(0)
-
-    def normal(*shape):
-        return torch.from_numpy(rng.standard_normal(shape).astype(np.float32))
-
-    n_users, n_items, k = 20, 700, 10
-    item_towers = normal(n_items, experts, 4)
-    user_towers = normal(n_users, experts, 4)
-    if alike:
-        item_towers[:] = item_towers[0, 0]
-        user_towers[:] = user_towers[:, :1]
-    state = MixtureState(
-        torch.zeros(n_users, 4),
-        torch.zeros(n_items, 4),
-        user_towers,
-        item_towers,
-        normal(n_users, experts, 3),
-        normal(n_items, experts, 3),
-        1.0,
-        experts,
-        [str(e) for e in range(experts)],
-    )
-    users, items = np.divmod(np.arange(n_users * n_items), n_items)
-    scores = score(state, users, items).reshape(n_users, n_items)
-    assert not alike or len(np.unique(scores[0])) > 1, "the rounding does not show"
-    best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-    np.testing.assert_array_equal(rank(state, np.arange(n_users), None, k).items, best)
-
-
-@pytest.mark.parametrize("weight", [0.01, 0.3, -3.0])
-def test_no_item_is_lost_to_the_lengths_of_towers_or_to_the_order(weight):
-    """A small weight leaves few pairs to the experts, a large one all; enough users for items to be reordered."""
+def test_no_item_is_lost_to_the_order():
+    """Enough users for items to be reordered, lengths that differ, and seen items."""
     rng = np.random.default_rng(1)
 
     def normal(*shape):
         return torch.from_numpy(rng.standard_normal(shape).astype(np.float32))
 
-    n_users, n_items, experts, k = 30, 500, 9, 10
-    state = MixtureState(
-        normal(n_users, 16),
-        normal(n_items, 16) * (1 + torch.arange(n_items) % 3)[:, None],
-        normal(n_users, experts, 16),
-        normal(n_items, experts, 16),
-        normal(n_users, experts, 5),
-        normal(n_items, experts, 5),
-        weight,
-        3,
-        [str(e) for e in range(experts)],
-    )
+    n_users, n_items, k = 30, 5000, 10
+    state = DotState(normal(n_users, 16), normal(n_items, 16) * (1 + torch.arange(n_items) % 3)[:, None])
     users, items = np.divmod(np.arange(n_users * n_items), n_items)
     scores = score(state, users, items).reshape(n_users, n_items)
     seen = csr_array((rng.random((n_users, n_items)) < 0.05).astype(np.float32))
@@ -108,12 +45,6 @@ def test_no_item_is_lost_to_the_lengths_of_towers_or_to_the_order(weight):
     found = rank(state, many, seen, k)
     np.testing.assert_array_equal(found.items, best[many])
     np.testing.assert_array_equal(found.scores, np.take_along_axis(scores, best, 1)[many])
-
-
-def test_an_expert_that_is_off_may_hold_no_numbers():
-    state = mixture(item_towers=torch.tensor([[[1.0], [1.0]], [[1.0], [torch.nan]], [[torch.inf], [1.0]]]))
-    assert score(state, [0, 0, 0], [0, 1, 2]).tolist() == [12.0, 4.0, 3.0]
-    assert rank(state, [0], None, 3).items.tolist() == [[0, 1, 2]]
 
 
 def test_scores_that_are_no_numbers_are_not_ranked():
@@ -127,7 +58,7 @@ def test_scores_that_are_no_numbers_are_not_ranked():
     [
         DotState(torch.eye(2, 3), torch.ones(4, 3)),
         ItemItemState(csr_array(np.eye(2, 4, dtype=np.float32)), np.ones((4, 4), np.float32)),
-        mixture(),
+        blend(),
     ],
 )
 def test_a_state_survives_being_split_into_tensors_and_json(state):
@@ -150,15 +81,11 @@ def test_a_state_survives_being_split_into_tensors_and_json(state):
     [
         ({"items": torch.ones(3, 2)}, r"items must be \(any, 1\)"),
         ({"users": torch.ones(1, 1).double()}, "float64"),
-        ({"item_towers": torch.ones(3, 3, 1)}, r"item_towers must be \(3, 2, 1\)"),
-        ({"item_keys": torch.ones(3, 2, 2)}, r"item_keys must be \(3, 2, 1\)"),
-        ({"top_experts": 3}, "from 1 to 2"),
-        ({"weight": float("nan")}, "finite"),
     ],
 )
 def test_parts_that_do_not_fit_are_named(changes, text):
     with pytest.raises(DataError, match=text):
-        mixture(**changes)
+        dots(**changes)
 
 
 def test_bad_requests_are_named():
@@ -167,7 +94,7 @@ def test_bad_requests_are_named():
         ItemItemState(item_item.history, np.ones((3, 2), np.float32))
     with pytest.raises(DataError, match="as many items as the history, 3; it has 2"):
         ItemItemState(item_item.history, np.ones((2, 2), np.float32))
-    for state in [mixture(), item_item]:
+    for state in [dots(), item_item]:
         with pytest.raises(DataError, match=r"0\.\.1"):
             rank(state, [1], None, 2)
         with pytest.raises(DataError, match=r"0\.\.3"):
