@@ -316,8 +316,9 @@ def _shares(
 def _reason_of_cues(pair: PairExplanation) -> str:
     """Such as ``because of 'A' and 'B'; 62 % text, 30 % behaviour, +1.20 beside the backbone's +2.31``."""
     added = {cue.name: cue.contribution for cue in pair.cues if cue.contribution > 0}
-    if not added:
-        return f"the backbone gives {pair.backbone:+.2f}, no cue adds to it"
+    net = sum(cue.contribution for cue in pair.cues)
+    if net <= 0:
+        return f"the backbone gives {pair.backbone:+.2f}, the cues together {net:+.2f}"
     by_item: dict[str, float] = {}
     for cue in pair.cues:
         for part in cue.history:
@@ -327,7 +328,7 @@ def _reason_of_cues(pair: PairExplanation) -> str:
     total = sum(added.values())
     ordered = sorted(added.items(), key=lambda of: -of[1])
     shares = ", ".join(f"{value / total:.0%} {name}" for name, value in ordered if value / total >= 0.05)
-    return f"{because}{shares}, {total:+.2f} beside the backbone's {pair.backbone:+.2f}"
+    return f"{because}{shares}, {net:+.2f} beside the backbone's {pair.backbone:+.2f}"
 
 
 def _owned(contents: RunContents, user: int, item: int) -> str | None:

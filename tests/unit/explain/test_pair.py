@@ -102,7 +102,10 @@ def test_reason_names_the_items_that_said_so_and_the_shares_of_cues():
     assert [part.item for part in behaviour.history] == [0, 1]
     assert behaviour.history[0].contribution == pytest.approx(2 * behaviour.history[1].contribution)
     against = voting([[0, 0, 0, -2], [0] * 4, [0] * 4, [0] * 4])
-    assert reason(against, 0, 3) == f"the backbone gives {pair.backbone:+.2f}, no cue adds to it"
+    taken = explain_pair(against, 0, 3, model="magnet")
+    net = sum(cue.contribution for cue in taken.cues)
+    assert net < 0
+    assert taken.reason == f"the backbone gives {pair.backbone:+.2f}, the cues together {net:+.2f}"
     assert reason(run, 1, 0) == "popular: 1 user has it; this user has no history"
     assert reason(run, 0, 1) == explain_pair(run, 0, 1, model="magnet").reason
 
