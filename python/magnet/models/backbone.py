@@ -40,7 +40,7 @@ class BackboneConfig(Config):
         train: Steps, batches and stopping.
     """
 
-    dim: int = Field(64, ge=1, le=1024)
+    dim: int = Field(128, ge=1, le=1024)
     popularity: float = Field(0.0, ge=-1, le=1)
     behaviour: BehaviourConfig = BehaviourConfig()
     graph: GraphConfig = GraphConfig()

@@ -267,6 +267,22 @@ def test_a_shop_of_ten_rows_is_left_to_its_backbone():
         assert model.recommend(["u0"], 1)["item_id"].len() == 1
         stages |= set(model.contents.facts["best"])
     assert "backbone" in stages
+    with pytest.raises(magnet.errors.DataError, match="too few training pairs to hold any out"):
+        fitted(shop, mixing={**QUICK["mixing"], "share": 0.01, "cross_fit": "none"})
+
+
+def test_signals_alone_need_no_backbone(tiny):
+    model = fitted(tiny.dataset, mixing={**QUICK["mixing"], "cross_fit": "none"})
+    facts, state = model.contents.facts, model.contents.state
+    assert set(facts["best"]) == {"global", "coverage", "specialisation"}
+    assert isinstance(state, BlendState)
+    assert not state.users.any()
+    found = model.explain(tiny.dataset.user_ids[0], tiny.dataset.item_ids[0])
+    assert found.backbone == 0
+    assert sum(cue.contribution for cue in found.cues) == pytest.approx(found.score, abs=1e-5)
+    again = fitted(tiny.dataset, mixing={**QUICK["mixing"], "cross_fit": "none"})
+    for name, tensor in state.to_tensors()[0].items():
+        assert torch.equal(tensor, again.contents.state.to_tensors()[0][name])
 
 
 def test_data_with_one_modality(tiny):

@@ -25,6 +25,9 @@ class MixingConfig(Config):
     """How signals are chosen, held-out pairs drawn, and the mixture taught on them.
 
     Attributes:
+        cross_fit: ``holdout`` trains the backbone twice, on everything and without the held-out pairs, so that the
+            mixture learns beside one that has not seen them; ``none`` trains no backbone at all: signals alone, where
+            minutes matter.
         share: Of a user's training pairs that are held out to teach the mixture; signals and backbone are fitted to the
             rest for that, and to everything for what is delivered.
         behaviour: The menu of the behaviour cue: a signal's name as ``kind``, and its settings.
@@ -45,6 +48,7 @@ class MixingConfig(Config):
         steps: Steps of the router in coverage and specialisation together at most.
     """
 
+    cross_fit: Literal["holdout", "none"] = "holdout"
     share: float = Field(0.125, gt=0, lt=0.9)
     behaviour: list[dict[str, Any]] = Field(_BEHAVIOUR, min_length=1)
     content: list[dict[str, Any]] = Field(_CONTENT, min_length=1)

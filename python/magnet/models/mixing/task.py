@@ -3,38 +3,31 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch import nn
 
+from magnet.errors import DataError
 from magnet.models.backbone import BackboneTask
-from magnet.models.mixing.candidates import Candidates, collect_candidates
 from magnet.models.mixing.holdout import can_teach, hold_out, without
-from magnet.models.mixing.inputs import item_input_names, item_kinds, router_inputs, user_input_names
-from magnet.models.mixing.menu import choose, menus, prepared
+from magnet.models.mixing.inputs import item_input_names, user_input_names
+from magnet.models.mixing.material import prepare_material
+from magnet.models.mixing.menu import menus
 from magnet.nn.controller import Controller, statistics
 from magnet.nn.mixture.gate import RoutingSums, gate, is_off, summarise
 from magnet.nn.mixture.losses import FAR, LOSSES_OF_MIXTURES, routing_terms
 from magnet.nn.mixture.mixture import Mixture
 from magnet.nn.mixture.roles import explained_by_others
-from magnet.operators.base import product
-from magnet.operators.factors import dense_rows
-from magnet.seeds import derive, seeded, torch_generator
-from magnet.states import BlendState, State
+from magnet.seeds import derive, seeded
+from magnet.states import BlendState, DotState, State
 from magnet.train.task import Terms
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-    from torch import Tensor
-
     from magnet.data import Dataset
     from magnet.models.magnet import MagnetConfig
-    from magnet.models.mixing.inputs import RouterInputs
+    from magnet.models.mixing.material import Material
     from magnet.models.mixing.menu import Choice
-    from magnet.operators import Operator
     from magnet.train.task import Batch
 
 __all__ = ["MixtureTask"]
@@ -46,51 +39,70 @@ class MixtureTask:
     Four phases: the *backbone* on all training pairs; the *fold*, the same on what is left when some pairs are held
     out, for as many steps; the *global* constants of the mixture, on the held-out pairs; *coverage* and
     *specialisation*, the router on them. In the last two, scores to learn from come from the fold's models, scores to
-    validate from those of all pairs. The best of backbone, global, coverage and specialisation is delivered.
+    validate from those of all pairs. The best of backbone, global, coverage and specialisation is delivered. Without
+    cross-fitting the first two phases are left out, and nothing stands beside the signals.
 
     Args:
         dataset: Interactions and features.
         config: Everything about the model.
         seed: Of the weights and of every draw.
+
+    Raises:
+        DataError: Without cross-fitting, if the held-out pairs can teach nothing.
     """
 
     def __init__(self, dataset: Dataset, config: MagnetConfig, *, seed: int) -> None:
         self.config, self.seed, self.dataset = config, seed, dataset
         mixing = config.mixing
         self.fold = hold_out(dataset.train, mixing.share, seed=derive(seed, "fold"))
-        self.full = BackboneTask(dataset, config, seed=seed)
-        self.part = BackboneTask(without(dataset, self.fold), config, seed=seed)
         modalities = list(dataset.modalities)
         self.menus = menus(modalities, mixing.behaviour, mixing.content)
         widths = len(user_input_names(modalities)), len(item_input_names(modalities))
         with seeded(derive(seed, "mixture")):
             self.mixture = Mixture(list(self.menus), *widths, config.experts, config.router)
-        self.module = nn.ModuleDict(
-            {"backbone": self.full.module, "fold": self.part.module, "mixture": self.mixture}
-        )
-        self.phase = "backbone"
+        self.module = nn.ModuleDict({"mixture": self.mixture})
+        self.phase = "global"
+        if mixing.cross_fit == "holdout":
+            self.phase = "backbone"
+            self.full = BackboneTask(dataset, config, seed=seed)
+            self.part = BackboneTask(without(dataset, self.fold), config, seed=seed)
+            self.module.update({"backbone": self.full.module, "fold": self.part.module})
         self.fold_epochs = 0
         self.choices: dict[str, Choice] = {}
         self.gains: dict[str, list[float]] = {}
         self.controller = Controller(config.controller, len(self.mixture.experts), config.router.top_k)
         self.top_k = 0
         self.sums: list[RoutingSums] = []
-        self.candidates: Candidates
-        self.seen_inputs: RouterInputs  # of the rest
-        self.item_kinds: tuple[Tensor, Tensor]  # what the router sees of each kind of item
-        self.kind_of: Tensor  # (I,)
-        self.inputs: RouterInputs  # of all training pairs
-        self.operators: dict[str, Operator]  # over all training pairs
-        self.held_data: Dataset
+        self.material: Material
+        if self._mixing:
+            if not can_teach(self.fold):
+                raise DataError(
+                    f"{dataset.name}: too few training pairs to hold any out, which mixing.cross_fit=none lives on; "
+                    "leave it at holdout, which falls back on the backbone"
+                )
+            self._prepare()
+            self._start()
 
     def to(self, device: torch.device | str) -> None:
         """Move the backbones to another device; between epochs. The mixture is small and stays on the CPU."""
-        self.full.to(device)
-        self.part.to(device)
+        if self._cross_fitted:
+            self.full.to(device)
+            self.part.to(device)
 
     @property
     def _mixing(self) -> bool:
         return self.phase in ("global", "routing")
+
+    @property
+    def _cross_fitted(self) -> bool:
+        return self.config.mixing.cross_fit == "holdout"
+
+    def _vectors(self, task: str) -> DotState:
+        """What the backbone of all pairs (``full``) or of the rest (``part``) scores by; zeros where there is none."""
+        if self._cross_fitted:
+            backbone: BackboneTask = getattr(self, task)
+            return backbone.state()
+        return DotState(torch.zeros(self.dataset.n_users, 1), torch.zeros(self.dataset.n_items, 1))
 
     @property
     def _backbone(self) -> BackboneTask:
@@ -130,7 +142,7 @@ class MixtureTask:
     def data(self) -> Dataset:
         """The pairs of the current phase."""
         if self._mixing:
-            return self.held_data
+            return self.material.pairs
         return self._backbone_data
 
     @property
@@ -144,7 +156,7 @@ class MixtureTask:
 
     @property
     def _batches(self) -> int:
-        return max(1, math.ceil(self.held_data.train.nnz / self.batch_size))
+        return max(1, math.ceil(self.material.pairs.train.nnz / self.batch_size))
 
     @property
     def negatives(self) -> int:
@@ -173,14 +185,13 @@ class MixtureTask:
         """The loss of one batch."""
         if not self._mixing:
             return self._backbone.step(batch)
-        c, mixing = self.candidates, self.config.mixing
+        material, mixing = self.material, self.config.mixing
+        c, seen = material.candidates, material.seen_inputs
         rows = c.place[batch.users]
         items, base, cues = c.items[rows], c.base[rows], c.cues[rows]
-        user = self.mixture.user_logits(
-            self.seen_inputs.users[batch.users], self.seen_inputs.user_has[batch.users]
-        )
-        item = self.mixture.item_logits(*self.item_kinds)
-        kinds = self.kind_of[items]
+        user = self.mixture.user_logits(seen.users[batch.users], seen.user_has[batch.users])
+        item = self.mixture.item_logits(*material.item_kinds)
+        kinds = material.kind_of[items]
         mixed = self.mixture(user, item, kinds, cues, top_k=self.top_k)  # (n, L)
         held = c.held[rows]
         at = ((items == batch.positives[:, None]) & held).float().argmax(1, keepdim=True)
@@ -223,15 +234,15 @@ class MixtureTask:
         """What predicts, fitted to all training pairs."""
         if not self._mixing:
             return self._backbone.state()
-        dots = self.full.state()
+        dots = self._vectors("full")
         self.mixture.eval()
-        user = self.mixture.user_logits(self.inputs.users, self.inputs.user_has)
-        item = self.mixture.item_logits(self.inputs.items, self.inputs.item_has)
+        user = self.mixture.user_logits(self.material.inputs.users, self.material.inputs.user_has)
+        item = self.mixture.item_logits(self.material.inputs.items, self.material.inputs.item_has)
         return BlendState(
             users=dots.users,
             items=dots.items,
             history=self.dataset.train,
-            cues=self.operators,
+            cues=self.material.operators,
             user_logits=user.masked_fill(is_off(user), -torch.inf),
             item_logits=item.masked_fill(is_off(item), -torch.inf),
             roles=self.mixture.roles(),
@@ -246,7 +257,7 @@ class MixtureTask:
         roles = self.mixture.roles().tolist()
         cues = list(self.menus)
         return {
-            **self.full.facts(),
+            **(self.full.facts() if self._cross_fitted else {"modalities": list(self.dataset.modalities)}),
             "experts": [
                 {"name": e.name, "role": e.role, "cue_weights": dict(zip(cues, weights, strict=True))}
                 for e, weights in zip(self.mixture.experts, roles, strict=True)
@@ -300,7 +311,7 @@ class MixtureTask:
 
     def ready(self) -> None:
         """Weights have been put back: make what the mixture learns from, if it is not there yet."""
-        if self._mixing and not hasattr(self, "candidates"):
+        if self._mixing and not hasattr(self, "material"):
             started = bool(self.choices)  # a borrowed backbone comes without
             self._prepare()
             if not started:
@@ -308,64 +319,16 @@ class MixtureTask:
 
     @torch.no_grad()
     def _prepare(self) -> None:
-        """Choose the signals, fit them to the rest and to everything, and collect candidates."""
-        modalities, mixing = self.dataset.modalities, self.config.mixing
-        dots = self.part.state()
-        vectors, across = dots.users.numpy(), np.ascontiguousarray(dots.items.numpy().T)
-
-        def base(users: NDArray[np.int32]) -> NDArray[np.float32]:
-            return product(dense_rows(vectors[users]), across)
-
-        over_rest: dict[str, Operator] = {}
-        for cue, menu in self.menus.items():
-            if cue in self.choices:
-                over_rest[cue] = prepared(self.choices[cue], self.fold.rest, modalities)
-                continue
-            self.choices[cue], over_rest[cue], self.gains[cue] = choose(
-                menu, self.fold, modalities, base, compress=mixing.compress, seed=self.seed
-            )
-        self.operators = {
-            cue: prepared(choice, self.dataset.train, modalities) for cue, choice in self.choices.items()
-        }
-        self.seen_inputs = self._shuffled(router_inputs(self.fold.rest, modalities, over_rest))
-        self.inputs = self._shuffled(router_inputs(self.dataset.train, modalities, self.operators))
-        self.item_kinds, self.kind_of = item_kinds(self.seen_inputs)
-
-        def raw(users: NDArray[np.int32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-            histories = self.fold.rest[users]
-            return base(users), np.stack([operator.apply(histories) for operator in over_rest.values()])
-
-        self.candidates = collect_candidates(
-            raw,
-            self.fold,
-            top=mixing.top,
-            random=mixing.random,
-            compress=mixing.compress,
-            seed=self.seed,
-            max_users=mixing.max_users,
+        """Make what the mixture learns from, choosing the signals unless a checkpoint has said which."""
+        self.material = prepare_material(
+            self.dataset, self.fold, self._vectors("part"), self.config, known=self.choices, seed=self.seed
         )
-        self.held_data = self._held()
-
-    def _held(self) -> Dataset:
-        """The held-out pairs of those users that have candidates, as a data set to draw batches from."""
-        coo = self.fold.held.tocoo()
-        kept = (self.candidates.place[torch.from_numpy(coo.row.astype(np.int64))] >= 0).numpy()
-        users, items = coo.row[kept].astype(np.int32), coo.col[kept].astype(np.int32)
-        return replace(
-            self.dataset, users=users, items=items, parts=np.zeros(len(users), np.int8), source=None
-        )
-
-    def _shuffled(self, inputs: RouterInputs) -> RouterInputs:
-        """For the control: every user and item gets the inputs of another one."""
-        if self.config.router.kind != "shuffled":
-            return inputs
-        generator = torch_generator(self.seed, "shuffled")
-        orders = (torch.randperm(len(side), generator=generator) for side in (inputs.users, inputs.items))
-        users, items = (side[order] for side, order in zip((inputs.users, inputs.items), orders, strict=True))
-        return inputs._replace(users=users, items=items)
+        self.choices, self.gains = self.material.choices, self.material.gains | self.gains
 
     @torch.no_grad()
     def _start(self) -> None:
         """Fit what the others explain of each cue, and begin with all experts alike."""
-        self.mixture.explained.copy_(explained_by_others(self.candidates.cues[self.candidates.there]))
+        self.mixture.explained.copy_(
+            explained_by_others(self.material.candidates.cues[self.material.candidates.there])
+        )
         self.mixture.start(self.config.mixing.start)
