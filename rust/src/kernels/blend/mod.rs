@@ -11,6 +11,7 @@
 
 mod choice;
 mod experts;
+mod kinds;
 mod moments;
 mod pair;
 mod scores;
@@ -140,57 +141,78 @@ impl Gate<'_> {
     }
 }
 
-/// One user, ready to be blended.
-struct User<'a> {
-    /// Of the base, then of the cues.
-    moments: &'a [Moments],
+/// What a user's side decides: how much each cue weighs in a pair.
+struct Chooser<'a> {
     /// Of each expert.
     logits: &'a [Side<f32>],
     /// `(C, E)`.
     roles: &'a [f32],
+    n_cues: usize,
     weight: f32,
     top: usize,
-    compress: bool,
 }
 
-impl User<'_> {
-    /// The scores of sixteen pairs, whose raw scores begin at place `at` of each of `rows`, base first. `shares` become
-    /// those of the experts, up to the factor that is returned, and `cues` is told of each cue.
+impl Chooser<'_> {
+    /// Writes the weights of the cues in sixteen pairs, a cue each. `shares` become those of the experts, up to the
+    /// factor that is returned: their sum, 0 where no expert is on.
     //
     // There are no closures and no long chains of iterators here: what the compiler does not inline is not compiled for
     // the instruction set.
     #[inline(always)]
-    fn blend<L: Lanes>(
+    fn weigh<L: Lanes>(
         &self,
         lanes: L,
         items: &[Side<[f32; WIDTH]>],
-        rows: &[&[f32]],
-        at: usize,
         shares: &mut [[f32; WIDTH]; MAX_EXPERTS],
-        cues: &mut impl See,
-    ) -> Blended<L::V> {
+        weights: &mut [[f32; WIDTH]; MAX_CUES],
+    ) -> L::V {
         let total = choose(lanes, self.logits, items, self.top, shares);
         let shares = &shares[..items.len()];
         // Where no expert is on the weights are zero.
         let scale = lanes.keep(lanes.div(lanes.splat(self.weight), total), total, lanes.splat(0.0));
-        let base = self.moments[0].standardise(lanes, load(lanes, rows[0], at));
-        let mut score = base;
-        for cue in 0..self.moments.len() - 1 {
-            let (moments, row) = (&self.moments[1 + cue], rows[1 + cue]);
+        for (cue, weight) in weights[..self.n_cues].iter_mut().enumerate() {
             let roles = &self.roles[cue * items.len()..][..items.len()];
             let mut role = lanes.splat(0.0);
             for (share, &own) in shares.iter().zip(roles) {
                 role = lanes.fma(lanes.load(share), lanes.splat(own), role);
             }
-            let weight = lanes.mul(role, scale);
-            let mut x = moments.standardise(lanes, load(lanes, row, at));
+            lanes.store(lanes.mul(role, scale), weight);
+        }
+        total
+    }
+}
+
+/// How raw scores of a user become comparable.
+struct Scale<'a> {
+    /// Of the base, then of the cues.
+    moments: &'a [Moments],
+    compress: bool,
+}
+
+impl Scale<'_> {
+    /// The scores of sixteen pairs, whose raw scores begin at place `at` of each of `rows`, base first. `cues` is told of
+    /// each cue.
+    #[inline(always)]
+    fn sum<L: Lanes>(
+        &self,
+        lanes: L,
+        rows: &[&[f32]],
+        at: usize,
+        weights: &[[f32; WIDTH]; MAX_CUES],
+        cues: &mut impl See,
+    ) -> L::V {
+        let mut score = self.moments[0].standardise(lanes, load(lanes, rows[0], at));
+        cues.base(lanes, score);
+        for cue in 0..self.moments.len() - 1 {
+            let weight = lanes.load(&weights[cue]);
+            let mut x = self.moments[1 + cue].standardise(lanes, load(lanes, rows[1 + cue], at));
             if self.compress {
                 x = signed_log1p(lanes, x);
             }
-            cues.see(lanes, cue, weight, x);
+            cues.cue(lanes, cue, x);
             score = lanes.fma(weight, x, score);
         }
-        Blended { score, base, total }
+        score
     }
 }
 
@@ -199,22 +221,16 @@ fn load<L: Lanes>(lanes: L, row: &[f32], at: usize) -> L::V {
     lanes.load(&row[at..].as_chunks::<WIDTH>().0[0])
 }
 
-/// Who is told the weights of a cue in sixteen pairs, and its standardised scores.
+/// Who is told the standardised scores of sixteen pairs.
 trait See {
-    fn see<L: Lanes>(&mut self, lanes: L, cue: usize, weight: L::V, x: L::V);
+    fn base<L: Lanes>(&mut self, lanes: L, x: L::V);
+    fn cue<L: Lanes>(&mut self, lanes: L, cue: usize, x: L::V);
 }
 
 /// Nobody: only the scores are wanted.
 impl See for () {
     #[inline(always)]
-    fn see<L: Lanes>(&mut self, _: L, _: usize, _: L::V, _: L::V) {}
-}
-
-/// What [`User::blend`] gives, of sixteen pairs.
-struct Blended<V> {
-    score: V,
-    /// The standardised base.
-    base: V,
-    /// What the shares sum to: 0 where no expert is on.
-    total: V,
+    fn base<L: Lanes>(&mut self, _: L, _: L::V) {}
+    #[inline(always)]
+    fn cue<L: Lanes>(&mut self, _: L, _: usize, _: L::V) {}
 }

@@ -3,7 +3,7 @@
 use super::choice::{MAX_EXPERTS, Side, choose};
 use super::experts::{lay_out_items, lay_out_user};
 use super::moments::Moments;
-use super::{Gate, MAX_CUES, See, Signals, User};
+use super::{Chooser, Gate, MAX_CUES, Scale, See, Signals};
 use crate::kernels::cancel::Cancel;
 use crate::kernels::error::Error;
 use crate::kernels::lanes::{Lanes, WIDTH, Work};
@@ -75,40 +75,45 @@ impl Work for One<'_> {
         }
         let mut logits = [Side::default(); MAX_EXPERTS];
         lay_out_user(lanes, gate.user_logits, &mut logits[..gate.n]);
-        let user = User {
-            moments: &moments[..=signals.n_cues],
+        let chooser = Chooser {
             logits: &logits[..gate.n],
             roles,
+            n_cues: signals.n_cues,
             weight: gate.weight,
             top: gate.top,
-            compress: signals.compress,
         };
-        let mut shares = [[0.0; WIDTH]; MAX_EXPERTS];
-        let total = first(lanes, choose(lanes, user.logits, items, gate.n, &mut shares));
+        let scale = Scale { moments: &moments[..=signals.n_cues], compress: signals.compress };
+        let (mut shares, mut weights) = ([[0.0; WIDTH]; MAX_EXPERTS], [[0.0; WIDTH]; MAX_CUES]);
+        let total = first(lanes, choose(lanes, chooser.logits, items, gate.n, &mut shares));
         let dense = normalised(&shares[..gate.n], total);
-        let mut seen = Seen { cues: vec![0.0; signals.n_cues], weights: vec![0.0; signals.n_cues] };
-        let blended = user.blend(lanes, items, &rows[..=signals.n_cues], 0, &mut shares, &mut seen);
+        let total = first(lanes, chooser.weigh(lanes, items, &mut shares, &mut weights));
+        let mut seen = Seen { base: 0.0, cues: vec![0.0; signals.n_cues] };
+        let score = scale.sum(lanes, &rows[..=signals.n_cues], 0, &weights, &mut seen);
         Ok(Parts {
-            score: first(lanes, blended.score),
-            base: first(lanes, blended.base),
+            score: first(lanes, score),
+            base: seen.base,
             cues: seen.cues,
             dense,
-            shares: normalised(&shares[..gate.n], first(lanes, blended.total)),
-            weights: seen.weights,
+            shares: normalised(&shares[..gate.n], total),
+            weights: weights[..signals.n_cues].iter().map(|weight| weight[0]).collect(),
         })
     }
 }
 
-/// The cues of the first of sixteen pairs.
+/// The standardised scores of the first of sixteen pairs.
 struct Seen {
+    base: f32,
     cues: Vec<f32>,
-    weights: Vec<f32>,
 }
 
 impl See for Seen {
     #[inline(always)]
-    fn see<L: Lanes>(&mut self, lanes: L, cue: usize, weight: L::V, x: L::V) {
-        self.weights[cue] = first(lanes, weight);
+    fn base<L: Lanes>(&mut self, lanes: L, x: L::V) {
+        self.base = first(lanes, x);
+    }
+
+    #[inline(always)]
+    fn cue<L: Lanes>(&mut self, lanes: L, cue: usize, x: L::V) {
         self.cues[cue] = first(lanes, x);
     }
 }

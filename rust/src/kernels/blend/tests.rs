@@ -43,6 +43,24 @@ impl Case {
         self
     }
 
+    /// Items that repeat the logits of the first ones, so that the gate sees three kinds.
+    fn of_few_kinds(mut self) -> Self {
+        let (n, logits) = (self.experts, &mut self.numbers[3]);
+        for at in 3 * n..logits.len() {
+            logits[at] = logits[at - 3 * n];
+        }
+        self
+    }
+
+    /// More kinds of items than a byte can tell apart.
+    fn of_many_kinds(mut self) -> Self {
+        assert!(self.items > 300 && self.experts > 0);
+        for (item, logits) in self.numbers[3].chunks_exact_mut(self.experts).enumerate() {
+            logits[0] = item as f32 / 64.0;
+        }
+        self
+    }
+
     fn signals(&self) -> Signals<'_> {
         let [base, cues, ..] = &self.numbers;
         let (n_rows, n_items, n_cues) = (self.rows, self.items, self.cues);
@@ -84,7 +102,13 @@ fn paths_threads_and_pairs_alone_agree_to_the_bit() {
     for (sizes, top) in
         [([3, 35, 3, 10], 3), ([2, 16, 0, 4], 2), ([2, 50, 5, 64], 9), ([2, 33, 2, 3], 3), ([2, 5, 2, 0], 1)]
     {
-        for case in [Case::new(sizes, top), Case::new(sizes, top).hostile()] {
+        let few = |case: Case| case.of_few_kinds();
+        for case in [
+            Case::new(sizes, top),
+            Case::new(sizes, top).hostile(),
+            few(Case::new(sizes, top)),
+            few(Case::new(sizes, top).hostile()),
+        ] {
             let plain = case.scores(Path::Portable).unwrap();
             for path in Path::available() {
                 assert_eq!(bits(&case.scores(path).unwrap()), bits(&plain), "{path:?}");
@@ -97,6 +121,19 @@ fn paths_threads_and_pairs_alone_agree_to_the_bit() {
                     let chain = chain.fold(parts.base, |sum, (weight, cue)| weight.mul_add(*cue, sum));
                     assert_eq!(chain.to_bits(), score.to_bits());
                 }
+            }
+        }
+    }
+}
+
+#[test]
+fn items_of_any_number_of_kinds_score_as_pairs_alone() {
+    for case in [Case::new([2, 333, 3, 7], 3).of_many_kinds(), Case::new([2, 333, 3, 7], 3)] {
+        for path in Path::available() {
+            let scores = case.scores(path).unwrap();
+            for (at, score) in scores.iter().enumerate().step_by(7) {
+                let parts = case.pair(at / case.items, at % case.items, path);
+                assert_eq!(parts.score.to_bits(), score.to_bits());
             }
         }
     }
