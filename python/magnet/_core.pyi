@@ -10,6 +10,7 @@ __all__ = [
     "bipartite",
     "blend_pair",
     "blend_scores",
+    "dot_rows",
     "drop_edges",
     "interactions",
     "k_core",
@@ -29,6 +30,7 @@ __all__ = [
     "shared_users",
     "simd_paths",
     "similarity",
+    "sparse_rows",
     "spmm",
     "union_max",
 ]
@@ -107,6 +109,21 @@ def score_dots(
     items: NDArray[np.float32],
     user_rows: NDArray[np.int32],
     item_rows: NDArray[np.int32],
+    out: NDArray[np.float32],
+) -> None: ...
+def dot_rows(
+    users: NDArray[np.float32],
+    items: NDArray[np.float32],
+    rows: NDArray[np.int32],
+    out: NDArray[np.float32],
+) -> None: ...
+def sparse_rows(
+    left_pointers: _Indptr,
+    left_indices: NDArray[np.int32],
+    left_values: NDArray[np.float32],
+    pointers: _Indptr,
+    indices: NDArray[np.int32],
+    values: NDArray[np.float32],
     out: NDArray[np.float32],
 ) -> None: ...
 def blend_scores(

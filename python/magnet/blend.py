@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
@@ -14,8 +13,7 @@ from torch import Tensor
 from magnet import core
 from magnet.errors import ConfigError, DataError, nearest
 from magnet.operators import operator_from_tensors, operator_to_tensors
-from magnet.operators.base import product
-from magnet.operators.factors import dense_rows
+from magnet.operators.base import dot_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -110,13 +108,9 @@ class BlendState:
         """Users and items."""
         return self.history.shape[0], self.history.shape[1]
 
-    @cached_property
-    def _across(self) -> NDArray[np.float32]:
-        return np.ascontiguousarray(self.items.numpy().T)  # (D, I)
-
     def raw(self, users: NDArray[np.int32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Scores of the backbone ``(B, I)`` and of each cue ``(C, B, I)``, as they come."""
-        base = product(dense_rows(self.users.numpy()[users]), self._across)
+        base = dot_rows(self.users.numpy(), self.items.numpy(), users)
         cues = np.empty((len(self.cues), *base.shape), np.float32)
         histories = self.history[users]
         for out, operator in zip(cues, self.cues.values(), strict=True):

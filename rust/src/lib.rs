@@ -23,9 +23,9 @@ mod _core {
     #[pymodule_export]
     use crate::py::knn::{knn_approximate, nearest};
     #[pymodule_export]
-    use crate::py::propagate::{propagate_mean, spmm};
+    use crate::py::propagate::{propagate_mean, sparse_rows, spmm};
     #[pymodule_export]
-    use crate::py::rank::{rank_dots, rank_scores, score_dots};
+    use crate::py::rank::{dot_rows, rank_dots, rank_scores, score_dots};
     #[pymodule_export]
     use crate::py::ridge::local_ridge;
     #[pymodule_export]

@@ -146,6 +146,38 @@ def _rank_dot(scale):
     return lambda: rank(state, np.arange(taken.shape[0]), taken, 20)
 
 
+def _dot_rows(scale):
+    users, items = _normal(60, 24).numpy(), _normal(100 * scale, 24).numpy()
+    rows, out = np.arange(60, dtype=np.int32), np.empty((60, len(items)), np.float32)
+
+    def run():
+        core.dot_rows(users, items, rows, out)
+        return out
+
+    return run
+
+
+def _sparse_rows(scale):
+    taken = _matrix(scale)
+    values = np.ones(taken.nnz, np.float32)
+    across = taken.T.tocsr()
+    pair = (
+        (taken.indptr, taken.indices.astype(np.int32), values),
+        (
+            across.indptr,
+            across.indices.astype(np.int32),
+            values,
+        ),
+    )
+    out = np.empty((taken.shape[0], taken.shape[0]), np.float32)
+
+    def run():
+        core.sparse_rows(*pair[0], *pair[1], out)
+        return out
+
+    return run
+
+
 def _rank_item_item(scale):
     taken = _matrix(scale)
     state = ItemItemState(taken, _normal(taken.shape[1], taken.shape[1]).numpy())
@@ -184,6 +216,8 @@ KERNELS = {
     "rank dot": (_rank_dot, 400),
     "blend": (_blend, 20_000),
     "rank item-item": (_rank_item_item, 100),
+    "dot rows": (_dot_rows, 5000),
+    "sparse rows": (_sparse_rows, 30),
 }
 
 

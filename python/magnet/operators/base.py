@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
     from torch import Tensor
 
-__all__ = ["Operator", "checked_histories", "product"]
+__all__ = ["Operator", "checked_histories", "dot_rows", "product"]
 
 
 class Operator(Protocol):
@@ -69,9 +69,18 @@ def checked_histories(histories: csr_array, n_items: int) -> csr_array:
     return histories
 
 
-def product(matrix: csr_array, dense: NDArray[np.float32]) -> NDArray[np.float32]:
-    """``matrix @ dense`` in the core: a row of the result depends on that row of the matrix alone."""
-    out = np.empty((matrix.shape[0], dense.shape[1]), np.float32)
+def product(
+    matrix: csr_array, dense: NDArray[np.float32], out: NDArray[np.float32] | None = None
+) -> NDArray[np.float32]:
+    """``matrix @ dense`` in the core: a row of the result depends on that row of the matrix alone.
+
+    Args:
+        matrix: ``(B, I)``.
+        dense: ``(I, d)``.
+        out: Where to write it; a new array if not given. Fresh memory costs more than a small product.
+    """
+    if out is None:
+        out = np.empty((matrix.shape[0], dense.shape[1]), np.float32)
     core.spmm(
         matrix.indptr,
         matrix.indices.astype(np.int32, copy=False),
@@ -79,4 +88,13 @@ def product(matrix: csr_array, dense: NDArray[np.float32]) -> NDArray[np.float32
         dense,
         out,
     )
+    return out
+
+
+def dot_rows(
+    users: NDArray[np.float32], items: NDArray[np.float32], rows: NDArray[np.int32]
+) -> NDArray[np.float32]:
+    """Inner products of some users with every item, ``(B, I)``, for tables ``(U, d)`` and ``(I, d)``."""
+    out = np.empty((len(rows), len(items)), np.float32)
+    core.dot_rows(users, items, np.ascontiguousarray(rows, dtype=np.int32), out)
     return out

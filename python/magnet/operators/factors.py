@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
-from scipy.sparse import csr_array
 
 from magnet.errors import DataError
-from magnet.operators.base import checked_histories, product
+from magnet.operators.base import checked_histories, dot_rows, product
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
+    from scipy.sparse import csr_array
     from torch import Tensor
 
-__all__ = ["FactorOperator", "dense_rows"]
+__all__ = ["FactorOperator"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,10 +51,6 @@ class FactorOperator:
         """I."""
         return len(self.left)
 
-    @cached_property
-    def _across(self) -> NDArray[np.float32]:
-        return np.ascontiguousarray(self.right.T)  # (d, I)
-
     @property
     def sources(self) -> NDArray[np.bool_]:
         """Items that say something of others, ``(I,)``."""
@@ -71,7 +66,7 @@ class FactorOperator:
     def apply(self, histories: csr_array) -> NDArray[np.float32]:
         """Scores of all items, ``(B, I)``."""
         profiles = product(checked_histories(histories, self.n_items), self.left)  # (B, d)
-        return product(dense_rows(profiles), self._across)
+        return dot_rows(profiles, self.right, np.arange(len(profiles), dtype=np.int32))
 
     def column(self, item: int) -> NDArray[np.float32]:
         """What every item gives to this one, ``(I,)``."""
@@ -89,15 +84,3 @@ class FactorOperator:
         del meta, history
         left = tensors["left"].numpy()
         return cls(left, tensors["right"].numpy() if "right" in tensors else left)
-
-
-def dense_rows(rows: NDArray[np.float32]) -> csr_array:
-    """Rows as a sparse matrix that lacks no entry.
-
-    The core's sparse product adds up in an order that is the same for any batch and any number of threads; BLAS does
-    not promise that.
-    """
-    n, width = rows.shape
-    indptr = np.arange(n + 1, dtype=np.int64) * width
-    indices = np.tile(np.arange(width, dtype=np.int32), n)
-    return csr_array((rows.ravel(), indices, indptr), shape=rows.shape)

@@ -22,7 +22,7 @@ __all__ = ["FilterOperator"]
 
 # A whole matrix answers with one sparse product, instead of two for each hop. Up to this many numbers in it.
 _WHOLE_UP_TO = 1 << 27
-_COLUMNS = 256  # histories that pass through the hops at once
+_COLUMNS = 64  # histories that pass through the hops at once: what they touch stays in the caches
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +72,10 @@ class FilterOperator:
         users, items = (_power(degree, -0.5) for degree in degrees)
         values = users.repeat(degrees[0]) * items[history.indices]
         forth = csr_array((values, history.indices, history.indptr), shape=history.shape)
-        return forth, forth.T.tocsr()
+        back = forth.T.tocsr()
+        for walk in (forth, back):  # as the core takes them, not at every hop
+            walk.indices = walk.indices.astype(np.int32, copy=False)
+        return forth, back
 
     @cached_property
     def _whole(self) -> NDArray[np.float32]:
@@ -88,16 +91,18 @@ class FilterOperator:
         out *= after
         return out
 
-    def _polynomial(self, columns: NDArray[np.float32]) -> NDArray[np.float32]:
-        """``p(P) · columns``, by Horner's rule: ``P(c₁ x + P(c₂ x + …))``."""
+    def _polynomial(
+        self, columns: NDArray[np.float32], at_users: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
+        """``p(P) · columns``, by Horner's rule: ``P(c₁ x + P(c₂ x + …))``; ``at_users`` is room for ``(U, d)``."""
         forth, back = self._walks
         *first, last = self.coefficients
         h = columns * np.float32(last)
-        h = product(back, product(forth, h))
+        h = product(back, product(forth, h, at_users), h)
         for coefficient in reversed(first):
             if coefficient:
                 h += columns * np.float32(coefficient)
-            h = product(back, product(forth, h))
+            h = product(back, product(forth, h, at_users), h)
         return h
 
     @property
@@ -117,9 +122,12 @@ class FilterOperator:
             return product(histories, self._whole)
         before, after = self._scales
         out = np.empty(histories.shape, np.float32)
+        room = np.empty(self.history.shape[0] * _COLUMNS, np.float32)
         for start in range(0, histories.shape[0], _COLUMNS):
             rows = histories[start : start + _COLUMNS].toarray().astype(np.float32, copy=False)
-            out[start : start + _COLUMNS] = self._polynomial(np.ascontiguousarray((rows * before).T)).T
+            at_users = room[: self.history.shape[0] * len(rows)].reshape(-1, len(rows))
+            columns = np.ascontiguousarray((rows * before).T)
+            out[start : start + _COLUMNS] = self._polynomial(columns, at_users).T
         out *= after
         return out
 

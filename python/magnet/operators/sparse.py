@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from scipy.sparse import csr_array
 
+from magnet import core
 from magnet.errors import DataError
 from magnet.operators.base import checked_histories
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
     from torch import Tensor
+
+    Triple = tuple[NDArray[Any], NDArray[np.int32], NDArray[np.float32]]
 
 __all__ = ["SparseOperator"]
 
@@ -66,9 +69,13 @@ class SparseOperator:
 
     def apply(self, histories: csr_array) -> NDArray[np.float32]:
         """Scores of all items, ``(B, I)``."""
-        found = checked_histories(histories, self.n_items).astype(np.float32, copy=False) @ self.weights
-        scores: NDArray[np.float32] = found.toarray(order="C")
-        return scores
+        out = np.empty(checked_histories(histories, self.n_items).shape, np.float32)
+        core.sparse_rows(*_arrays(histories), *self._entries, out)
+        return out
+
+    @cached_property
+    def _entries(self) -> Triple:
+        return _arrays(self.weights)
 
     @cached_property
     def _columns(self) -> csr_array:
@@ -97,3 +104,12 @@ class SparseOperator:
         entries = (tensors["values"].numpy(), tensors["indices"].numpy(), tensors["indptr"].numpy())
         n_items = history.shape[1]
         return cls(csr_array(entries, shape=(n_items, n_items)))
+
+
+def _arrays(matrix: csr_array) -> Triple:
+    """As the core takes them."""
+    return (
+        matrix.indptr,
+        matrix.indices.astype(np.int32, copy=False),
+        matrix.data.astype(np.float32, copy=False),
+    )

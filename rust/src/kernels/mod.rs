@@ -23,6 +23,7 @@ pub mod sampling;
 pub mod shared_users;
 pub mod simd;
 pub mod sparse;
+pub mod sparse_rows;
 mod tiles;
 pub mod topk;
 pub mod transpose;

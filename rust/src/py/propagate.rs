@@ -8,6 +8,7 @@ use super::gate::run;
 use crate::kernels::csr::Indptr;
 use crate::kernels::propagate::{self, Matrix, Storage};
 use crate::kernels::simd::Path;
+use crate::kernels::sparse_rows as sparse;
 
 #[pyfunction]
 pub(crate) fn spmm(
@@ -45,6 +46,28 @@ pub(crate) fn propagate_mean(
     run(py, |cancel| {
         let matrix = Matrix::new(pointers, indices, values, n_cols)?;
         propagate::propagate_mean(matrix, x, layers, width, storage, out, Path::choose()?, cancel)
+    })
+}
+
+#[pyfunction]
+pub(crate) fn sparse_rows(
+    py: Python<'_>,
+    left_pointers: IndptrArray<'_>,
+    left_indices: PyReadonlyArray1<'_, i32>,
+    left_values: PyReadonlyArray1<'_, f32>,
+    pointers: IndptrArray<'_>,
+    indices: PyReadonlyArray1<'_, i32>,
+    values: PyReadonlyArray1<'_, f32>,
+    mut out: PyReadwriteArray2<'_, f32>,
+) -> PyResult<()> {
+    let n_cols = out.shape()[1];
+    let left = parts(py, &left_pointers, &left_indices, &left_values)?;
+    let right = parts(py, &pointers, &indices, &values)?;
+    let out = slice_mut(py, &mut out, "out")?;
+    run(py, |cancel| {
+        let right = Matrix::new(right.0, right.1, right.2, n_cols)?;
+        let left = Matrix::new(left.0, left.1, left.2, right.n_rows())?;
+        sparse::sparse_rows(left, right, out, cancel)
     })
 }
 

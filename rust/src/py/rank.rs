@@ -87,3 +87,17 @@ pub(crate) fn score_dots(
     let out = slice_mut(py, &mut out, "out")?;
     run(py, |cancel| rank::score_dots(&vectors, user_rows, item_rows, out, Path::choose()?, cancel))
 }
+
+#[pyfunction]
+pub(crate) fn dot_rows(
+    py: Python<'_>,
+    users: PyReadonlyArray2<'_, f32>,
+    items: PyReadonlyArray2<'_, f32>,
+    rows: PyReadonlyArray1<'_, i32>,
+    mut out: PyReadwriteArray2<'_, f32>,
+) -> PyResult<()> {
+    fits(py, out.shape(), &[rows.len(), items.shape()[0]], "out")?;
+    let vectors = vectors(py, &users, &items)?;
+    let (rows, out) = (slice(py, &rows, "rows")?, slice_mut(py, &mut out, "out")?);
+    run(py, |cancel| rank::dot_rows(&vectors, rows, out, Path::choose()?, cancel))
+}

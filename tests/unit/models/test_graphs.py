@@ -148,5 +148,5 @@ def test_training_begins_from_content_where_it_is_asked_for(tiny):
         for start in ("random", "content")
     )
     assert not torch.equal(random.backbone.behaviour.embeddings, content.backbone.behaviour.embeddings)
-    wanted = content_start(tiny.dataset, content.graphs, 64, seed=derive(5, "content start"))
+    wanted = content_start(tiny.dataset, content.graphs, content.config.dim, seed=derive(5, "content start"))
     assert torch.equal(content.backbone.behaviour.embeddings, wanted)

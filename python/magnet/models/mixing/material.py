@@ -11,8 +11,7 @@ import torch
 from magnet.models.mixing.candidates import Candidates, collect_candidates
 from magnet.models.mixing.inputs import RouterInputs, item_kinds, router_inputs
 from magnet.models.mixing.menu import choose, menus, prepared
-from magnet.operators.base import product
-from magnet.operators.factors import dense_rows
+from magnet.operators.base import dot_rows
 from magnet.seeds import torch_generator
 
 if TYPE_CHECKING:
@@ -65,10 +64,10 @@ def prepare_material(
         seed: Of every draw.
     """
     modalities, mixing = dataset.modalities, config.mixing
-    vectors, across = backbone.users.numpy(), np.ascontiguousarray(backbone.items.numpy().T)
+    vectors = backbone.users.numpy(), backbone.items.numpy()
 
     def base(users: NDArray[np.int32]) -> NDArray[np.float32]:
-        return product(dense_rows(vectors[users]), across)
+        return dot_rows(*vectors, users)
 
     choices, gains, over_rest = dict(known), {}, {}
     for cue, menu in menus(list(modalities), mixing.behaviour, mixing.content).items():

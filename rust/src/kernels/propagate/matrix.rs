@@ -62,6 +62,18 @@ impl<'a> Matrix<'a> {
         self.indptr.n_rows()
     }
 
+    /// Number of columns.
+    pub fn n_cols(&self) -> usize {
+        self.n_cols
+    }
+
+    /// Columns and values of a row.
+    pub fn row(&self, row: usize) -> impl Iterator<Item = (usize, f32)> + use<'a> {
+        let entries = self.indptr.at(row)..self.indptr.at(row + 1);
+        let values = &self.values[entries.clone()];
+        self.indices[entries].iter().zip(values).map(|(&col, &value)| (col as usize, value))
+    }
+
     /// Rows cut into chunks of about equal cost: the first row of each, then the number of rows.
     pub(super) fn chunks(&self, width: usize) -> Vec<usize> {
         let n_rows = self.n_rows();

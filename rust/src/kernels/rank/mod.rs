@@ -13,6 +13,7 @@ mod order;
 mod pack;
 mod pairs;
 mod rescore;
+mod rows;
 mod scores;
 mod shortlist;
 mod sieve;
@@ -23,6 +24,7 @@ mod vectors;
 mod walk;
 
 pub use pairs::score_dots;
+pub use rows::dot_rows;
 pub use scores::rank_scores;
 pub use vectors::Vectors;
 pub use walk::rank_dots;

@@ -2,7 +2,6 @@
 
 use rayon::prelude::*;
 
-use super::order::Order;
 use super::tile::{PANEL, USERS};
 use super::vectors::Vectors;
 
@@ -15,12 +14,12 @@ fn side_by_side<'a, const N: usize>(rows: impl Iterator<Item = &'a [f32]>, out: 
     }
 }
 
-/// All items in the order of the walk: panel after panel, `width` rows of one number per item; zeros beyond the last
+/// Items in the given order: panel after panel, `width` rows of one number per item; zeros beyond the last
 /// item.
-pub(super) fn item_panels(vectors: &Vectors<'_>, order: &Order) -> Vec<[f32; PANEL]> {
+pub(super) fn item_panels(vectors: &Vectors<'_>, items: &[i32]) -> Vec<[f32; PANEL]> {
     let width = vectors.width;
-    let mut panels = vec![[0.0; PANEL]; order.items.len().div_ceil(PANEL) * width];
-    panels.par_chunks_mut(width).zip(order.items.par_chunks(PANEL)).for_each(|(out, items)| {
+    let mut panels = vec![[0.0; PANEL]; items.len().div_ceil(PANEL) * width];
+    panels.par_chunks_mut(width).zip(items.par_chunks(PANEL)).for_each(|(out, items)| {
         side_by_side(items.iter().map(|&item| vectors.item(item)), out);
     });
     panels

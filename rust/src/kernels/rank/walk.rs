@@ -82,7 +82,7 @@ impl<'a> Walk<'a> {
     /// Scores all pairs.
     fn by_tiles(&self, users: &[i32], places: Places<'_>) -> Result<(), Error> {
         let Self { vectors, order, path, cancel, .. } = *self;
-        let items = &item_panels(vectors, order);
+        let items = &item_panels(vectors, &order.items);
         self.blocks(users, places, (USERS, BLOCK, PANEL), |users, found| {
             let users = &user_tiles(vectors, users);
             path.run(Dot { width: vectors.width, order, items, users, found, cancel })
