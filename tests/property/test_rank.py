@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
-from magnet import _core
+from magnet import _core, core
 from magnet.evaluate.rank import rank, score
+from magnet.operators.base import dot_rows
 from magnet.states import DotState, ItemItemState
 from oracles import ranking as oracles
 
@@ -74,3 +75,35 @@ def test_dot_products_and_item_item_matrices_are_ranked_exactly(data):
     item_item = ItemItemState(history, weights)
     np.testing.assert_allclose(all_scores(item_item), history @ weights, atol=1e-5)
     check_ranking(item_item, *request)
+
+
+@given(st.data())
+def test_whole_rows_of_dot_products_are_the_scores_of_pairs_to_the_bit(data):
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
+    n_users, n_items, width = (data.draw(st.integers(1, most)) for most in (70, 60, 40))
+    users, items = (rng.standard_normal((n, width)).astype(np.float32) for n in (n_users, n_items))
+    chosen = rng.integers(0, n_users, data.draw(st.integers(0, 120))).astype(np.int32)
+    expected = all_scores(DotState(torch.from_numpy(users), torch.from_numpy(items)))[chosen]
+    for threads in (1, 3):
+        _core.set_num_threads(threads)
+        np.testing.assert_array_equal(dot_rows(users, items, chosen), expected)
+    with pytest.raises(ValueError, match="outside 0"):
+        dot_rows(users, items, np.array([n_users], np.int32))
+
+
+@given(st.data())
+def test_sparse_rows_are_scipys_product_to_the_bit(data):
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
+    sizes = [data.draw(st.integers(0 if side == 0 else 1, 50)) for side in range(3)]
+
+    def matrix(n_rows, n_cols):
+        density = data.draw(st.sampled_from([0.0, 0.2, 1.0]))
+        values = rng.standard_normal((n_rows, n_cols)) * (rng.random((n_rows, n_cols)) < density)
+        return csr_array(values.astype(np.float32))
+
+    left, right = matrix(*sizes[:2]), matrix(*sizes[1:])
+    out = np.full((sizes[0], sizes[2]), np.nan, np.float32)
+    for threads in (1, 3):
+        _core.set_num_threads(threads)
+        core.sparse_rows(left.indptr, left.indices, left.data, right.indptr, right.indices, right.data, out)
+        np.testing.assert_array_equal(out, (left @ right).toarray())
