@@ -10,7 +10,7 @@ import torch
 
 import magnet
 from magnet.synthetic.write import write_folder
-from support.quick import MIXING
+from support.quick import CONTROLLER, MIXING
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 
@@ -30,7 +30,9 @@ def test_the_python_blocks_run(text, tiny, tmp_path, monkeypatch, capsys):
     # The example trains with the defaults; two epochs show as well as two hundred that it runs.
     class Quick(magnet.Magnet):
         def __init__(self, **config):
-            super().__init__(**config, train={"epochs": 2, "batch_size": 512}, mixing=MIXING)
+            super().__init__(
+                **config, train={"epochs": 2, "batch_size": 512}, mixing=MIXING, controller=CONTROLLER
+            )
 
     monkeypatch.setattr(magnet, "Magnet", Quick)
     before = torch.get_num_threads()

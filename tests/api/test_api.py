@@ -11,9 +11,9 @@ import torch
 import magnet
 from magnet.errors import ConfigError, DataError, MagnetError, RunError, UnknownIdError
 from magnet.run.events import EventLog
-from support.quick import MIXING
+from support.quick import CONTROLLER, MIXING
 
-QUICK = {"dim": 8, "train": {"epochs": 2, "batch_size": 256}, "mixing": MIXING}
+QUICK = {"dim": 8, "train": {"epochs": 2, "batch_size": 256}, "mixing": MIXING, "controller": CONTROLLER}
 MODELS = {
     "magnet": lambda: magnet.Magnet(**QUICK),
     "lightgcn": lambda: magnet.LightGCN(dim=8, train={"epochs": 2}),

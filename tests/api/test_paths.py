@@ -12,7 +12,7 @@ from magnet.cli import app
 from magnet.config import read_toml
 from magnet.graph import cached_knn
 from magnet.synthetic.write import read_truth, write_folder
-from support.quick import MIXING
+from support.quick import CONTROLLER, MIXING
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def test_in_python(home, tiny):
     assert read_truth("~/data").seed == 0
     data = magnet.Dataset.from_folder("~/data")
     quick = {"epochs": 1, "batch_size": 512}
-    settings = {"dim": 4, "train": quick, "mixing": MIXING}
+    settings = {"dim": 4, "train": quick, "mixing": MIXING, "controller": CONTROLLER}
     model = magnet.Magnet(**settings).fit(data, folder="~/runs/a", progress=False)
     magnet.Magnet(**settings).fit(data, folder="~/runs/a", resume=True, progress=False)
     control = magnet.Magnet(**settings, router={"kind": "uniform"})
@@ -52,7 +52,7 @@ def test_plots(home, tiny):
     pytest.importorskip("matplotlib")
     quick = {"epochs": 1, "batch_size": 512}
     data = tiny.dataset
-    model = magnet.Magnet(dim=4, train=quick, mixing=MIXING).fit(data, progress=False)
+    model = magnet.Magnet(dim=4, train=quick, mixing=MIXING, controller=CONTROLLER).fit(data, progress=False)
     model.explain().plot("~/whole.svg")
     model.explain(data.user_ids[0], data.item_ids[0]).plot("~/pair.png")
     assert {"pair.png", "whole.svg", "whole-experts.svg"} <= {file.name for file in home.iterdir()}

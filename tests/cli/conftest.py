@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 # Two epochs of each phase: enough for every file to be there.
 QUICK = [
     *("--set", "dim=8", "--set", "train.epochs=2", "--set", "train.batch_size=512"),
+    *("--set", "controller.cap=2", "--set", "controller.ramp=1"),
     *("--set", "mixing.global_steps=2", "--set", "mixing.steps=4", "--set", "mixing.top=20"),
     *("--set", 'mixing.behaviour=[{"kind": "filter"}]', "--set", 'mixing.content=[{"kind": "item-knn"}]'),
 ]

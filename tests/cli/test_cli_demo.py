@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from magnet.synthetic import generator, presets
-from support.quick import MIXING
+from support.quick import CONTROLLER, MIXING
 
 QUICK = {"dim": 8, "train": {"epochs": 2, "batch_size": 512}}
 
@@ -18,7 +18,7 @@ def small(monkeypatch):
     pytest.importorskip("matplotlib")
     generate = generator.generate
     monkeypatch.setattr(generator, "generate", lambda size, seed: generate("tiny", seed=seed))
-    monkeypatch.setitem(presets.DEMO, "magnet", QUICK | {"mixing": MIXING})
+    monkeypatch.setitem(presets.DEMO, "magnet", QUICK | {"mixing": MIXING, "controller": CONTROLLER})
     monkeypatch.setitem(presets.DEMO, "lightgcn", QUICK)
 
 

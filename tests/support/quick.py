@@ -8,3 +8,5 @@ MIXING = {
     "behaviour": [{"kind": "filter"}],
     "content": [{"kind": "item-knn"}],
 }
+
+CONTROLLER = {"cap": 2, "ramp": 1}

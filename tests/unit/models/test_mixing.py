@@ -271,6 +271,15 @@ def test_a_shop_of_ten_rows_is_left_to_its_backbone():
         fitted(shop, mixing={**QUICK["mixing"], "share": 0.01, "cross_fit": "none"})
 
 
+def test_both_stages_end_however_long_an_epoch_is(tiny):
+    """Of many held-out pairs a few steps are no epoch; the trigger and the ramp are told in epochs."""
+    mixing = {**QUICK["mixing"], "steps": 1, "batch_size": 16}
+    model = fitted(tiny.dataset, mixing=mixing, controller={"switch_at": 2, "cap": 3, "ramp": 2})
+    stages = [event["stage"] for event in model.contents.events]
+    assert [stages.count(stage) for stage in ("coverage", "specialisation")] == [2, 3]
+    assert model.contents.events[-1]["top_k"] == 3
+
+
 def test_signals_alone_need_no_backbone(tiny):
     model = fitted(tiny.dataset, mixing={**QUICK["mixing"], "cross_fit": "none"})
     facts, state = model.contents.facts, model.contents.state

@@ -31,7 +31,7 @@ QUICK: dict[str, Any] = {
         "behaviour": [{"kind": "filter"}, {"kind": "item-knn"}],
         "content": [{"kind": "item-knn"}],
     },
-    "controller": {"switch_at": 2, "ramp": 1},
+    "controller": {"switch_at": 2, "cap": 2, "ramp": 1},
     # Both views and dropped edges, so that a switch of either has something to change.
     "graph": {"content_edges": "both", "keep": 0.5},
 }

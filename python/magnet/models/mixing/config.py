@@ -45,7 +45,8 @@ class MixingConfig(Config):
         start: λ at the start. It grows as the held-out pairs ask for it, and validation may stop it on the way, where
             they ask for more than pays.
         validate_every: Steps between validations.
-        steps: Steps of the router in coverage and specialisation together at most.
+        steps: Steps of the router in coverage and specialisation together at most; but as many epochs as both stages
+            may take (``controller.cap`` and ``controller.ramp``).
     """
 
     cross_fit: Literal["holdout", "none"] = "holdout"

@@ -135,8 +135,11 @@ class MixtureTask:
             return self.fold_epochs
         if not self._mixing:
             return self.full.max_epochs
-        steps = self.config.mixing.global_steps if self.phase == "global" else self.config.mixing.steps
-        return max(1, math.ceil(steps / self._batches))
+        if self.phase == "global":
+            return max(1, math.ceil(self.config.mixing.global_steps / self._batches))
+        # Epochs are long where many pairs are held out: both stages come to their end all the same.
+        both = self.controller.config.cap + self.controller.config.ramp
+        return max(both, math.ceil(self.config.mixing.steps / self._batches))
 
     @property
     def data(self) -> Dataset:
