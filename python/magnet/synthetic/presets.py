@@ -11,7 +11,9 @@ __all__ = ["DEMO"]
 
 DEMO: dict[str, dict[str, Any]] = {
     "magnet": {
-        "train": {"learning_rate": 3e-3, "validate_every": 50, "patience": 300},
+        "dim": 64,
+        "train": {"epochs": 36, "learning_rate": 5e-3, "validate_every": 50, "patience": 150},
+        "mixing": {"steps": 200},
     },
     "lightgcn": {
         "train": {

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Candidates", "collect_candidates", "standardised"]
 
-_BLOCK = 1 << 24  # numbers in a block of score rows
+_BLOCK = 1 << 21  # numbers in a block of score rows: it stays near the caches
 
 Rows = "Callable[[NDArray[np.int32]], tuple[NDArray[np.float32], NDArray[np.float32]]]"
 
@@ -37,11 +37,13 @@ class Candidates(NamedTuple):
 
 def standardised(rows: NDArray[np.float32], *, compress: bool) -> NDArray[np.float32]:
     """Scores less their mean, over their standard deviation, row by row; then ``sign · log1p|·|`` if asked for."""
-    mean = rows.mean(axis=-1, keepdims=True, dtype=np.float64)
-    spread = rows.std(axis=-1, keepdims=True, dtype=np.float64)
-    z: NDArray[np.float32] = ((rows - mean) / np.where(spread > 0, spread, 1)).astype(np.float32)
+    # Sums in float64, all else in float32: these are many numbers.
+    z: NDArray[np.float32] = rows - rows.mean(axis=-1, keepdims=True, dtype=np.float64).astype(np.float32)
+    spread = np.sqrt(np.square(z).mean(axis=-1, keepdims=True, dtype=np.float64))
+    z /= np.where(spread > 0, spread, 1).astype(np.float32)
     if compress:
-        z = np.sign(z) * np.log1p(np.abs(z))
+        size = np.abs(z)
+        np.copysign(np.log1p(size, out=size), z, out=z)
     return z
 
 
