@@ -246,6 +246,7 @@ class Trainer:
             ("protocol", theirs.protocol, mine.protocol),
             *((part, theirs.config.get(part), mine.config.get(part)) for part in parts),
             ("mixing.share", *(d.config.get("mixing", {}).get("share") for d in (theirs, mine))),
+            ("mixing.cross_fit", "holdout", mine.config.get("mixing", {}).get("cross_fit", "holdout")),
         ):
             if a != b:
                 raise RunError(

@@ -201,6 +201,9 @@ def test_a_borrowed_backbone_gives_the_bits_of_an_own_one(tiny, fitted, tmp_path
     other = magnet.Magnet(seed=5, **quick(dim=4))
     with pytest.raises(RunError, match="another one: dim is 8 there and 4 here"):
         magnet.Trainer(other, tiny.dataset, backbone=fitted[1], progress=False).fit()
+    alone = magnet.Magnet(seed=5, **quick(mixing={**QUICK["mixing"], "cross_fit": "none"}))
+    with pytest.raises(RunError, match=r"another one: mixing\.cross_fit is 'holdout' there and 'none' here"):
+        magnet.Trainer(alone, tiny.dataset, backbone=fitted[1], progress=False).fit()
 
 
 @pytest.mark.parametrize(
