@@ -57,7 +57,7 @@ def rank(state: State, users: ArrayLike, seen: csr_array | None, k: int) -> Rank
         raise DataError(f"k must be at least 1, got {k}")
     if seen is not None and seen.shape != state.shape:
         raise DataError(f"seen must have the model's shape {state.shape}, got {seen.shape}")
-    mask = None if seen is None else (seen.indptr, seen.indices)
+    mask = None if seen is None else (seen.indptr, seen.indices.astype(np.int32, copy=False))
     result = Ranking(np.empty((len(rows), k), np.int32), np.empty((len(rows), k), np.float32))
     if isinstance(state, DotState):
         core.rank_dots(state.users.numpy(), state.items.numpy(), rows, mask, *result)

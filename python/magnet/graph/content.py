@@ -103,9 +103,11 @@ def _largest(weights: NDArray[np.float32], keep: int) -> tuple[NDArray[np.intp],
     """Rows and columns of the ``keep`` entries of each row that are largest by magnitude; zeros are left out."""
     magnitude = np.abs(weights)
     least = -np.partition(-magnitude, keep - 1, axis=1)[:, keep - 1 : keep]  # (B, 1)
-    above = magnitude > least
-    equal = magnitude == least
-    room = keep - above.sum(axis=1, keepdims=True)
-    kept = above | (equal & (np.cumsum(equal, axis=1) <= room))
-    of, items = np.nonzero(kept & (magnitude > 0))
+    kept = (magnitude >= least) & (magnitude > 0)
+    for row in np.flatnonzero(kept.sum(axis=1) > keep):  # ties at the border: the lower items stay
+        above = magnitude[row] > least[row]
+        equal = np.flatnonzero(magnitude[row] == least[row])
+        kept[row] = above
+        kept[row, equal[: keep - above.sum()]] = True
+    of, items = np.nonzero(kept)
     return of, items

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from magnet.evaluate.metrics import ranking_metrics
+from magnet.evaluate.rank import rank
 from magnet.models.mixing.candidates import standardised
 from magnet.models.signals.base import SIGNALS
 from magnet.seeds import numpy_generator
@@ -75,23 +77,39 @@ def choose(
     if len(users) > _USERS:
         users = np.sort(numpy_generator(seed, "menu").choice(users, _USERS, replace=False))
     rows = standardised(base(users), compress=False)
-    seen = fold.rest[users].toarray() > 0
+    seen, held = fold.rest[users], fold.held[users]
     operators = [prepared(choice, fold.rest, modalities) for choice in menu]
     gains = []
     for operator in operators:
-        own = standardised(operator.apply(fold.rest[users]), compress=compress)
-        found = (
-            _quality(np.where(seen, -np.inf, rows + weight * own), fold.held, users) for weight in _WEIGHTS
-        )
+        own = standardised(operator.apply(seen), compress=compress)
+        found = (_quality(_Sum(rows, own, weight), seen, held) for weight in _WEIGHTS)
         gains.append(max(found) if len(users) else 0.0)
     best = int(np.argmax(gains))  # of equals the first
     return menu[best], operators[best], gains
 
 
-def _quality(scores: NDArray[np.float32], held: csr_array, users: NDArray[np.int32]) -> float:
-    k = min(20, scores.shape[1])
-    top = np.argpartition(-scores, k - 1, axis=1)[:, :k]
-    order = np.lexsort((top, -np.take_along_axis(scores, top, 1)), axis=1)
-    top = np.take_along_axis(top, order, 1)
-    found = ranking_metrics(top, held[users], [k], ["recall", "ndcg"])
+@dataclass(frozen=True, eq=False)
+class _Sum:
+    """A signal beside the backbone, as what ranks: ``base + weight · own``, both ``(B, I)``."""
+
+    base: NDArray[np.float32]
+    own: NDArray[np.float32]
+    weight: float
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.base.shape[0], self.base.shape[1]
+
+    def scores(self, users: NDArray[np.int32]) -> NDArray[np.float32]:
+        rows = self.own[users] * np.float32(self.weight)
+        rows += self.base[users]
+        return rows
+
+
+def _quality(scorer: _Sum, seen: csr_array, held: csr_array) -> float:
+    """The mean of Recall@20 and NDCG@20."""
+    n_users, n_items = scorer.shape
+    k = min(20, n_items)
+    top = rank(scorer, np.arange(n_users), seen, k).items
+    found = ranking_metrics(top, held, [k], ["recall", "ndcg"])
     return float(np.mean([values.mean() for values in found.values()]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from pydantic import Field
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from magnet.data import Modality
 
 __all__ = ["L3AEConfig", "prepare_l3ae"]
+
+# The last matrix that was made of a modality, for as long as that is there: as large as one operator.
+_KEPT: WeakKeyDictionary[Modality, tuple[tuple[float, int], csr_array]] = WeakKeyDictionary()
 
 
 class L3AEConfig(Config):
@@ -48,21 +52,27 @@ def prepare_l3ae(train: csr_array, modalities: Mapping[str, Modality], config: L
     side instead of all.)
     """
     modality = modality_of(modalities, config.modality, model="l3ae")
-    rows = modality.features.astype(np.float32)
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    rows = np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0)
-    content = content_regression(
-        rows, present=modality.present, ridge=config.feature_regularization, neighbours=config.support
-    )
     return SparseOperator(
         local_ridge(
             train,
             ridge=config.regularization,
-            content=content,
+            content=_content(modality, config.feature_regularization, config.support),
             content_weight=config.content_weight,
             support=config.support,
         )
     )
+
+
+def _content(modality: Modality, ridge: float, support: int) -> csr_array:
+    """What features alone say, kept for the next time: a mixture solves the model for two sets of interactions."""
+    settings = ridge, support
+    if _KEPT.get(modality, (None,))[0] != settings:
+        rows = modality.features.astype(np.float32)
+        lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+        rows = np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0)
+        made = content_regression(rows, present=modality.present, ridge=ridge, neighbours=support)
+        _KEPT[modality] = settings, made
+    return _KEPT[modality][1]
 
 
 register_signal("l3ae", L3AEConfig, prepare_l3ae)
