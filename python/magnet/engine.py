@@ -207,8 +207,7 @@ class Trainer:
         with contextlib.ExitStack() as stack:
             watchers: list[Callable[[dict[str, Any]], None]] = []
             if self.show:
-                limit = config.epochs
-                watchers.append(stack.enter_context(Reporter(self.model.name, limit)))
+                watchers.append(stack.enter_context(Reporter(self.model.name)))
             if run is not None:
                 log = stack.enter_context(EventLog(run.events, keep_below=len(self.history.records)))
                 watchers.append(log.write)

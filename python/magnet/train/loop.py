@@ -131,6 +131,8 @@ class _Loop:
         record["step"] = self.step
         record["train_seconds"] = time.perf_counter() - started
         self.epoch += 1
+        record["phase_epochs"] = self.epoch - self.phase_start
+        record["phase_limit"] = self._limit
         # The last epoch of a stage or a phase is validated as well, so that none ends without having been.
         last = self._at_limit or task.stage != record["stage"]
         every = self.config.validate_every if task.validate_every is None else task.validate_every
@@ -160,7 +162,12 @@ class _Loop:
     @property
     def _at_limit(self) -> bool:
         """Whether the epochs of the phase are used up."""
-        return self.epoch - self.phase_start >= (self.task.max_epochs or self.config.epochs)
+        return self.epoch - self.phase_start >= self._limit
+
+    @property
+    def _limit(self) -> int:
+        """Epochs of the phase at most."""
+        return self.task.max_epochs or self.config.epochs
 
     def _next_phase(self) -> bool:
         stage = self.task.stage

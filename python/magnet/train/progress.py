@@ -22,18 +22,20 @@ _QUIET = 5.0
 class Reporter:
     """Shows each epoch's record on standard error; standard output stays free for results.
 
+    The bar is that of the phase. A phase may stop early, so that the time left is the most it can be.
+
     Args:
         name: Of the model.
-        max_epochs: For the bar; a training usually stops earlier, so the time left is the most it can be.
         console: Where to write; standard error if not given.
     """
 
-    def __init__(self, name: str, max_epochs: int, console: Console | None = None) -> None:
+    def __init__(self, name: str, console: Console | None = None) -> None:
         self.name = name
         self.console = console or Console(stderr=True)
         self.best = -1.0
         self._last_line = 0.0
         self._stage = ""
+        self._phase_epochs = 0
         self._progress: Progress | None = None
         if self.console.is_terminal:
             self._progress = Progress(
@@ -45,7 +47,7 @@ class Reporter:
                 TimeRemainingColumn(),
                 console=self.console,
             )
-            self._bar = self._progress.add_task(name, total=max_epochs, text="")
+            self._bar = self._progress.add_task(name, total=None, text="")
 
     def __enter__(self) -> Self:
         if self._progress is not None:
@@ -62,7 +64,11 @@ class Reporter:
         """Show one epoch."""
         text = epoch_line(record)
         if self._progress is not None:
-            self._progress.update(self._bar, advance=1, text=text)
+            if record["phase_epochs"] <= self._phase_epochs:
+                self._progress.reset(self._bar)  # a new phase: the old one's speed says nothing of it
+            self._progress.update(
+                self._bar, completed=record["phase_epochs"], total=record["phase_limit"], text=text
+            )
             if record["stage"] != self._stage or record.get("fired_by"):
                 self._progress.console.print(f"{self.name}: epoch {record['epoch']}: {text}", highlight=False)
         else:
@@ -81,7 +87,7 @@ class Reporter:
                     markup=False,
                     soft_wrap=True,
                 )
-        self._stage = record["stage"]
+        self._stage, self._phase_epochs = record["stage"], record["phase_epochs"]
         self.best = max(self.best, record.get("valid", {}).get(TARGET, -1.0))
 
 
