@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["plot_training"]
 
 # Background colours of the stages; a stage of another name is grey.
-_SHADES = {"coverage": "#d9e8f5", "specialisation": "#fdebd3"}
+_SHADES = {"fold": "#d0d0d0", "global": "#dff0e2", "coverage": "#d9e8f5", "specialisation": "#fdebd3"}
 _PLAIN = "#e6e6e6"
 # At most this many epochs without the router are drawn, as a multiple of those with it: more would leave the rest
 # too little room.
