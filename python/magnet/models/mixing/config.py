@@ -33,8 +33,8 @@ class MixingConfig(Config):
             rest for that, and to everything for what is delivered.
         behaviour: The menu of the behaviour cue: a signal's name as ``kind``, and its settings. The one that adds most
             to the backbone is taken.
-        content: The menu of each modality's cue; ``modality`` is filled in. The first that is within one standard error
-            of the one that adds most to backbone and behaviour is taken.
+        content: The menu of each modality's cue; ``modality`` is filled in. The first that is within half a standard
+            error of the one that adds most to backbone and behaviour is taken.
         compress: Whether cues' scores are compressed to ``sign · log1p|·|``.
         loss: ``recall`` looks at the edge of the top 20 of a user's candidates, ``listwise`` at all of them.
         width: Of the step of ``recall``, in units of the scores' spread.

@@ -32,6 +32,7 @@ BEHAVIOUR = "behaviour"  # the cue that needs no content
 
 _USERS = 2000  # on whom the menu is tried
 _WEIGHTS = (0.3, 1.0, 3.0)  # of a signal beside the backbone, the best of which counts
+_SPARED = 0.5  # standard errors that content alone may be behind a model of content and behaviour
 
 Choice = dict[str, Any]  # a signal's name as "kind", and its settings
 
@@ -119,8 +120,8 @@ def choose(
         users: On whom the menu is tried, ``(B,)``.
         rows: What the signal will stand beside, standardised scores of these users, ``(B, I)``.
         compress: Whether the cue's scores are compressed.
-        sparing: Take the first choice that is within one standard error of the best (paired, over users; the rule of
-            Breiman et al., *Classification and Regression Trees*, 1984), instead of the best.
+        sparing: Take the first choice that is within half a standard error of the best (paired, over users), instead of
+            the best: the rule of Breiman et al., *Classification and Regression Trees*, 1984, where it is a whole one.
     """
     seen, held = fold.rest[users], fold.held[users]
     operators = [prepared(choice, fold.rest, modalities) for choice in menu]
@@ -135,7 +136,8 @@ def choose(
     best = int(np.argmax(gains))  # of equals the first
     if sparing and len(users) > 1:
         lost = [values[best] - each for each in values]
-        within = [float(each.mean()) <= float(each.std(ddof=1)) / math.sqrt(len(users)) for each in lost]
+        bars = [_SPARED * float(each.std(ddof=1)) / math.sqrt(len(users)) for each in lost]
+        within = [float(each.mean()) <= bar for each, bar in zip(lost, bars, strict=True)]
         best = within.index(True)  # the best is one of them
     return Chosen(menu[best], operators[best], gains, weights[best])
 
