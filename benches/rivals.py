@@ -29,6 +29,7 @@ SECTIONS = (
     "propagation",
     "ranking",
     "blend",
+    "blend_rank",
     "lightgcn",
     "ridge",
 )

@@ -21,6 +21,7 @@ __all__ = [
     "num_threads",
     "propagate_mean",
     "pseudo_edges",
+    "rank_blend",
     "rank_dots",
     "rank_scores",
     "sample_negatives",
@@ -150,6 +151,18 @@ def blend_pair(
 ) -> tuple[
     float, float, NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]
 ]: ...
+def rank_blend(
+    tables: tuple[NDArray[np.float32], NDArray[np.float32]],
+    history: _Triple,
+    operators: list[_Triple | NDArray[np.float32] | None],
+    rows: NDArray[np.float32],
+    logits: tuple[NDArray[np.float32], NDArray[np.float32]],
+    mixing: tuple[NDArray[np.float32], float, int, bool],
+    users: NDArray[np.int32],
+    seen: _Seen | None,
+    out_items: NDArray[np.int32],
+    out_scores: NDArray[np.float32],
+) -> None: ...
 
 # Graphs. A matrix goes in as (indptr, indices, values, n_cols) and comes out as (indptr, indices, values).
 def knn(features: NDArray[np.float32], present: NDArray[np.bool_], k: int) -> _Triple: ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
@@ -13,7 +14,7 @@ from torch import Tensor
 from magnet import core
 from magnet.errors import ConfigError, DataError, nearest
 from magnet.operators import operator_from_tensors, operator_to_tensors
-from magnet.operators.base import dot_rows
+from magnet.operators.base import arrays, dot_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,9 +22,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from magnet.operators import Operator
+    from magnet.operators.base import Triple
 
 __all__ = ["BlendParts", "BlendState", "history_of_tensors", "history_tensors"]
 
+# Rows of scores that operators compute for the ranking are made for at most this many numbers at a time.
+_ROWS = 1 << 22
 
 _TENSORS = ("users", "items", "user_logits", "item_logits", "roles")
 
@@ -128,6 +132,51 @@ class BlendState:
     @property
     def _mixing(self) -> tuple[NDArray[np.float32], float, int, bool]:
         return self.roles.numpy(), float(self.weight), int(self.top_experts), self.compress
+
+    def rank(
+        self,
+        users: NDArray[np.int32],
+        seen: tuple[NDArray[Any], NDArray[np.int32]] | None,
+        items: NDArray[np.int32],
+        scores: NDArray[np.float32],
+    ) -> None:
+        """Write the best items of users ``(B,)`` and their :meth:`scores`, to the bit, into ``(B, k)`` each.
+
+        All that a user's list takes is done in one go, in the caches. Only cues whose operator hands no matrix to the
+        core bring rows of scores, for some users at a time.
+
+        Args:
+            users: Indices, in range.
+            seen: Row pointers and columns of the items to leave out; None for none.
+            items: Best first, -1 where there are none left.
+            scores: Theirs, -inf there.
+        """
+        operators = list(self.cues.values())
+        matrices = [getattr(operator, "core_matrix", None) for operator in operators]
+        foreign = [operator for operator, matrix in zip(operators, matrices, strict=True) if matrix is None]
+        step = max(1, _ROWS // max(1, len(foreign) * self.shape[1])) if foreign else len(users)
+        for start in range(0, len(users), max(1, step)):
+            block = slice(start, start + step)
+            own = users[block]
+            rows = np.empty((len(foreign), len(own), self.shape[1]), np.float32)
+            for row, operator in zip(rows, foreign, strict=True):
+                row[...] = operator.apply(self.history[own])
+            core.rank_blend(
+                (self.users.numpy(), self.items.numpy()),
+                self._history,
+                matrices,
+                rows,
+                (self.user_logits.numpy(), self.item_logits.numpy()),
+                self._mixing,
+                own,
+                seen,
+                items[block],
+                scores[block],
+            )
+
+    @cached_property
+    def _history(self) -> Triple:
+        return arrays(self.history)
 
     def parts(self, user: int, item: int) -> BlendParts:
         """Take the score of one pair apart.

@@ -27,6 +27,8 @@ mod _core {
     #[pymodule_export]
     use crate::py::rank::{dot_rows, rank_dots, rank_scores, score_dots};
     #[pymodule_export]
+    use crate::py::rank_blend::rank_blend;
+    #[pymodule_export]
     use crate::py::ridge::local_ridge;
     #[pymodule_export]
     use crate::py::sampling::{membership, sample_negatives, sample_shared};

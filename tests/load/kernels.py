@@ -196,6 +196,24 @@ def _blend(scale):
     return run
 
 
+def _rank_blend(scale):
+    taken, items, experts = _matrix(scale), 100 * scale, 10
+    histories = (taken.indptr, taken.indices.astype(np.int32), np.ones(taken.nnz, np.float32))
+    other = _neighbours(scale)
+    votes = (other.indptr, other.indices.astype(np.int32), np.ones(other.nnz, np.float32))
+    users = np.arange(taken.shape[0], dtype=np.int32)[:300]
+    tables = _normal(taken.shape[0], 24).numpy(), _normal(items, 24).numpy()
+    logits = _normal(taken.shape[0], experts).numpy(), _normal(items, experts).numpy()
+    rows, mixing = _normal(1, len(users), items).numpy(), (_normal(experts, 2).numpy(), 0.5, 3, True)
+    out = np.empty((len(users), 20), np.int32), np.empty((len(users), 20), np.float32)
+
+    def run():
+        core.rank_blend(tables, histories, [votes, None], rows, logits, mixing, users, histories[:2], *out)
+        return out
+
+    return run
+
+
 # Each with the scale at which a call takes about a second on two slow cores.
 KERNELS = {
     "knn": (_knn, 80),
@@ -215,6 +233,7 @@ KERNELS = {
     "propagate_mean": (_propagate, 4000),
     "rank dot": (_rank_dot, 400),
     "blend": (_blend, 20_000),
+    "rank blend": (_rank_blend, 700),
     "rank item-item": (_rank_item_item, 100),
     "dot rows": (_dot_rows, 5000),
     "sparse rows": (_sparse_rows, 30),

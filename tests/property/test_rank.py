@@ -12,6 +12,7 @@ from magnet.evaluate.rank import rank, score
 from magnet.operators.base import dot_rows
 from magnet.states import DotState, ItemItemState
 from oracles import ranking as oracles
+from support.blend_data import EXPERTS, blend
 
 
 @pytest.fixture(autouse=True)
@@ -75,6 +76,22 @@ def test_dot_products_and_item_item_matrices_are_ranked_exactly(data):
     item_item = ItemItemState(history, weights)
     np.testing.assert_allclose(all_scores(item_item), history @ weights, atol=1e-5)
     check_ranking(item_item, *request)
+
+
+@given(st.data())
+def test_blends_are_ranked_exactly(data):
+    seed = data.draw(st.integers(0, 2**32 - 1))
+    rng = np.random.default_rng(seed)
+    n_users, n_items = data.draw(st.integers(1, 70)), data.draw(st.integers(1, 40))
+    state = blend(
+        n_users,
+        n_items,
+        seed=seed,
+        top_experts=data.draw(st.integers(1, len(EXPERTS))),
+        compress=data.draw(st.booleans()),
+        off=data.draw(st.sampled_from([0.0, 0.2, 1.0])),
+    )
+    check_ranking(state, *draw_request(data.draw, rng, n_users, n_items))
 
 
 @given(st.data())

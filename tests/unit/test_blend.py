@@ -47,6 +47,43 @@ def test_ranking_and_scoring_agree_to_the_bit():
     np.testing.assert_array_equal(alone.scores[0], found.scores[7])
 
 
+class Foreign:
+    """An operator from outside: it scores histories, and the core knows nothing of its matrix."""
+
+    def __init__(self, operator):
+        self.apply, self.column, self.n_items = operator.apply, operator.column, operator.n_items
+
+
+def test_a_list_is_the_same_whether_operators_hand_over_their_matrix_or_rows(monkeypatch):
+    state = blend(n_users=60)
+    users = np.arange(60)[::-1]
+    expected = rank(state, users, state.history, 6)
+    assert [hasattr(operator, "core_matrix") for operator in state.cues.values()] == [True, True, True, False]
+    for foreign in ({"text"}, {"behaviour", "audio"}, set(CUES)):
+        cues = {
+            cue: Foreign(operator) if cue in foreign else operator for cue, operator in state.cues.items()
+        }
+        other = replace(state, cues=cues)
+        for numbers in (1 << 22, 200, 1):  # in one block, in several, in one for each user
+            monkeypatch.setattr("magnet.blend._ROWS", numbers)
+            found = rank(other, users, state.history, 6)
+            np.testing.assert_array_equal(found.items, expected.items)
+            np.testing.assert_array_equal(found.scores, expected.scores)
+
+
+def test_nobody_is_ranked_to_nothing():
+    for cues in (CUES, CUES[:1], []):
+        state = blend()
+        state = replace(
+            state,
+            cues={cue: state.cues[cue] for cue in cues},
+            roles=state.roles[:, : len(cues)].contiguous(),
+        )
+        found = rank(state, [], None, 6)
+        assert (found.items.shape, found.scores.shape) == ((0, 6), (0, 6))
+        assert (rank(state, [3], None, 6).items >= 0).all()
+
+
 def test_the_parts_add_up_to_the_score():
     state = blend()
     rows = state.scores(np.arange(state.shape[0], dtype=np.int32))

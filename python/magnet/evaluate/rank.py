@@ -8,7 +8,7 @@ import numpy as np
 
 from magnet import core
 from magnet.errors import DataError
-from magnet.states import DotState
+from magnet.states import BlendState, DotState
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -63,6 +63,9 @@ def rank(state: State, users: ArrayLike, seen: csr_array | None, k: int) -> Rank
         core.rank_dots(state.users.numpy(), state.items.numpy(), rows, mask, *result)
         return result
     _check_range(rows, state.shape[0], "users")
+    if isinstance(state, BlendState):
+        state.rank(rows, mask, *result)
+        return result
     step = max(1, _BLOCK // max(1, state.shape[1]))
     for start in range(0, len(rows), step):
         block = rows[start : start + step]

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
     from torch import Tensor
 
-__all__ = ["Operator", "checked_histories", "dot_rows", "product"]
+    Triple = tuple[NDArray[Any], NDArray[np.int32], NDArray[np.float32]]
+
+__all__ = ["Operator", "arrays", "checked_histories", "dot_rows", "product"]
 
 
 class Operator(Protocol):
@@ -24,6 +26,11 @@ class Operator(Protocol):
 
     A user's scores are ``Σ_j h_j W_ji``, linear in the history h. So the part that each item of a history had in a
     score is known exactly, and whoever has a history has scores, whether a model was trained with it or not.
+
+    An operator that keeps W may hand it to the core, which then ranks without :meth:`apply`. Its attribute
+    ``core_matrix`` is what :func:`arrays` makes of W, where ``apply`` multiplies by ``core.sparse_rows``, or W whole,
+    ``(I, I)`` float32 in C order, where it multiplies by :func:`product`. Where it is None or missing, rows come from
+    ``apply``.
     """
 
     @property
@@ -69,6 +76,15 @@ def checked_histories(histories: csr_array, n_items: int) -> csr_array:
     return histories
 
 
+def arrays(matrix: csr_array) -> Triple:
+    """Row pointers, columns and values, as the core takes them."""
+    return (
+        matrix.indptr,
+        matrix.indices.astype(np.int32, copy=False),
+        matrix.data.astype(np.float32, copy=False),
+    )
+
+
 def product(
     matrix: csr_array, dense: NDArray[np.float32], out: NDArray[np.float32] | None = None
 ) -> NDArray[np.float32]:
@@ -81,13 +97,7 @@ def product(
     """
     if out is None:
         out = np.empty((matrix.shape[0], dense.shape[1]), np.float32)
-    core.spmm(
-        matrix.indptr,
-        matrix.indices.astype(np.int32, copy=False),
-        matrix.data.astype(np.float32, copy=False),
-        dense,
-        out,
-    )
+    core.spmm(*arrays(matrix), dense, out)
     return out
 
 

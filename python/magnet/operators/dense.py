@@ -57,6 +57,11 @@ class DenseOperator:
         found: NDArray[np.bool_] = np.any(self.weights, axis=0)
         return found
 
+    @property
+    def core_matrix(self) -> NDArray[np.float32]:
+        """W as the core takes it."""
+        return self.weights
+
     def apply(self, histories: csr_array) -> NDArray[np.float32]:
         """Scores of all items, ``(B, I)``."""
         return product(checked_histories(histories, self.n_items), self.weights)

@@ -115,11 +115,16 @@ class FilterOperator:
         """Items of which something can be said, ``(I,)``: the same."""
         return self.sources
 
+    @property
+    def core_matrix(self) -> NDArray[np.float32] | None:
+        """W as the core takes it; None for a catalogue whose whole matrix would be too large."""
+        return self._whole if self.n_items**2 <= _WHOLE_UP_TO else None
+
     def apply(self, histories: csr_array) -> NDArray[np.float32]:
         """Scores of all items, ``(B, I)``."""
         histories = checked_histories(histories, self.n_items)
-        if self.n_items**2 <= _WHOLE_UP_TO:
-            return product(histories, self._whole)
+        if self.core_matrix is not None:
+            return product(histories, self.core_matrix)
         before, after = self._scales
         out = np.empty(histories.shape, np.float32)
         room = np.empty(self.history.shape[0] * _COLUMNS, np.float32)

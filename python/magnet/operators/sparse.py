@@ -12,7 +12,7 @@ from scipy.sparse import csr_array
 
 from magnet import core
 from magnet.errors import DataError
-from magnet.operators.base import checked_histories
+from magnet.operators.base import arrays, checked_histories
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    Triple = tuple[NDArray[Any], NDArray[np.int32], NDArray[np.float32]]
+    from magnet.operators.base import Triple
 
 __all__ = ["SparseOperator"]
 
@@ -70,12 +70,13 @@ class SparseOperator:
     def apply(self, histories: csr_array) -> NDArray[np.float32]:
         """Scores of all items, ``(B, I)``."""
         out = np.empty(checked_histories(histories, self.n_items).shape, np.float32)
-        core.sparse_rows(*_arrays(histories), *self._entries, out)
+        core.sparse_rows(*arrays(histories), *self.core_matrix, out)
         return out
 
     @cached_property
-    def _entries(self) -> Triple:
-        return _arrays(self.weights)
+    def core_matrix(self) -> Triple:
+        """W as the core takes it: row pointers, columns and values."""
+        return arrays(self.weights)
 
     @cached_property
     def _columns(self) -> csr_array:
@@ -104,12 +105,3 @@ class SparseOperator:
         entries = (tensors["values"].numpy(), tensors["indices"].numpy(), tensors["indptr"].numpy())
         n_items = history.shape[1]
         return cls(csr_array(entries, shape=(n_items, n_items)))
-
-
-def _arrays(matrix: csr_array) -> Triple:
-    """As the core takes them."""
-    return (
-        matrix.indptr,
-        matrix.indices.astype(np.int32, copy=False),
-        matrix.data.astype(np.float32, copy=False),
-    )

@@ -20,6 +20,9 @@ use super::simd::{Path, has_avx2, has_avx512};
 /// How many numbers one vector holds.
 pub const WIDTH: usize = 16;
 
+/// Numbers of a table that [`Lanes::pick`] looks up by a byte.
+pub const TABLE: usize = 256;
+
 /// The bits of 1 less those of √½: what [`Lanes::exponent`] adds, so that an exponent changes at √½ · 2^n.
 const FROM_ROOT: i32 = 0x3f80_0000 - 0x3f35_04f3;
 
@@ -35,6 +38,8 @@ pub trait Lanes: Copy {
     fn splat(self, x: f32) -> Self::V;
     /// Sixteen numbers from memory.
     fn load(self, from: &[f32; WIDTH]) -> Self::V;
+    /// The numbers of `table` at the given places, all of which are below `len`: few numbers are found faster.
+    fn pick(self, table: &[f32; TABLE], len: usize, places: &[u8; WIDTH]) -> Self::V;
     /// Sixteen numbers to memory.
     fn store(self, v: Self::V, to: &mut [f32; WIDTH]);
     /// Sixteen numbers to memory that is not read soon; they bypass the caches where `to` starts a cache line. Other

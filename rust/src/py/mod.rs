@@ -8,6 +8,7 @@ pub(crate) mod graphs;
 pub(crate) mod knn;
 pub(crate) mod propagate;
 pub(crate) mod rank;
+pub(crate) mod rank_blend;
 pub(crate) mod ridge;
 pub(crate) mod sampling;
 pub(crate) mod simd;

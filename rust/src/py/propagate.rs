@@ -72,9 +72,9 @@ pub(crate) fn sparse_rows(
 }
 
 /// Row pointers, columns and values.
-type Parts<'a> = (Indptr<'a>, &'a [i32], &'a [f32]);
+pub(super) type Parts<'a> = (Indptr<'a>, &'a [i32], &'a [f32]);
 
-fn parts<'a>(
+pub(super) fn parts<'a>(
     py: Python<'_>,
     pointers: &'a IndptrArray<'_>,
     indices: &'a PyReadonlyArray1<'_, i32>,

@@ -13,13 +13,17 @@ use crate::kernels::rank::{self, Places, Vectors};
 use crate::kernels::simd::Path;
 
 /// Row pointers and columns of the seen items.
-type Seen<'py> = (IndptrArray<'py>, PyReadonlyArray1<'py, i32>);
+pub(crate) type Seen<'py> = (IndptrArray<'py>, PyReadonlyArray1<'py, i32>);
 
-fn mask<'a>(py: Python<'_>, seen: Option<&'a Seen<'_>>, n_items: usize) -> PyResult<Option<Pattern<'a>>> {
+pub(super) fn mask<'a>(
+    py: Python<'_>,
+    seen: Option<&'a Seen<'_>>,
+    n_items: usize,
+) -> PyResult<Option<Pattern<'a>>> {
     seen.map(|(pointers, indices)| pattern(py, pointers, indices, n_items)).transpose()
 }
 
-fn vectors<'a>(
+pub(super) fn vectors<'a>(
     py: Python<'_>,
     users: &'a PyReadonlyArray2<'_, f32>,
     items: &'a PyReadonlyArray2<'_, f32>,

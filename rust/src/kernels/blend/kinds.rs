@@ -5,19 +5,20 @@
 
 use std::collections::HashMap;
 
-/// The most kinds: a kind is a byte.
-pub(super) const MAX_KINDS: usize = 256;
+use crate::kernels::lanes::WIDTH;
 
 /// The different rows of item logits, and which of them each item has.
 pub(super) struct Kinds {
     /// `(kinds, E)`.
     pub logits: Vec<f32>,
-    /// `(I,)`.
+    /// Of each item; the first kind beyond the last one, up to a whole vector.
     pub of: Vec<u8>,
+    /// How many kinds there are.
+    pub len: usize,
 }
 
 impl Kinds {
-    /// None if there are more than [`MAX_KINDS`], or no experts.
+    /// None if there are more than a byte can tell apart, or no experts.
     pub(super) fn find(logits: &[f32], n: usize) -> Option<Self> {
         if n == 0 {
             return None;
@@ -36,7 +37,8 @@ impl Kinds {
             rows.extend_from_slice(row);
             of.push(kind);
         }
-        Some(Self { logits: rows, of })
+        of.resize(of.len().next_multiple_of(WIDTH), 0);
+        Some(Self { logits: rows, of, len: known.len() })
     }
 }
 
@@ -47,14 +49,15 @@ mod tests {
     #[test]
     fn equal_rows_are_of_one_kind() {
         let found = Kinds::find(&[1.0, 2.0, 0.0, 0.0, 1.0, 2.0, -0.0, 0.0], 2).unwrap();
-        assert_eq!(found.of, [0, 1, 0, 2]);
+        assert_eq!(found.of[..4], [0, 1, 0, 2]);
+        assert_eq!((found.of.len(), found.len), (WIDTH, 3));
         assert_eq!(found.logits, [1.0, 2.0, 0.0, 0.0, -0.0, 0.0]);
     }
 
     #[test]
     fn more_kinds_than_a_byte_can_tell_are_none() {
-        let logits: Vec<f32> = (0..MAX_KINDS).map(|kind| kind as f32).collect();
-        assert_eq!(Kinds::find(&logits, 1).unwrap().of.len(), MAX_KINDS);
+        let logits: Vec<f32> = (0..256).map(|kind| kind as f32).collect();
+        assert_eq!(Kinds::find(&logits, 1).unwrap().of.len(), 256);
         assert!(Kinds::find(&[&logits[..], &[-1.0]].concat(), 1).is_none());
     }
 }

@@ -6,19 +6,30 @@
 //!
 //! `score = base + Σ_c w_c cue_c`, `w_c = weight · Σ_e p_e roles[e, c]`.
 //!
+//! [`blend_scores`] writes whole rows of scores; [`rank_blend`] keeps the best of each row and writes nothing else;
+//! [`blend_pair`] takes one score apart.
+//!
 //! Everything is written over [`Lanes`], and no lane looks at another, so the score of a pair does not depend on the
 //! instruction path, on threads, on how users are batched, or on whether it is asked for alone.
 
+mod bound;
 mod choice;
+mod cue;
 mod experts;
 mod kinds;
+mod mix;
 mod moments;
 mod pair;
+mod rank;
+#[cfg(test)]
+mod rank_tests;
 mod scores;
 #[cfg(test)]
 mod tests;
 
+pub use cue::Cue;
 pub use pair::{Parts, blend_pair};
+pub use rank::{Blend, rank_blend};
 pub use scores::blend_scores;
 
 use super::error::Error;

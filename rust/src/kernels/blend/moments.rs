@@ -46,6 +46,11 @@ impl Moments {
         Some(Self { mean: from + distance, factor })
     }
 
+    /// The same as a line: what a raw number is multiplied by, and what is added then.
+    pub fn line(&self) -> (f64, f64) {
+        (self.factor, -self.mean * self.factor)
+    }
+
     /// Sixteen numbers of the row, standardised.
     #[inline(always)]
     pub fn standardise<L: Lanes>(&self, lanes: L, x: L::V) -> L::V {

@@ -1,17 +1,17 @@
 //! Pairs of 256-bit vectors.
 
 use std::arch::x86_64::{
-    __m256, __m256d, _CMP_GT_OQ, _MM_HINT_T0, _mm_prefetch, _mm_sfence, _mm256_add_epi32, _mm256_add_pd,
-    _mm256_add_ps, _mm256_and_ps, _mm256_andnot_ps, _mm256_castps_si256, _mm256_castps256_ps128,
-    _mm256_castsi256_ps, _mm256_cmp_ps, _mm256_cvtepi32_ps, _mm256_cvtpd_ps, _mm256_cvtps_epi32,
-    _mm256_cvtps_pd, _mm256_div_ps, _mm256_extractf128_ps, _mm256_fmadd_pd, _mm256_fmadd_ps, _mm256_hadd_ps,
-    _mm256_loadu_ps, _mm256_max_ps, _mm256_min_ps, _mm256_movemask_ps, _mm256_mul_pd, _mm256_mul_ps,
-    _mm256_or_ps, _mm256_permute2f128_ps, _mm256_set_m128, _mm256_set1_epi32, _mm256_set1_pd, _mm256_set1_ps,
-    _mm256_slli_epi32, _mm256_srai_epi32, _mm256_storeu_pd, _mm256_storeu_ps, _mm256_stream_ps,
-    _mm256_sub_epi32, _mm256_sub_pd,
+    __m256, __m256d, _CMP_GT_OQ, _MM_HINT_T0, _mm_loadl_epi64, _mm_prefetch, _mm_sfence, _mm256_add_epi32,
+    _mm256_add_pd, _mm256_add_ps, _mm256_and_ps, _mm256_andnot_ps, _mm256_castps_si256,
+    _mm256_castps256_ps128, _mm256_castsi256_ps, _mm256_cmp_ps, _mm256_cvtepi32_ps, _mm256_cvtepu8_epi32,
+    _mm256_cvtpd_ps, _mm256_cvtps_epi32, _mm256_cvtps_pd, _mm256_div_ps, _mm256_extractf128_ps,
+    _mm256_fmadd_pd, _mm256_fmadd_ps, _mm256_hadd_ps, _mm256_i32gather_ps, _mm256_loadu_ps, _mm256_max_ps,
+    _mm256_min_ps, _mm256_movemask_ps, _mm256_mul_pd, _mm256_mul_ps, _mm256_or_ps, _mm256_permute2f128_ps,
+    _mm256_set_m128, _mm256_set1_epi32, _mm256_set1_pd, _mm256_set1_ps, _mm256_slli_epi32, _mm256_srai_epi32,
+    _mm256_storeu_pd, _mm256_storeu_ps, _mm256_stream_ps, _mm256_sub_epi32, _mm256_sub_pd,
 };
 
-use super::{FROM_ROOT, Lanes, WIDTH, Work};
+use super::{FROM_ROOT, Lanes, TABLE, WIDTH, Work};
 
 /// AVX2 with FMA. Only [`run`] makes one: a value of this type proves that the machine has both.
 #[derive(Clone, Copy)]
@@ -43,6 +43,20 @@ impl Lanes for Avx2 {
     fn load(self, from: &[f32; WIDTH]) -> Pair {
         // SAFETY: sixteen numbers are readable there, at any alignment.
         unsafe { Pair(_mm256_loadu_ps(from.as_ptr()), _mm256_loadu_ps(from.as_ptr().add(8))) }
+    }
+
+    #[inline(always)]
+    fn pick(self, table: &[f32; TABLE], _: usize, places: &[u8; WIDTH]) -> Pair {
+        let at = places.as_ptr();
+        // SAFETY: see `splat`. Twice eight bytes are readable there, and no byte leads out of the table.
+        unsafe {
+            let first = _mm256_cvtepu8_epi32(_mm_loadl_epi64(at.cast()));
+            let second = _mm256_cvtepu8_epi32(_mm_loadl_epi64(at.add(8).cast()));
+            Pair(
+                _mm256_i32gather_ps::<4>(table.as_ptr(), first),
+                _mm256_i32gather_ps::<4>(table.as_ptr(), second),
+            )
+        }
     }
 
     #[inline(always)]

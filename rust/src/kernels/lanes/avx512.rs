@@ -1,17 +1,18 @@
 //! 512-bit vectors.
 
 use std::arch::x86_64::{
-    __m512, __m512d, _CMP_GT_OQ, _MM_HINT_T0, _mm_prefetch, _mm_sfence, _mm256_add_ps, _mm256_set1_ps,
-    _mm512_add_epi32, _mm512_add_pd, _mm512_add_ps, _mm512_and_ps, _mm512_andnot_ps, _mm512_castps_si512,
-    _mm512_castps256_ps512, _mm512_castps512_ps256, _mm512_castsi512_ps, _mm512_cmp_ps_mask,
-    _mm512_cvtepi32_ps, _mm512_cvtpd_ps, _mm512_cvtps_epi32, _mm512_cvtps_pd, _mm512_div_ps,
-    _mm512_extractf32x8_ps, _mm512_fmadd_pd, _mm512_fmadd_ps, _mm512_insertf32x8, _mm512_loadu_ps,
-    _mm512_maskz_mov_ps, _mm512_max_ps, _mm512_min_ps, _mm512_mul_pd, _mm512_mul_ps, _mm512_or_ps,
-    _mm512_set1_epi32, _mm512_set1_pd, _mm512_set1_ps, _mm512_slli_epi32, _mm512_srai_epi32,
-    _mm512_storeu_pd, _mm512_storeu_ps, _mm512_stream_ps, _mm512_sub_epi32, _mm512_sub_pd,
+    __m512, __m512d, _CMP_GT_OQ, _MM_HINT_T0, _mm_loadu_si128, _mm_prefetch, _mm_sfence, _mm256_add_ps,
+    _mm256_set1_ps, _mm512_add_epi32, _mm512_add_pd, _mm512_add_ps, _mm512_and_ps, _mm512_andnot_ps,
+    _mm512_castps_si512, _mm512_castps256_ps512, _mm512_castps512_ps256, _mm512_castsi512_ps,
+    _mm512_cmp_ps_mask, _mm512_cvtepi32_ps, _mm512_cvtepu8_epi32, _mm512_cvtpd_ps, _mm512_cvtps_epi32,
+    _mm512_cvtps_pd, _mm512_div_ps, _mm512_extractf32x8_ps, _mm512_fmadd_pd, _mm512_fmadd_ps,
+    _mm512_i32gather_ps, _mm512_insertf32x8, _mm512_loadu_ps, _mm512_maskz_mov_ps, _mm512_max_ps,
+    _mm512_min_ps, _mm512_mul_pd, _mm512_mul_ps, _mm512_or_ps, _mm512_permutexvar_ps, _mm512_set1_epi32,
+    _mm512_set1_pd, _mm512_set1_ps, _mm512_slli_epi32, _mm512_srai_epi32, _mm512_storeu_pd, _mm512_storeu_ps,
+    _mm512_stream_ps, _mm512_sub_epi32, _mm512_sub_pd,
 };
 
-use super::{FROM_ROOT, Lanes, WIDTH, Work, avx2};
+use super::{FROM_ROOT, Lanes, TABLE, WIDTH, Work, avx2};
 
 /// AVX-512. Only [`run`] makes one: a value of this type proves that the machine has it.
 #[derive(Clone, Copy)]
@@ -38,6 +39,19 @@ impl Lanes for Avx512 {
     fn load(self, from: &[f32; WIDTH]) -> __m512 {
         // SAFETY: sixteen numbers are readable there, at any alignment.
         unsafe { _mm512_loadu_ps(from.as_ptr()) }
+    }
+
+    #[inline(always)]
+    fn pick(self, table: &[f32; TABLE], len: usize, places: &[u8; WIDTH]) -> __m512 {
+        // SAFETY: see `splat`. Sixteen bytes are readable there, and no byte leads out of the table.
+        unsafe {
+            let places = _mm512_cvtepu8_epi32(_mm_loadu_si128(places.as_ptr().cast()));
+            if len <= WIDTH {
+                _mm512_permutexvar_ps(places, _mm512_loadu_ps(table.as_ptr()))
+            } else {
+                _mm512_i32gather_ps::<4>(places, table.as_ptr())
+            }
+        }
     }
 
     #[inline(always)]

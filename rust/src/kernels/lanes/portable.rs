@@ -1,6 +1,6 @@
 //! Plain Rust, on any machine.
 
-use super::{FROM_ROOT, Lanes, WIDTH};
+use super::{FROM_ROOT, Lanes, TABLE, WIDTH};
 
 /// Sixteen numbers in an array; every other path must do the same to the bit.
 #[derive(Debug, Clone, Copy)]
@@ -19,6 +19,11 @@ impl Lanes for Portable {
     #[inline(always)]
     fn load(self, from: &[f32; WIDTH]) -> Self::V {
         *from
+    }
+
+    #[inline(always)]
+    fn pick(self, table: &[f32; TABLE], _: usize, places: &[u8; WIDTH]) -> Self::V {
+        places.map(|place| table[usize::from(place)])
     }
 
     #[inline(always)]

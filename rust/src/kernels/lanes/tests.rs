@@ -14,6 +14,8 @@ impl Work for Everything<'_> {
         for window in groups.windows(3) {
             let [a, b, c] = [lanes.load(&window[0]), lanes.load(&window[1]), lanes.load(&window[2])];
             let one = lanes.splat(window[0][0]);
+            let table: [f32; TABLE] = std::array::from_fn(|place| self.0[place]);
+            let places = window[1].map(|x| (x.to_bits() >> 9) as u8);
             let whole = lanes.load(&window[0].map(|x| ((x.to_bits() % 254) as f32) - 126.0));
             for v in [
                 lanes.fma(a, b, c),
@@ -28,6 +30,8 @@ impl Work for Everything<'_> {
                 lanes.standard(a, f64::from(window[1][0]), f64::from(window[2][0])),
                 lanes.keep(a, b, c),
                 lanes.pow2(whole),
+                lanes.pick(&table, TABLE, &places),
+                lanes.pick(&table, WIDTH, &places.map(|place| place % WIDTH as u8)),
             ] {
                 let mut out = [0.0; WIDTH];
                 lanes.store(v, &mut out);

@@ -69,9 +69,14 @@ impl<'a> Matrix<'a> {
 
     /// Columns and values of a row.
     pub fn row(&self, row: usize) -> impl Iterator<Item = (usize, f32)> + use<'a> {
+        let (indices, values) = self.entries(row);
+        indices.iter().zip(values).map(|(&col, &value)| (col as usize, value))
+    }
+
+    /// The same, one slice each.
+    pub fn entries(&self, row: usize) -> (&'a [i32], &'a [f32]) {
         let entries = self.indptr.at(row)..self.indptr.at(row + 1);
-        let values = &self.values[entries.clone()];
-        self.indices[entries].iter().zip(values).map(|(&col, &value)| (col as usize, value))
+        (&self.indices[entries.clone()], &self.values[entries])
     }
 
     /// Rows cut into chunks of about equal cost: the first row of each, then the number of rows.

@@ -9,8 +9,9 @@ mod best;
 mod coarse;
 mod dot;
 mod found;
+mod list;
 mod order;
-mod pack;
+pub(super) mod pack;
 mod pairs;
 mod rescore;
 mod rows;
@@ -19,10 +20,11 @@ mod shortlist;
 mod sieve;
 #[cfg(test)]
 mod tests;
-mod tile;
+pub(super) mod tile;
 mod vectors;
 mod walk;
 
+pub(super) use list::List;
 pub use pairs::score_dots;
 pub use rows::dot_rows;
 pub use scores::rank_scores;
@@ -47,7 +49,7 @@ pub struct Places<'a> {
 }
 
 impl Places<'_> {
-    fn check(&self, n_rows: usize) -> Result<(), Error> {
+    pub(super) fn check(&self, n_rows: usize) -> Result<(), Error> {
         if self.k == 0 {
             return Err(Error::invalid("k must be at least 1, got 0"));
         }
@@ -65,7 +67,7 @@ impl Places<'_> {
 }
 
 /// Checks that `users` are rows of the model and of the seen items.
-fn check_users(
+pub(super) fn check_users(
     users: &[i32],
     n_users: usize,
     n_items: usize,

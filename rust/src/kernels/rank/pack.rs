@@ -16,7 +16,7 @@ fn side_by_side<'a, const N: usize>(rows: impl Iterator<Item = &'a [f32]>, out: 
 
 /// Items in the given order: panel after panel, `width` rows of one number per item; zeros beyond the last
 /// item.
-pub(super) fn item_panels(vectors: &Vectors<'_>, items: &[i32]) -> Vec<[f32; PANEL]> {
+pub(in crate::kernels) fn item_panels(vectors: &Vectors<'_>, items: &[i32]) -> Vec<[f32; PANEL]> {
     let width = vectors.width;
     let mut panels = vec![[0.0; PANEL]; items.len().div_ceil(PANEL) * width];
     panels.par_chunks_mut(width).zip(items.par_chunks(PANEL)).for_each(|(out, items)| {
@@ -26,7 +26,7 @@ pub(super) fn item_panels(vectors: &Vectors<'_>, items: &[i32]) -> Vec<[f32; PAN
 }
 
 /// Some users: tile after tile, `width` rows of one number per user; zeros beyond the last user.
-pub(super) fn user_tiles(vectors: &Vectors<'_>, users: &[i32]) -> Vec<[f32; USERS]> {
+pub(in crate::kernels) fn user_tiles(vectors: &Vectors<'_>, users: &[i32]) -> Vec<[f32; USERS]> {
     let width = vectors.width;
     let mut tiles = vec![[0.0; USERS]; users.len().div_ceil(USERS) * width];
     for (out, users) in tiles.chunks_exact_mut(width).zip(users.chunks(USERS)) {

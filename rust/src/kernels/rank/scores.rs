@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::best::Best;
+use super::list::List;
 use super::{Places, check_users};
 use crate::kernels::cancel::Cancel;
 use crate::kernels::csr::Pattern;
@@ -40,45 +40,28 @@ pub fn rank_scores(
         cancel.check()?;
         let seen = seen.map_or(&[][..], |seen| seen.row(users[row] as usize));
         let scores = &scores[row * n_items..][..n_items];
-        let best = Best::new(k.min(n_items));
-        path.run(Scan { scores, seen, best, bar: f32::NEG_INFINITY }).finish(items, out);
+        path.run(Scan { scores, list: List::new(seen, k, n_items, f32::NEG_INFINITY) }).finish(items, out);
         Ok(())
     })
 }
 
 struct Scan<'a> {
     scores: &'a [f32],
-    seen: &'a [i32],
-    best: Best,
-    bar: f32,
+    list: List<'a>,
 }
 
-impl Work for Scan<'_> {
-    type Output = Best;
+impl<'a> Work for Scan<'a> {
+    type Output = List<'a>;
 
     #[inline(always)]
-    fn run<L: Lanes>(mut self, lanes: L) -> Best {
+    fn run<L: Lanes>(mut self, lanes: L) -> List<'a> {
         let (groups, rest) = self.scores.as_chunks::<WIDTH>();
         for (group, scores) in groups.iter().enumerate() {
-            let mut bits = lanes.above(lanes.load(scores), lanes.splat(self.bar));
-            while bits != 0 {
-                let lane = bits.trailing_zeros() as usize;
-                bits &= bits - 1;
-                self.offer(scores[lane], group * WIDTH + lane);
-            }
+            self.list.take(lanes, lanes.load(scores), group * WIDTH, WIDTH);
         }
-        for (offset, &score) in rest.iter().enumerate() {
-            self.offer(score, groups.len() * WIDTH + offset);
-        }
-        self.best
-    }
-}
-
-impl Scan<'_> {
-    #[inline(always)]
-    fn offer(&mut self, score: f32, item: usize) {
-        if score > self.bar && self.seen.binary_search(&(item as i32)).is_err() {
-            self.best.push(score, item as i32, &mut self.bar);
-        }
+        let mut padded = [0.0; WIDTH];
+        padded[..rest.len()].copy_from_slice(rest);
+        self.list.take(lanes, lanes.load(&padded), groups.len() * WIDTH, rest.len());
+        self.list
     }
 }

@@ -3,9 +3,9 @@
 use crate::kernels::lanes::{Lanes, WIDTH};
 
 /// Items side by side: one vector.
-pub(super) const PANEL: usize = WIDTH;
+pub(in crate::kernels) const PANEL: usize = WIDTH;
 /// Users side by side: as pairs of 256-bit vectors, their sums fill twelve of sixteen registers.
-pub(super) const USERS: usize = 6;
+pub(in crate::kernels) const USERS: usize = 6;
 
 /// A number for each of six users and sixteen items.
 type Tile = [[f32; PANEL]; USERS];
@@ -15,7 +15,12 @@ type Tile = [[f32; PANEL]; USERS];
 ///
 /// Each is one chain of fused multiply-adds over the dimensions, first to last.
 #[inline(always)]
-pub(super) fn dots<L: Lanes>(lanes: L, users: &[[f32; USERS]], panel: &[[f32; PANEL]], out: &mut [Tile]) {
+pub(in crate::kernels) fn dots<L: Lanes>(
+    lanes: L,
+    users: &[[f32; USERS]],
+    panel: &[[f32; PANEL]],
+    out: &mut [Tile],
+) {
     if !L::TALL {
         return tiles::<L, 1>(lanes, users, panel, out);
     }

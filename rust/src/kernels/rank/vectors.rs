@@ -37,7 +37,7 @@ impl Vectors<'_> {
     }
 
     /// Checks that the vectors have numbers at all.
-    pub(super) fn check(&self) -> Result<(), Error> {
+    pub(in crate::kernels) fn check(&self) -> Result<(), Error> {
         if self.width == 0 {
             return Err(Error::invalid("vectors must have at least one number"));
         }
