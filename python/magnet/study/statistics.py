@@ -1,4 +1,4 @@
-"""What differences between models are worth: bootstrap over users, Holm, the smallest visible effect, tests over seeds."""
+"""What differences between models are worth: intervals over users, Holm, the smallest visible effect, seeds."""
 
 from __future__ import annotations
 
