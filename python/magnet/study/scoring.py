@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from magnet.data import Dataset
+    from magnet.evaluate import Metric
     from magnet.states import State
 
 __all__ = ["METRICS", "score_states"]
@@ -47,7 +48,10 @@ def score_states(
         DataError: If a part has nobody to be evaluated.
     """
     cut = int(TARGET.partition("@")[2])
-    metrics = [*(name.partition("@")[0] for name in METRICS), *group_recall(item_groups(dataset))]
+    metrics: list[str | Metric] = [
+        *(name.partition("@")[0] for name in METRICS),
+        *group_recall(item_groups(dataset)),
+    ]
     means: dict[str, dict[str, Any]] = {}
     frames = []
     for name, make in states:

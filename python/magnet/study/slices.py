@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,7 +45,7 @@ def item_groups(dataset: Dataset) -> dict[str, NDArray[np.bool_]]:
 def user_groups(dataset: Dataset) -> dict[str, NDArray[np.bool_]]:
     """Users by their number of training items, ``(U,)`` each; every user is in one group. Empty groups are left out."""
     degree = np.diff(dataset.train.indptr)
-    names = ["0", *(f"{low + 1} to {high}" for low, high in zip(_DEGREES, _DEGREES[1:], strict=False))]
+    names = ["0", *(f"{low + 1} to {high}" for low, high in itertools.pairwise(_DEGREES))]
     names.append(f"over {_DEGREES[-1]}")
     which = np.searchsorted(_DEGREES, degree)  # the first bound that is at least the degree
     groups = {name: which == position for position, name in enumerate(names)}
@@ -76,7 +77,9 @@ def _metric(name: str, members: NDArray[np.bool_]) -> Metric:
         wanted = np.diff(before[relevant.indptr])  # (B,)
         # What is -1 was not ranked and is no hit.
         found = (r.hits & members[r.items])[:, :k].sum(1)
-        return np.divide(found, wanted, out=np.full(len(wanted), np.nan), where=wanted > 0)
+        shares = np.full(len(wanted), np.nan)
+        np.divide(found, wanted, out=shares, where=wanted > 0)
+        return shares
 
     metric.__name__ = f"{name} {_KIND}"
     return metric
