@@ -45,7 +45,7 @@ def item_groups(dataset: Dataset) -> dict[str, NDArray[np.bool_]]:
 def user_groups(dataset: Dataset) -> dict[str, NDArray[np.bool_]]:
     """Users by their number of training items, ``(U,)`` each; every user is in one group. Empty groups are left out."""
     degree = np.diff(dataset.train.indptr)
-    names = ["0", *(f"{low + 1} to {high}" for low, high in itertools.pairwise(_DEGREES))]
+    names = ["0", *(f"{low + 1}-{high}" for low, high in itertools.pairwise(_DEGREES))]
     names.append(f"over {_DEGREES[-1]}")
     which = np.searchsorted(_DEGREES, degree)  # the first bound that is at least the degree
     groups = {name: which == position for position, name in enumerate(names)}

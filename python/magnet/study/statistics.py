@@ -109,15 +109,17 @@ def resampled_means(values: ArrayLike, *, draws: int = DRAWS, seed: int = 0) -> 
     out = np.empty((draws, table.shape[1]))
     for start in range(0, draws, _BLOCK):
         stop = min(start + _BLOCK, draws)
-        counts = [np.bincount(random.integers(n, size=n), minlength=n) for _ in range(start, stop)]
-        out[start:stop] = np.array(counts, dtype=np.float64) @ table / n
+        chosen = random.integers(n, size=(stop - start, n))
+        chosen += np.arange(stop - start)[:, None] * n  # each resample counts in a row of its own
+        counts = np.bincount(chosen.ravel(), minlength=(stop - start) * n).reshape(-1, n)
+        out[start:stop] = counts.astype(np.float64) @ table / n
     return out
 
 
 def paired_differences(
-    values: ArrayLike, base: ArrayLike, *, draws: int = DRAWS, seed: int = 0
+    values: ArrayLike, pairs: Sequence[tuple[int, int]], *, draws: int = DRAWS, seed: int = 0
 ) -> list[Difference]:
-    r"""Compare models with one that has the same users, by a paired bootstrap over users.
+    r"""Compare models that have the same users, by a paired bootstrap over users.
 
     Intervals are percentiles of the resampled differences :math:`d^*`; the two-sided p-value moves them to a mean of
     zero, :math:`p = (1 + \#\{|d^* - d| \ge |d|\}) / (\mathrm{draws} + 1)` (Efron & Tibshirani, *An Introduction to the
@@ -126,51 +128,56 @@ def paired_differences(
 
     Args:
         values: Of m models, a row for each user, ``(n, m)``; averages over seeds where there are several.
-        base: Of the model they are compared with, ``(n,)``.
-        draws: Resamples.
+        pairs: Columns of the one and of the other.
+        draws: Resamples, the same for all pairs.
         seed: Of the draws.
 
     Returns:
-        One difference for each model.
+        The one minus the other, for each pair.
 
     Raises:
-        DataError: If the users are not the same number, there are none, or a value is NaN.
+        DataError: If there are no users, or a value is NaN.
     """
-    table, other = np.asarray(values, dtype=np.float64), np.asarray(base, dtype=np.float64)
-    if table.ndim != 2 or other.shape != table.shape[:1]:
-        raise DataError(
-            f"expected values of m models, (n, m), and of one, (n,); got {table.shape} and {other.shape}"
-        )
-    means = resampled_means(np.column_stack([table - other[:, None], other]), draws=draws, seed=seed)
-    drawn, drawn_base = means[:, :-1], means[:, -1]  # (draws, m), (draws,)
+    table = np.asarray(values, dtype=np.float64)
+    if not pairs:
+        return []
+    ones, others = (list(side) for side in zip(*pairs, strict=True))
+    each = table[:, ones] - table[:, others]  # (n, pairs)
+    means = resampled_means(np.column_stack([each, table]), draws=draws, seed=seed)
+    return [
+        _difference(each[:, place], table[:, other], means[:, place], means[:, len(pairs) + other])
+        for place, other in enumerate(others)
+    ]
+
+
+def _difference(
+    each: NDArray[np.float64],
+    base: NDArray[np.float64],
+    drawn: NDArray[np.float64],
+    drawn_base: NDArray[np.float64],
+) -> Difference:
     tails = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
-    found = []
-    for column, differences in enumerate((table - other[:, None]).T):
-        mean, mean_base = float(differences.mean()), float(other.mean())
-        resampled = drawn[:, column]
-        low, high = (float(end) for end in np.quantile(resampled, tails))
-        relative = relative_low = relative_high = math.nan
-        if mean_base and drawn_base.all():
-            relative = mean / mean_base
-            relative_low, relative_high = (float(end) for end in np.quantile(resampled / drawn_base, tails))
-        # Sums in another order differ in their last digits, and equal models would then be found different.
-        margin = abs(mean) - 1e-12 * max(1.0, abs(mean_base))
-        as_far = int(np.count_nonzero(np.abs(resampled - mean) >= margin))
-        found.append(
-            Difference(
-                n_users=len(table),
-                mean=mean,
-                low=low,
-                high=high,
-                base=mean_base,
-                relative=relative,
-                relative_low=relative_low,
-                relative_high=relative_high,
-                p=(1 + as_far) / (draws + 1),
-                detectable=smallest_effect(differences),
-            )
-        )
-    return found
+    mean, mean_base = float(each.mean()), float(base.mean())
+    low, high = (float(end) for end in np.quantile(drawn, tails))
+    relative = relative_low = relative_high = math.nan
+    if mean_base and drawn_base.all():
+        relative = mean / mean_base
+        relative_low, relative_high = (float(end) for end in np.quantile(drawn / drawn_base, tails))
+    # Sums in another order differ in their last digits, and equal models would then be found different.
+    margin = abs(mean) - 1e-12 * max(1.0, abs(mean_base))
+    as_far = int(np.count_nonzero(np.abs(drawn - mean) >= margin))
+    return Difference(
+        n_users=len(each),
+        mean=mean,
+        low=low,
+        high=high,
+        base=mean_base,
+        relative=relative,
+        relative_low=relative_low,
+        relative_high=relative_high,
+        p=(1 + as_far) / (len(drawn) + 1),
+        detectable=smallest_effect(each),
+    )
 
 
 def smallest_effect(differences: ArrayLike, *, level: float = LEVEL, power: float = POWER) -> float:

@@ -98,8 +98,9 @@ class RunStore:
             (self.path / name).mkdir(exist_ok=True)
 
     def __repr__(self) -> str:
-        return f"RunStore '{self.path}': {len(self.keys())} experiments"
+        return f"RunStore '{self.path}': {len(self.keys)} experiments"
 
+    @property
     def keys(self) -> list[str]:
         """The keys of all finished experiments, sorted."""
         folder = self.path / "experiments"
