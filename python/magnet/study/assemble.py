@@ -131,6 +131,7 @@ def _row(
         seconds=[one["cost"]["seconds"] for one in facts] if own else [],
         memory=[one["cost"]["memory"] for one in facts if one["cost"]["memory"]] if own else [],
         delivered=[one["delivered"] for one in facts if len(one.get("best", {})) > 1] if own else [],
+        information=[one["information"] for one in facts if "information" in one] if own else [],
         command=row_command(contender, answer, runs[0].dataset, seeds, runs[0].protocol),
         made_by=[(one.key, state) for one, state in zip(runs, states, strict=True)],
         values=pl.DataFrame({"user": users, **averaged}),

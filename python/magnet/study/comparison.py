@@ -33,6 +33,7 @@ class Row:
             candidates, which cost nothing beside the run that made them.
         memory: The most bytes of the process in each run, where it is known.
         delivered: What validation chose in each run, for models that have a choice.
+        information: Of each run with a router, the most mutual information of its routing, net of missing cues.
         command: That makes the row again.
         made_by: The key in the store and the state within it of each run; rows that agree in it are the same answers.
         values: Of each user in the compared part, by column; averages over seeds.
@@ -47,6 +48,7 @@ class Row:
     seconds: list[float]
     memory: list[int]
     delivered: list[str]
+    information: list[float]
     command: str | None
     made_by: list[tuple[str, str]]
     values: pl.DataFrame = field(default_factory=pl.DataFrame)
@@ -77,6 +79,7 @@ class Row:
             "seconds": self.seconds,
             "memory_bytes": self.memory,
             "delivered": self.delivered,
+            "information": self.information,
             "command": self.command,
             "keys": [key for key, _ in self.made_by],
         }

@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from magnet._core import __version__
 from magnet.files import file_digest
 from magnet.models.registry import find_model
+from magnet.runtime import versions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,7 +47,7 @@ def experiment(
         "config": config.resolved(),
         "seed": seed if takes_seed(model) else 0,
         "code": _code(model),
-        "version": __version__,
+        "version": versions()["magnet"],
         "numerics": NUMERICS,
     }
 

@@ -141,6 +141,8 @@ def results(found: Comparison, data: str) -> Cells:
     head = ["", "seeds", *titles, *(f"{_word(part)} {titles[0]}" for part in other)]
     chosen = any(row.delivered for row in rows)
     head += ["time", "memory", *(["delivered"] if chosen else [])]
+    routed = any(row.information for row in rows)
+    head += ["information"] if routed else []
     lines = []
     for row in rows:
         line = [row.label, str(len(row.seeds))]
@@ -150,6 +152,7 @@ def results(found: Comparison, data: str) -> Cells:
             duration(sum(row.seconds) / len(row.seconds)) if row.seconds else "",
             f"{max(row.memory) / 2**30:.2f} GiB" if row.memory else "",
             *([_counted(row)] if chosen else []),
+            *([spread(row.information) if row.information else ""] if routed else []),
         ]
         lines.append(line)
     return Cells(
@@ -228,7 +231,8 @@ def _notes(found: Comparison) -> list[str]:
         f"to the {family} difference{'s' if family > 1 else ''} of its metric. p (seeds) is of a paired t-test of the "
         f"means of seeds. Visible from: a true difference of this size is found by {POWER:.0%} of such experiments. "
         f"Parts are looked at without adjustment: users by their training items; head items, the {HEAD:.0%} with the "
-        "most training interactions, and the others, tail items; cold items without any."
+        "most training interactions, and the others, tail items; cold items without any. Information: mutual "
+        "information of the routing and the pairs, net of missing cues."
     ]
 
 

@@ -99,6 +99,8 @@ def test_candidates_are_what_each_stage_would_have_answered(tiny, made, tmp_path
         assert row(found, f"magnet: {stage}").metrics["test"]["recall@20"][1] == scores[stage]
     assert row(found, "magnet").metrics["test"]["recall@20"][1] == scores[facts["delivered"]]
     assert row(found, "magnet").delivered[1] == facts["delivered"]
+    information = max(event.get("mutual_information", 0) for event in trainer.history.records)
+    assert row(found, "magnet").information[1] == information
     routed = max(
         ("coverage", "specialisation"),
         key=lambda stage: (facts["best"][stage]["recall@20"], facts["best"][stage]["ndcg@20"]),

@@ -36,6 +36,7 @@ def row(name, recalls, answer="delivered", **change):
         "seconds": [61.0] * len(recalls),
         "memory": [3 << 29] * len(recalls),
         "delivered": [],
+        "information": [],
         "command": f"magnet compare --models {name}",
         "made_by": [(f"{name}{seed}", answer) for seed in range(len(recalls))],
     }
@@ -56,7 +57,7 @@ def found():
         part="test",
         reference="magnet",
         rows=[
-            row("magnet", [0.2, 0.22], delivered=["coverage", "coverage"]),
+            row("magnet", [0.2, 0.22], delivered=["coverage", "coverage"], information=[0.01, 0.03]),
             row("magnet", [0.19, 0.21], "backbone", seconds=[], memory=[]),
             row("a_b & 5%|", [0.1]),
         ],
@@ -84,7 +85,10 @@ def test_a_text_has_means_spread_cost_and_differences(found):
     assert lines[0] == (
         "shop: 12 users x 3,456 items, 7,890 interactions, image, split mmrec; test part of 10 users, protocol strict"
     )
-    assert "magnet 2 .2100 ± .0141 .1050 ± .0071 .2100 ± .0141 1 min 1 s 1.50 GiB coverage 2 x" in lines
+    assert (
+        "magnet 2 .2100 ± .0141 .1050 ± .0071 .2100 ± .0141 1 min 1 s 1.50 GiB coverage 2 x .0200 ± .0141"
+        in lines
+    )
     assert "magnet: backbone 2 .2000 ± .0141 .1000 ± .0071 .2000 ± .0141" in lines
     assert "a_b & 5%| 1 .1000 .0500 .1000 1 min 1 s 1.50 GiB" in lines
     assert "a_b & 5%| Recall@20 -.1100 [-.1300, -.0900] -55.0% [-65.0%, -45.0%] .0001 .0002 .0300" in lines
@@ -98,7 +102,7 @@ def test_a_text_has_means_spread_cost_and_differences(found):
 
 def test_markdown_has_all_intervals_and_escapes_bars(found):
     lines = found.markdown().splitlines()
-    assert "| a_b & 5%\\| | 1 | .1000 | .0500 | .1000 | 1 min 1 s | 1.50 GiB |  |" in lines
+    assert "| a_b & 5%\\| | 1 | .1000 | .0500 | .1000 | 1 min 1 s | 1.50 GiB |  |  |" in lines
     assert "| a_b & 5%\\| | -.0500 [-.0700, -.0300] | +.0010 [-.0190, +.0210] |" in lines
     start = lines.index("```bash")
     assert lines[start + 1 : start + 3] == ["# magnet, magnet: backbone", "magnet compare --models magnet"]
