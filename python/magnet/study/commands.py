@@ -22,7 +22,7 @@ __all__ = ["row_command"]
 def row_command(
     contender: Contender, answer: str, dataset: Dataset, seeds: Sequence[int], protocol: str
 ) -> str | None:
-    """The command that runs one row alone; None for data from memory, which no command can name.
+    """The command that runs one row alone; None for data or a model from memory, which no command can name.
 
     Args:
         contender: Of the row.
@@ -32,10 +32,10 @@ def row_command(
         protocol: Of the row.
     """
     source = dataset.source
-    if source is None:
+    module = find_model(contender.model).module
+    if source is None or module == "__main__":
         return None
     words = ["magnet"]
-    module = find_model(contender.model).module
     if not module.startswith("magnet."):
         words += ["--import", module]
     words += ["compare", "--data", source.path]

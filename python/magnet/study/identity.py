@@ -70,12 +70,24 @@ def takes_seed(model: str) -> bool:
 
 
 def _code(model: str) -> str | None:
-    """The SHA-256 of the file that registers a model from outside; None for Magnet's own, which have a version."""
-    module = find_model(model).module
-    if module.startswith("magnet."):
+    """The SHA-256 of the code behind a model from outside, which has no version; None for Magnet's own.
+
+    That is the file that registers it; in a notebook, which has none, the classes and functions it was registered with.
+    Code that these call elsewhere is not looked at.
+    """
+    entry = find_model(model)
+    if entry.module.startswith("magnet."):
         return None
+    file = getattr(sys.modules.get(entry.module), "__file__", None)
+    if file is not None and Path(file).is_file():
+        return file_digest(Path(file))
+    parts = [part for part in (entry.config, entry.fit, entry.task) if part is not None]
+    return hashlib.sha256("\x1f".join(map(_source, parts)).encode()).hexdigest()
+
+
+def _source(thing: Any) -> str:
     try:
-        file = inspect.getsourcefile(sys.modules[module])
-    except (KeyError, TypeError):  # a notebook has no file
-        return module
-    return file_digest(Path(file)) if file is not None and Path(file).is_file() else module
+        return inspect.getsource(thing)
+    except (OSError, TypeError):  # typed into an interpreter, or no plain function
+        code = getattr(thing, "__code__", None)
+        return repr(thing) if code is None else f"{code.co_code.hex()} {code.co_consts} {code.co_names}"

@@ -130,6 +130,10 @@ class StudyProgress:
         spent = "made by another process" if seconds is None else duration(seconds)
         self._say(f"{experiment.title}: {text}, {spent}")
 
+    def wait(self) -> None:
+        """All that is left is being run by other processes."""
+        self._say(f"waiting for another process, which runs what is left: {len(self.waiting)}")
+
     def left(self) -> str:
         """The time that is left, in words."""
         seconds, unknown = 0.0, 0

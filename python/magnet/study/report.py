@@ -73,7 +73,8 @@ def heading(found: Comparison, data: str) -> str:
     rows = [row for row in found.rows if row.data == data]
     users = rows[0].n_users[found.part]
     modalities = ", ".join(facts["modalities"]) or "no modality"
-    split = "" if facts["source"] is None else f", split {facts['source']['split']}"
+    column = "split" if facts["source"] is None else facts["source"]["split"]
+    split = "" if column == "split" else f", split {column}"
     return (
         f"{data}: {facts['n_users']:,} users x {facts['n_items']:,} items, {facts['n_interactions']:,} interactions, "
         f"{modalities}{split}; {found.part} part of {users:,} users, protocol {found.protocol}"

@@ -104,19 +104,19 @@ def plan(
     wanted = list(contenders)
     found = []
     for name, dataset in datasets.items():
+        seen = {one.without: without_modalities(dataset, one.without) for one in wanted}
         for position, seed in enumerate(seeds):
             for contender in wanted:
                 if position and not takes_seed(contender.model):
                     continue
-                seen = without_modalities(dataset, contender.without)
-                recommender = contender.recommender(seed)
+                data, config = seen[contender.without], contender.recommender(seed).config
                 described = experiment(
-                    seen, contender.model, recommender.config, seed=seed, protocol=protocol, parts=parts
+                    data, contender.model, config, seed=seed, protocol=protocol, parts=parts
                 )
                 found.append(
                     Experiment(
                         contender,
-                        seen,
+                        data,
                         name,
                         described["seed"],
                         protocol,
@@ -167,8 +167,10 @@ def run_all(experiments: Sequence[Experiment], store: RunStore, *, show: bool = 
                 wait = False
                 seconds = record.facts["cost"]["spent_seconds"] if made else None
                 progress.end(one, seconds, _outcome(record))
-            # All that is left is with other processes.
-            wait = len(waiting) == before
+            if len(waiting) == before:
+                # All that is left is with other processes.
+                wait = True
+                progress.wait()
     return found
 
 

@@ -55,12 +55,15 @@ class RunStore:
 
         STORE/store.json              kind and format
         STORE/experiments/KEY/        facts.json and users.parquet, renamed into place together
-        STORE/runs/KEY/               the run folder of a trained model, while it trains and after
+        STORE/runs/KEY/               the run folder of a trained model, to be resumed, lent and looked at
         STORE/locks/KEY               held by the process that runs the experiment
 
     A process that is killed at any moment leaves at worst a folder with a leading dot, which the next one that runs the
     same experiment removes, and a run folder to resume. Several processes may share a store: each experiment is run by
     the one that has its lock, which the operating system takes back when a process ends.
+
+    Run folders take the most room. Those of experiments that are finished may be removed by hand: a backbone that
+    another experiment would have borrowed is then trained again.
 
     Args:
         path: The folder; made, with its parents, if it is missing.

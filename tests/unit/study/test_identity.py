@@ -79,3 +79,17 @@ def test_a_model_from_outside_is_another_one_after_an_edit(tiny, own_model):
     assert key(tiny.dataset, "own-study", seed=1) != before
     file.write_text(text.format("width: int = 1  # and something else"))
     assert key(tiny.dataset, "own-study") != before
+
+
+def test_a_model_of_a_notebook_is_another_one_after_an_edit(tiny):
+    scope = {"magnet": magnet, "__name__": "a_notebook"}
+    exec("class Own(magnet.Config):\n    width: int = 1\n", scope)
+    keys = []
+    try:
+        for body in ("1", "1", "2"):
+            exec(f"def fit(dataset, config, *, seed):\n    return {body}\n", scope)
+            register("notebook-study", scope["Own"], fit=scope["fit"], replace=True)
+            keys.append(key(tiny.dataset, "notebook-study"))
+    finally:
+        MODELS._added.pop("notebook-study")
+    assert keys[0] == keys[1] != keys[2]

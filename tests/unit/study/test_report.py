@@ -218,6 +218,7 @@ def test_time_left_is_what_runs_of_the_kind_took(tiny, clock):
         clock[0] += 1000
         assert shown.left() == "about 1 min 40 s left"
         shown.end(runs[1], None, "validation Recall@20 0.3000")
+        shown.wait()
     lines = stream.getvalue().splitlines()
     assert lines == [
         "1 of 5 runs are in the store already",
@@ -226,6 +227,7 @@ def test_time_left_is_what_runs_of_the_kind_took(tiny, clock):
         "fast on tiny, seed 0: validation Recall@20 0.2500, 40 s",
         "run 3 of 5: slow on tiny, seed 0; about 2 min 40 s left",
         "slow on tiny, seed 0: validation Recall@20 0.3000, made by another process",
+        "waiting for another process, which runs what is left: 2",
     ]
 
 
