@@ -32,7 +32,8 @@ def plot(found: Comparison, path: str | Path) -> None:
     figure = new_figure(_WIDTH, sum(heights))
     axes = figure.subplots(len(rows), 2, squeeze=False, height_ratios=heights, width_ratios=[1.0, 1.15])
     for (data, some), (left, right) in zip(rows.items(), axes, strict=True):
-        gaps = {gap.row: gap for gap in found.gaps if gap.data == data and gap.metric == TARGET}
+        of_target = [gap for gap in found.gaps if gap.data == data and gap.metric == TARGET]
+        gaps = {gap.row: gap for gap in reversed(of_target)}  # the first of a row
         _results(left, some, found.part)
         _differences(right, some, gaps, found.reference)
         n_users = some[0].n_users[found.part]
