@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from magnet.nn.mixture.roles import register_role
     from magnet.runtime import set_num_threads
     from magnet.states import register_state
+    from magnet.study.ablate import ablate
+    from magnet.study.compare import compare
     from magnet.train.config import TrainConfig
 
 # Importing torch takes seconds, and `magnet --help` needs none of it: a name is imported when it is first used.
@@ -35,6 +37,8 @@ _HOMES = {
     "TrainConfig": "magnet.train.config",
     "Trainer": "magnet.engine",
     "__version__": "magnet._core",
+    "ablate": "magnet.study.ablate",
+    "compare": "magnet.study.compare",
     "load": "magnet.api",
     "register": "magnet.models.registry",
     "register_loss": "magnet.nn.losses",
@@ -60,6 +64,8 @@ __all__ = [
     "TrainConfig",
     "Trainer",
     "__version__",
+    "ablate",
+    "compare",
     "data",
     "errors",
     "graph",

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Self
 
 from magnet.answers import Answers
+from magnet.config import changed
 from magnet.engine import Trainer
 from magnet.errors import ConfigError, DataError, MagnetError, RunError
 from magnet.evaluate import DEFAULT_KS, DEFAULT_METRICS, evaluate
@@ -113,8 +114,8 @@ class Recommender:
 
     def __repr__(self) -> str:
         default = find_model(self.name).config.build().resolved()
-        changed = _changed(self.config.resolved(), default)
-        arguments = [f"{key}={value!r}" for key, value in changed.items()]
+        settings = changed(self.config.resolved(), default)
+        arguments = [f"{key}={value!r}" for key, value in settings.items()]
         if self.seed:
             arguments.append(f"seed={self.seed}")
         fixed = getattr(type(self), "name", None)
@@ -361,16 +362,3 @@ def _import_model(description: RunDescription, path: Path, allowed: set[str]) ->
             f"magnet --import {module} …"
         )
     raise RunError(f"{path}: made by the model '{description.model}', which is not registered here; {where}")
-
-
-def _changed(values: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
-    """What differs from the defaults, parts as mappings of what differs in them."""
-    out: dict[str, Any] = {}
-    for key, value in values.items():
-        default = defaults.get(key)
-        if isinstance(value, dict) and isinstance(default, dict):
-            if inner := _changed(value, default):
-                out[key] = inner
-        elif value != default:
-            out[key] = value
-    return out

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-__all__ = ["Config", "merge_settings", "read_toml"]
+__all__ = ["Config", "changed", "merge_settings", "merged", "read_toml"]
 
 
 class Config(BaseModel):
@@ -34,7 +34,7 @@ class Config(BaseModel):
         laid = dict(values)
         for name, field in cls.model_fields.items():
             if isinstance(field.default, Config) and isinstance(laid.get(name), Mapping):
-                laid[name] = _merged(field.default.model_dump(), laid[name])
+                laid[name] = merged(field.default.model_dump(), laid[name])
         return laid
 
     @classmethod
@@ -59,14 +59,20 @@ class Config(BaseModel):
         return self.model_dump(mode="json")
 
 
-def _merged(base: dict[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
+def merged(base: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay values over others, parts inside parts.
+
+    Example:
+        >>> merged({"dim": 64, "train": {"epochs": 9}}, {"train": {"batch_size": 512}})
+        {'dim': 64, 'train': {'epochs': 9, 'batch_size': 512}}
+    """
+    out = dict(base)
     for key, value in values.items():
-        inner = merged.get(key)
-        if isinstance(inner, dict) and isinstance(value, Mapping):
-            value = _merged(inner, value)
-        merged[key] = value
-    return merged
+        inner = out.get(key)
+        if isinstance(inner, Mapping) and isinstance(value, Mapping):
+            value = merged(inner, value)
+        out[key] = value
+    return out
 
 
 def _problem_text(cls: type[BaseModel], problem: dict[str, Any], where: str) -> str:
@@ -95,6 +101,24 @@ def _problem_text(cls: type[BaseModel], problem: dict[str, Any], where: str) -> 
     return f"{where}: {section}{name} = {found!r}: {message[:1].lower()}{message[1:]}{hint}"
 
 
+def changed(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """What differs from the defaults, parts as mappings of what differs in them.
+
+    Example:
+        >>> changed({"dim": 32, "train": {"epochs": 9, "lr": 0.1}}, {"dim": 64, "train": {"epochs": 9, "lr": 0.2}})
+        {'dim': 32, 'train': {'lr': 0.1}}
+    """
+    out: dict[str, Any] = {}
+    for key, value in values.items():
+        default = defaults.get(key)
+        if isinstance(value, dict) and isinstance(default, dict):
+            if inner := changed(value, default):
+                out[key] = inner
+        elif value != default:
+            out[key] = value
+    return out
+
+
 def merge_settings(base: Mapping[str, Any], settings: Iterable[str]) -> dict[str, Any]:
     """Lay ``key.sub=value`` settings over nested values.
 
@@ -107,7 +131,7 @@ def merge_settings(base: Mapping[str, Any], settings: Iterable[str]) -> dict[str
         >>> merge_settings({"dim": 64}, ["train.lr=0.01", "loss.kind=bpr"])
         {'dim': 64, 'train': {'lr': 0.01}, 'loss': {'kind': 'bpr'}}
     """
-    merged: dict[str, Any] = copy.deepcopy(dict(base))
+    laid: dict[str, Any] = copy.deepcopy(dict(base))
     for setting in settings:
         key, equals, text = setting.partition("=")
         if not equals or not key:
@@ -117,14 +141,14 @@ def merge_settings(base: Mapping[str, Any], settings: Iterable[str]) -> dict[str
         except json.JSONDecodeError:
             value = text
         *parts, last = key.strip().split(".")
-        place = merged
+        place = laid
         for part in parts:
             inner = place.setdefault(part, {})
             if not isinstance(inner, dict):
                 raise ConfigError(f"--set {setting}: '{part}' is a value, not a part with keys of its own")
             place = inner
         place[last] = value
-    return merged
+    return laid
 
 
 def read_toml(path: str | Path) -> dict[str, Any]:

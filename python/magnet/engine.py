@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from magnet.states import State
     from magnet.train.task import Task
 
-__all__ = ["Trainable", "Trainer"]
+__all__ = ["Trainable", "Trainer", "backbone_facts"]
 
 # Features kept for explanations are at most this wide, in float16: nearness survives that, and the folder stays small.
 EXPLAINED_WIDTH = 256
@@ -71,6 +71,7 @@ class Trainer:
             as if they had trained their own.
         progress: Whether to show progress on standard error.
         evaluator: Instead of the standard one: from a state to validation metrics with ``recall@20`` among them.
+        watch: Called with the record of each epoch, after it is over.
 
     Example:
         >>> import magnet
@@ -94,6 +95,7 @@ class Trainer:
         backbone: str | Path | None = None,
         progress: bool = True,
         evaluator: Callable[[State], Evaluation] | None = None,
+        watch: Callable[[dict[str, Any]], None] | None = None,
     ) -> None:
         if resume and (folder is None or overwrite):
             raise ConfigError("resume needs the folder to go on in, and does not go together with overwrite")
@@ -107,6 +109,7 @@ class Trainer:
         self.evaluator = evaluator or functools.partial(
             evaluate, dataset=dataset, part="valid", protocol=protocol
         )
+        self.watch = watch
         self.history = History()
         self.task: Task | None = None
 
@@ -199,18 +202,28 @@ class Trainer:
         assert self.entry.task is not None
         self.task = task = self.entry.task(self.dataset, self.config, seed=self.model.seed)
         config = getattr(self.config, "train")  # noqa: B009 - only trained models come here
-        position = None
+        position, borrowed = None, False
         if run is not None and self.resume and run.checkpoints.exists("last"):
             position = self._position(run, "last")
         elif self.backbone is not None:
-            position = self._borrowed_backbone(RunFolder.open(self.backbone))
+            position, borrowed = self._borrowed_backbone(RunFolder.open(self.backbone)), True
         with contextlib.ExitStack() as stack:
             watchers: list[Callable[[dict[str, Any]], None]] = []
             if self.show:
                 watchers.append(stack.enter_context(Reporter(self.model.name)))
             if run is not None:
                 log = stack.enter_context(EventLog(run.events, keep_below=len(self.history.records)))
+                if borrowed:
+                    assert position is not None
+                    # Who resumes this run finds the backbone's epochs and checkpoints here, as those of one of its own.
+                    for record in self.history.records:
+                        log.write(record)
+                    for stage, snapshot in position[1].items():
+                        run.checkpoints.save(f"best-{stage}", snapshot.tensors, snapshot.meta)
                 watchers.append(log.write)
+            if self.watch is not None:
+                # The last, so that an exception of the caller's, which may end the training, finds the epoch kept.
+                watchers.append(self.watch)
             history = train(
                 task,
                 self.dataset,
@@ -235,21 +248,13 @@ class Trainer:
         return start, best
 
     def _borrowed_backbone(self, run: RunFolder) -> tuple[Snapshot, dict[str, Snapshot]]:
-        mine = self._description()
-        theirs = run.description
-        parts = ("dim", "popularity", "behaviour", "graph", "loss", "train")
-        for what, a, b in (
-            ("model", theirs.model, mine.model),
-            ("data", theirs.content_hash, mine.content_hash),
-            ("seed", theirs.seed, mine.seed),
-            ("protocol", theirs.protocol, mine.protocol),
-            *((part, theirs.config.get(part), mine.config.get(part)) for part in parts),
-            ("mixing.share", *(d.config.get("mixing", {}).get("share") for d in (theirs, mine))),
-            ("mixing.cross_fit", "holdout", mine.config.get("mixing", {}).get("cross_fit", "holdout")),
-        ):
-            if a != b:
+        theirs, mine = backbone_facts(run.description), backbone_facts(self._description())
+        # What is mixed without a backbone has none to take over, whatever the other run did.
+        theirs["mixing.cross_fit"] = "holdout"
+        for what, here in mine.items():
+            if (there := theirs[what]) != here:
                 raise RunError(
-                    f"{run.path}: its backbone is another one: {what} is {a!r} there and {b!r} here"
+                    f"{run.path}: its backbone is another one: {what} is {there!r} there and {here!r} here"
                 )
         if not run.checkpoints.exists("start-global"):
             raise RunError(
@@ -258,6 +263,21 @@ class Trainer:
         start, best = self._position(run, "start-global")
         best = {stage: backbone_only(snapshot, BACKBONES) for stage, snapshot in best.items()}
         return backbone_only(start, BACKBONES, progress={"choices": {}, "gains": {}}), best
+
+
+def backbone_facts(description: RunDescription) -> dict[str, Any]:
+    """What the trained backbones of a MAGNET depend on, by name: runs that agree in it can share them."""
+    parts = ("dim", "popularity", "behaviour", "graph", "loss", "train")
+    config, mixing = description.config, description.config.get("mixing", {})
+    return {
+        "model": description.model,
+        "data": description.content_hash,
+        "seed": description.seed,
+        "protocol": description.protocol,
+        **{part: config.get(part) for part in parts},
+        "mixing.share": mixing.get("share"),
+        "mixing.cross_fit": mixing.get("cross_fit", "holdout"),
+    }
 
 
 def _tell(watchers: list[Callable[[dict[str, Any]], None]], record: dict[str, Any]) -> None:

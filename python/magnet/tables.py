@@ -63,14 +63,15 @@ def table(
     return laid
 
 
-def render(parts: Iterable[str | Table]) -> str:
+def render(parts: Iterable[str | Table], *, width: int = _WIDTH_OF_TEXTS) -> str:
     """Put texts and tables below each other as plain text.
 
     Args:
         parts: Each starts on a line of its own.
+        width: Columns that a table may take.
     """
     stream = io.StringIO()
-    to_stream = console(stream, width=_WIDTH_OF_TEXTS)
+    to_stream = console(stream, width=width)
     for part in parts:
         if isinstance(part, str):
             # The reader's window breaks sentences.

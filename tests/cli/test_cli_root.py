@@ -19,7 +19,9 @@ def test_the_version_is_the_packages(magnet):
 
 
 def test_every_verb_has_a_help_and_takes_json(magnet):
-    verbs = [[v] for v in ("train", "evaluate", "recommend", "explain", "doctor", "demo")]
+    verbs = [
+        [v] for v in ("train", "evaluate", "recommend", "explain", "compare", "ablate", "doctor", "demo")
+    ]
     verbs += [["data", v] for v in ("describe", "check", "synthetic")]
     verbs += [["bench", "step"], ["config"]]
     for verb in verbs:

@@ -25,6 +25,8 @@ PUBLIC = [
     "TrainConfig",
     "Trainer",
     "__version__",
+    "ablate",
+    "compare",
     "data",
     "errors",
     "graph",

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from magnet.cli import bench, config, data, demo, doctor, evaluate, explain, recommend, train
+from magnet.cli import ablate, bench, compare, config, data, demo, doctor, evaluate, explain, recommend, train
 from magnet.cli.terminal import complain
 from magnet.errors import ConfigError, MagnetError
 
@@ -60,6 +60,8 @@ app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("recommend")(recommend.recommend)
 app.command("explain")(explain.explain)
+app.command("compare")(compare.compare)
+app.command("ablate")(ablate.ablate)
 app.command("config")(config.config)
 app.add_typer(data.app, name="data")
 app.command("doctor")(doctor.doctor)

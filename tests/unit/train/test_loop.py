@@ -206,6 +206,38 @@ def test_a_borrowed_backbone_gives_the_bits_of_an_own_one(tiny, fitted, tmp_path
         magnet.Trainer(alone, tiny.dataset, backbone=fitted[1], progress=False).fit()
 
 
+def test_a_run_with_a_borrowed_backbone_is_resumed_with_all_its_epochs(tiny, fitted, tmp_path) -> None:
+    control = quick(router={"kind": "uniform"})
+
+    def train_it(folder, **options):
+        seen = []
+        trainer = magnet.Trainer(
+            magnet.Magnet(seed=5, **control),
+            tiny.dataset,
+            folder=folder,
+            backbone=fitted[1],
+            progress=False,
+            **{"watch": seen.append, **options},
+        )
+        return trainer.fit(), [record["epoch"] for record in seen]
+
+    whole, own = train_it(tmp_path / "whole")
+    epochs = [record["epoch"] for record in whole.events]
+    assert epochs == list(range(len(epochs)))
+    assert 0 < len(own) < len(epochs)
+
+    def stop(record):
+        if record["epoch"] == own[2]:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_it(tmp_path / "run", watch=stop)
+    resumed, rest = train_it(tmp_path / "run", resume=True)
+    assert rest == own[3:]
+    assert [record["epoch"] for record in resumed.events] == epochs
+    assert same(resumed.state, whole.state)
+
+
 @pytest.mark.parametrize(
     "control",
     [

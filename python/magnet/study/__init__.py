@@ -1,0 +1,1 @@
+"""Experiments: many runs compared in one call, kept in one store, none of them made twice."""

@@ -1,0 +1,68 @@
+"""The command line that makes one row again, for the reader of a table."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from typing import TYPE_CHECKING, Any
+
+from magnet.models.registry import find_model
+from magnet.study.contenders import DELIVERED
+from magnet.study.identity import takes_seed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from magnet.data import Dataset
+    from magnet.study.contenders import Contender
+
+__all__ = ["row_command"]
+
+
+def row_command(
+    contender: Contender, answer: str, dataset: Dataset, seeds: Sequence[int], protocol: str
+) -> str | None:
+    """The command that runs one row alone; None for data or a model from memory, which no command can name.
+
+    Args:
+        contender: Of the row.
+        answer: Of the row; another one than the delivered is among the candidates.
+        dataset: As the row saw it.
+        seeds: Of the row.
+        protocol: Of the row.
+    """
+    source = dataset.source
+    module = find_model(contender.model).module
+    if source is None or module == "__main__":
+        return None
+    words = ["magnet"]
+    if not module.startswith("magnet."):
+        words += ["--import", module]
+    words += ["compare", "--data", source.path]
+    if source.split != "split":
+        words += ["--split", source.split]
+    if source.seed:
+        words += ["--split-seed", str(source.seed)]
+    if source.modalities is not None:
+        words += ["--modalities", ",".join(source.modalities)]
+    for option, column in (("--user-column", source.user), ("--item-column", source.item)):
+        words += [] if column is None else [option, column]
+    # A name that the option could not read is left out: the row is the same under another one.
+    plain = contender.name == contender.model or {",", "="} & set(contender.name)
+    words += ["--models", contender.model if plain else f"{contender.name}={contender.model}"]
+    for key, value in _flat(contender.settings):
+        words += ["--set", f"{key}={value}"]
+    words += ["--seeds", ",".join(map(str, seeds if takes_seed(contender.model) else seeds[:1]))]
+    if protocol != "strict":
+        words += ["--protocol", protocol]
+    if answer != DELIVERED:
+        words.append("--candidates")
+    return shlex.join(words)
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for key, value in settings.items():
+        if isinstance(value, dict) and value:
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value if isinstance(value, str) else json.dumps(value)

@@ -1,0 +1,200 @@
+"""The store of experiments: a folder in which each is whole or absent, and none is made twice."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import io
+import json
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from magnet.errors import RunError
+from magnet.files import as_json, as_path, check_version, file_digest, read_json, replacing_folder, write_json
+from magnet.study.identity import key_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+__all__ = ["Record", "RunStore"]
+
+_KIND = "magnet-study"
+_FORMAT = 1
+_HEAD, _FACTS, _VALUES = "store.json", "facts.json", "users.parquet"
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """A finished experiment.
+
+    Attributes:
+        key: Its name in the store.
+        experiment: What was run, see :func:`magnet.study.identity.experiment`.
+        facts: What came of it, JSON-compatible.
+        path: The folder that holds it.
+    """
+
+    key: str
+    experiment: dict[str, Any]
+    facts: dict[str, Any]
+    path: Path
+
+    def values(self) -> pl.DataFrame:
+        """Each user's own values; see :func:`magnet.study.scoring.score_states` for the columns."""
+        return pl.read_parquet(self.path / _VALUES)
+
+
+class RunStore:
+    """Experiments on disk, by key.
+
+    ::
+
+        STORE/store.json              kind and format
+        STORE/experiments/KEY/        facts.json and users.parquet, renamed into place together
+        STORE/runs/KEY/               the run folder of a trained model, to be resumed, lent and looked at
+        STORE/locks/KEY               held by the process that runs the experiment
+
+    A process that is killed at any moment leaves at worst a folder with a leading dot, which the next one that runs the
+    same experiment removes, and a run folder to resume. Several processes may share a store: each experiment is run by
+    the one that has its lock, which the operating system takes back when a process ends.
+
+    Run folders take the most room. Those of experiments that are finished may be removed by hand: a backbone that
+    another experiment would have borrowed is then trained again.
+
+    Args:
+        path: The folder; made, with its parents, if it is missing.
+
+    Raises:
+        RunError: If the folder holds something else, was written by a newer version, or cannot be written.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = as_path(path)
+        head = self.path / _HEAD
+        try:
+            self._make(head)
+        except OSError as error:
+            raise RunError(
+                f"{self.path}: the store cannot be written ({error.strerror}); choose a folder that is yours"
+            ) from error
+        found = read_json(head)
+        if found.get("kind") != _KIND:
+            raise RunError(f"{head}: not of a store of experiments; choose another folder")
+        check_version(head, found.get("format_version"), _FORMAT)
+
+    def _make(self, head: Path) -> None:
+        self.path.mkdir(parents=True, exist_ok=True)
+        if not head.is_file():
+            # A leading dot is what another process, or one that was killed here, is about to rename.
+            strange = sorted(file.name for file in self.path.iterdir() if not file.name.startswith("."))
+            if strange and not head.is_file():
+                raise RunError(
+                    f"{self.path}: not a store of experiments, it holds {strange[0]} and no {_HEAD}; choose another "
+                    "folder, or an empty one"
+                )
+            write_json(head, {"kind": _KIND, "format_version": _FORMAT})
+        for name in ("experiments", "runs", "locks"):
+            (self.path / name).mkdir(exist_ok=True)
+
+    def __repr__(self) -> str:
+        return f"RunStore '{self.path}': {len(self.keys)} experiments"
+
+    @property
+    def keys(self) -> list[str]:
+        """The keys of all finished experiments, sorted."""
+        folder = self.path / "experiments"
+        return sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
+
+    def run_folder(self, key: str) -> Path:
+        """Where the run folder of an experiment lies, or would lie."""
+        return self.path / "runs" / key
+
+    def find(self, key: str) -> Record | None:
+        """A finished experiment; None if it has not been run.
+
+        Raises:
+            RunError: If a file of it is missing or damaged.
+        """
+        folder = self.path / "experiments" / key
+        if not folder.is_dir():
+            return None
+        found = read_json(folder / _FACTS)
+        again = f"remove {folder} to run it again"
+        if not {"experiment", "facts", "values"} <= found.keys() or key_of(found["experiment"]) != key:
+            raise RunError(f"{folder / _FACTS}: damaged, it does not describe this experiment; {again}")
+        values = folder / _VALUES
+        if not values.is_file() or file_digest(values) != found["values"]:
+            raise RunError(f"{values}: missing or damaged, its checksum is another one; {again}")
+        return Record(key, found["experiment"], found["facts"], folder)
+
+    def add(self, experiment: Mapping[str, Any], facts: Mapping[str, Any], values: pl.DataFrame) -> Record:
+        """Keep a finished experiment. One that is there already stays as it is.
+
+        Call it inside :meth:`claimed`.
+
+        Args:
+            experiment: What was run.
+            facts: What came of it, JSON-compatible data; NaN becomes null.
+            values: Each user's own values.
+
+        Raises:
+            RunError: If the disk refuses it.
+        """
+        key = key_of(experiment)
+        folder = self.path / "experiments" / key
+        if (known := self.find(key)) is not None:
+            return known
+        for left in folder.parent.glob(f".{key}.*"):
+            shutil.rmtree(left, ignore_errors=True)
+        try:
+            with replacing_folder(folder) as prepared:
+                _write_values(prepared / _VALUES, values)
+                digest = file_digest(prepared / _VALUES)
+                whole = {"experiment": experiment, "facts": as_json(facts), "values": digest}
+                write_json(prepared / _FACTS, json.loads(json.dumps(whole, allow_nan=False)))
+        except OSError as error:
+            raise RunError(
+                f"{folder}: the experiment cannot be kept ({error.strerror}); make room, and the same command goes on"
+            ) from error
+        found = self.find(key)
+        assert found is not None
+        return found
+
+    @contextlib.contextmanager
+    def claimed(self, key: str, *, wait: bool = True) -> Iterator[bool]:
+        """Hold an experiment for this process, so that no other one runs it.
+
+        Args:
+            key: Of the experiment.
+            wait: Until another process lets go of it, rather than not to have it.
+
+        Returns:
+            Whether this process has it. Look then whether the experiment has been made meanwhile.
+
+        Raises:
+            RunError: If the lock cannot be made.
+        """
+        path = self.path / "locks" / key
+        try:
+            # The file stays: were it removed, two processes might hold locks on two files of the same name.
+            file = path.open("ab")
+        except OSError as error:
+            raise RunError(f"{path}: the lock cannot be made ({error.strerror})") from error
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            except BlockingIOError:
+                yield False
+                return
+            yield True
+
+
+def _write_values(path: Path, values: pl.DataFrame) -> None:
+    # In memory first: polars turns a full disk into errors of many kinds, Python into one.
+    buffer = io.BytesIO()
+    values.write_parquet(buffer, compression="zstd")
+    path.write_bytes(buffer.getvalue())

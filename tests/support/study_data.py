@@ -1,0 +1,21 @@
+"""Models that are trained in a moment, for the tests of studies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import magnet
+from support.quick import CONTROLLER, MIXING
+
+TRAIN = {"epochs": 3, "batch_size": 512, "learning_rate": 0.01, "validate_every": 1}
+QUICK: dict[str, Any] = {"dim": 8, "train": TRAIN, "mixing": MIXING, "controller": CONTROLLER}
+
+
+def quick(**change):
+    """A MAGNET of three epochs."""
+    return magnet.Magnet(**QUICK | change)
+
+
+def quick_lightgcn(**change):
+    """A LightGCN of three epochs."""
+    return magnet.LightGCN(**{"dim": 8, "train": TRAIN} | change)
