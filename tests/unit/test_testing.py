@@ -25,7 +25,9 @@ SETTINGS = {
     "filter": {"coefficients": [2.0, -1.0], "exponent": 0.0},
     "item-knn": {"neighbours": 5},
     "profile": {"modality": "text"},
+    "user-knn": {"neighbours": 10},
     "popularity": {},
+    "random": {},
 }
 
 

@@ -50,7 +50,9 @@ MODELS: Registry[ModelEntry] = Registry(
         "filter": "magnet.models.signals.filter",
         "item-knn": "magnet.models.signals.item_knn",
         "profile": "magnet.models.signals.profile",
+        "user-knn": "magnet.models.user_knn",
         "popularity": "magnet.models.popularity",
+        "random": "magnet.models.random",
     },
     group="magnet.models",
 )
