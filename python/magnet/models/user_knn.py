@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import Field
 from scipy.sparse import csr_array
 
-from magnet.blend import history_of_tensors, history_tensors
 from magnet.config import Config
-from magnet.errors import DataError
 from magnet.models.registry import register
-from magnet.operators import SparseOperator
-from magnet.states import register_state
+from magnet.states import NeighbourState
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from numpy.typing import NDArray
-    from torch import Tensor
 
     from magnet.data import Dataset
 
-__all__ = ["NeighbourState", "UserKNNConfig", "fit_user_knn", "user_neighbours"]
+__all__ = ["UserKNNConfig", "fit_user_knn", "user_neighbours"]
 
 _BLOCK = 1 << 24
 """Pairs of users that are compared at a time: 64 MB in float32."""
@@ -40,54 +33,6 @@ class UserKNNConfig(Config):
 
     neighbours: int = Field(100, ge=1, le=10_000)
     shrink: float = Field(10.0, ge=0)
-
-
-@dataclass(frozen=True, eq=False)
-class NeighbourState:
-    """Score: ``Σ_v neighbours_uv · history_vi``.
-
-    Attributes:
-        neighbours: Weight of each neighbour v of a user u, ``(U, U)``, float32.
-        history: What each user has, ``(U, I)``, float32.
-
-    Raises:
-        DataError: If they have different numbers of users.
-    """
-
-    neighbours: csr_array
-    history: csr_array
-
-    def __post_init__(self) -> None:
-        n_users = self.history.shape[0]
-        if self.neighbours.shape != (n_users, n_users):
-            raise DataError(
-                f"neighbours must be ({n_users}, {n_users}), as many users as the history has; "
-                f"got {self.neighbours.shape}"
-            )
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Users and items."""
-        return self.history.shape[0], self.history.shape[1]
-
-    def scores(self, users: NDArray[np.int32]) -> NDArray[np.float32]:
-        """Scores of all items, ``(B, I)``, for users ``(B,)``; a row is the same in any batch."""
-        votes: NDArray[np.float32] = (self.neighbours[users] @ self.history).toarray()
-        return votes
-
-    def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """History, and neighbours as a square sparse matrix."""
-        near, _ = SparseOperator(self.neighbours).to_tensors()
-        named = {f"neighbours/{name}": tensor for name, tensor in near.items()}
-        return history_tensors(self.history) | named, {"shape": list(self.shape)}
-
-    @classmethod
-    def from_tensors(cls, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> Self:
-        """Put it together again."""
-        history = history_of_tensors(tensors, meta["shape"])
-        entries = tuple(tensors[f"neighbours/{name}"].numpy() for name in ("values", "indices", "indptr"))
-        n_users = history.shape[0]
-        return cls(csr_array(entries, shape=(n_users, n_users)), history)
 
 
 def fit_user_knn(dataset: Dataset, config: UserKNNConfig, *, seed: int = 0) -> NeighbourState:
@@ -151,5 +96,4 @@ def user_neighbours(train: csr_array, k: int, *, shrink: float = 0.0) -> csr_arr
     return near
 
 
-register_state("neighbours", NeighbourState)
 register("user-knn", UserKNNConfig, fit=fit_user_knn)

@@ -8,8 +8,8 @@ from scipy.sparse import csr_array
 
 from magnet.errors import DataError
 from magnet.models import user_knn
-from magnet.models.user_knn import NeighbourState, UserKNNConfig, fit_user_knn, user_neighbours
-from magnet.states import from_tensors, to_tensors
+from magnet.models.user_knn import UserKNNConfig, fit_user_knn, user_neighbours
+from magnet.states import NeighbourState, from_tensors, to_tensors
 
 
 def by_definition(train, k, shrink):
