@@ -20,6 +20,8 @@ QUICK = {"epochs": 2, "batch_size": 512, "learning_rate": 5e-3}
 SETTINGS = {
     "magnet": {"dim": 8, "train": QUICK, "mixing": MIXING, "controller": {"cap": 1, "ramp": 1}},
     "lightgcn": {"dim": 8, "train": QUICK},
+    "bpr-mf": {"dim": 8, "train": QUICK},
+    "vbpr": {"dim": 8, "content_dim": 4, "l2_content": 0.1, "train": QUICK},
     "ease": {"regularization": 50.0},
     "l3ae": {"modality": "text", "support": 50},
     "add-ease": {"regularization": 50.0},

@@ -45,6 +45,8 @@ MODELS: Registry[ModelEntry] = Registry(
     modules={
         "magnet": "magnet.models.magnet",
         "lightgcn": "magnet.models.lightgcn",
+        "bpr-mf": "magnet.models.bpr_mf",
+        "vbpr": "magnet.models.vbpr",
         "ease": "magnet.models.signals.ease",
         "l3ae": "magnet.models.signals.l3ae",
         "add-ease": "magnet.models.signals.add_ease",
