@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from scipy.sparse import csr_array, diags_array
 
 from magnet.errors import DataError
+from magnet.graph.build import lift
 from magnet.graph.cache import cached_knn
-from magnet.models.graphs import unit_features
+from magnet.models.graphs import unit_features, weigh_modalities
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from magnet.data import Dataset, Modality
 
-__all__ = ["content_features", "nearest_items_graph", "normalised"]
+__all__ = ["content_features", "graph_weights", "nearest_items_graph", "normalised"]
 
 
 def content_features(dataset: Dataset, *, model: str) -> list[Tensor]:
@@ -57,6 +59,25 @@ def nearest_items_graph(modality: Modality, k: int, *, weighted: bool) -> csr_ar
         joined = csr_array(joined + near)
         joined.eliminate_zeros()
     return normalised(joined)
+
+
+def graph_weights(
+    dataset: Dataset, graphs: list[csr_array], weights: Literal["lift", "equal"] | dict[str, float]
+) -> NDArray[np.float64]:
+    """The weight of each modality's graph of nearest items; see :func:`magnet.models.graphs.weigh_modalities`.
+
+    Args:
+        dataset: Interactions and the names of the modalities.
+        graphs: Of each modality, ``(I, I)``.
+        weights: ``lift``, ``equal``, or fixed ones by name.
+    """
+    lifts = {}
+    for name, graph in zip(dataset.modalities, graphs, strict=True):
+        # An item shares all its users with itself, which says nothing of content.
+        others = graph - diags_array(graph.diagonal())
+        others.eliminate_zeros()
+        lifts[name] = lift(dataset.train, csr_array(others))
+    return weigh_modalities(weights, lifts)
 
 
 def normalised(graph: csr_array) -> csr_array:

@@ -47,6 +47,7 @@ MODELS: Registry[ModelEntry] = Registry(
         "lightgcn": "magnet.models.lightgcn",
         "bpr-mf": "magnet.models.bpr_mf",
         "vbpr": "magnet.models.vbpr",
+        "freedom": "magnet.models.freedom",
         "ease": "magnet.models.signals.ease",
         "l3ae": "magnet.models.signals.l3ae",
         "add-ease": "magnet.models.signals.add_ease",

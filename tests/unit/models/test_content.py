@@ -5,7 +5,7 @@ import pytest
 
 from magnet.data.records import Modality
 from magnet.errors import DataError
-from magnet.models.content import content_features, nearest_items_graph
+from magnet.models.content import content_features, graph_weights, nearest_items_graph
 from support.few import few
 
 # Cosines: 0 and 1 .6, 0 and 2 .8, 1 and 2 .96; item 3 looks the other way, item 4 is missing.
@@ -36,6 +36,16 @@ def test_edges_that_weigh_their_cosine():
 
 def test_an_item_alone_is_joined_to_itself():
     np.testing.assert_allclose(graph(1, weighted=True), np.diag([1, 1, 1, 1, 0]))
+
+
+def test_a_graph_weighs_by_the_users_that_neighbours_share_and_not_an_item_with_itself():
+    data = few(missing=0)
+    graphs = [nearest_items_graph(m, 5, weighted=False) for m in data.modalities.values()]
+    x = data.train.toarray()
+    shared, off = x.T @ x, ~np.eye(40, dtype=bool)
+    gains = np.array([shared[(g.toarray() > 0) & off].mean() / shared[off].mean() - 1 for g in graphs])
+    np.testing.assert_allclose(graph_weights(data, graphs, "lift"), gains / gains.sum(), rtol=1e-6)
+    np.testing.assert_allclose(graph_weights(data, graphs, {"m0": 1, "m1": 3}), [0.25, 0.75])
 
 
 def test_features_have_unit_length_and_missing_ones_none():

@@ -10,7 +10,7 @@ from magnet.errors import DataError
 from support.few import few
 
 BEHAVIOUR = ["bpr-mf", "lightgcn"]
-MULTIMODAL = ["vbpr"]
+MULTIMODAL = ["vbpr", "freedom"]
 TRAIN = {"epochs": 150, "batch_size": 128, "learning_rate": 1e-2, "validate_every": 9}
 
 
@@ -43,6 +43,7 @@ def test_it_says_so_where_there_is_no_modality(model):
         magnet.Recommender(model).fit(few(()), progress=False)
 
 
+@pytest.mark.filterwarnings("ignore:content neighbours share no more users:magnet.errors.MagnetWarning")
 @pytest.mark.parametrize("model", MULTIMODAL)
 def test_items_without_any_content_are_scored_all_the_same(model):
     data = few((4,), missing=40)
