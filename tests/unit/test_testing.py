@@ -23,6 +23,7 @@ SETTINGS = {
     "bpr-mf": {"dim": 8, "train": QUICK},
     "vbpr": {"dim": 8, "content_dim": 4, "l2_content": 0.1, "train": QUICK},
     "freedom": {"dim": 8, "neighbours": 5, "train": QUICK},
+    "mgcn": {"dim": 8, "neighbours": 5, "train": QUICK},
     "ease": {"regularization": 50.0},
     "l3ae": {"modality": "text", "support": 50},
     "add-ease": {"regularization": 50.0},

@@ -48,6 +48,7 @@ MODELS: Registry[ModelEntry] = Registry(
         "bpr-mf": "magnet.models.bpr_mf",
         "vbpr": "magnet.models.vbpr",
         "freedom": "magnet.models.freedom",
+        "mgcn": "magnet.models.mgcn",
         "ease": "magnet.models.signals.ease",
         "l3ae": "magnet.models.signals.l3ae",
         "add-ease": "magnet.models.signals.add_ease",
