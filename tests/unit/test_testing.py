@@ -22,6 +22,8 @@ SETTINGS = {
     "lightgcn": {"dim": 8, "train": QUICK},
     "bpr-mf": {"dim": 8, "train": QUICK},
     "vbpr": {"dim": 8, "content_dim": 4, "l2_content": 0.1, "train": QUICK},
+    "lattice": {"dim": 8, "content_dim": 6, "neighbours": 5, "train": QUICK},
+    "bm3": {"dim": 8, "train": QUICK},
     "freedom": {"dim": 8, "neighbours": 5, "train": QUICK},
     "mgcn": {"dim": 8, "neighbours": 5, "train": QUICK},
     "ease": {"regularization": 50.0},

@@ -47,6 +47,8 @@ MODELS: Registry[ModelEntry] = Registry(
         "lightgcn": "magnet.models.lightgcn",
         "bpr-mf": "magnet.models.bpr_mf",
         "vbpr": "magnet.models.vbpr",
+        "lattice": "magnet.models.lattice",
+        "bm3": "magnet.models.bm3",
         "freedom": "magnet.models.freedom",
         "mgcn": "magnet.models.mgcn",
         "ease": "magnet.models.signals.ease",

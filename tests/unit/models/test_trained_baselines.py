@@ -10,7 +10,7 @@ from magnet.errors import DataError
 from support.few import few
 
 BEHAVIOUR = ["bpr-mf", "lightgcn"]
-MULTIMODAL = ["vbpr", "freedom", "mgcn"]
+MULTIMODAL = ["vbpr", "lattice", "bm3", "freedom", "mgcn"]
 TRAIN = {"epochs": 150, "batch_size": 128, "learning_rate": 1e-2, "validate_every": 9}
 
 
@@ -25,9 +25,10 @@ def test_it_learns_on_fifty_users_and_forty_items(model):
     found, fitted = recall(model, few())
     # Five of 32 open items: .16 by chance; the user's group alone has three open items.
     assert found > 0.5
-    losses = [event["terms"]["ranking"] for event in fitted.contents.events]
-    assert losses[0] == pytest.approx(np.log(2), abs=0.1)
-    assert min(losses) < 0.6
+    first, *others = (event["terms"] for event in fitted.contents.events)
+    assert min(terms["loss"] for terms in others) < 0.9 * first["loss"]
+    if model != "bm3":  # which ranks nothing
+        assert first["ranking"] == pytest.approx(np.log(2), abs=0.1)
 
 
 @pytest.mark.parametrize("widths", [(4,), (5, 3, 8)])
