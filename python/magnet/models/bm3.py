@@ -16,6 +16,7 @@ from magnet.models.registry import register
 from magnet.nn.losses import embedding_penalty
 from magnet.nn.ops.gather import take_rows
 from magnet.nn.propagate import Graph, propagate_mean
+from magnet.nn.tables import Encoded, Tables
 from magnet.states import DotState, State
 from magnet.train.config import TrainConfig
 from magnet.train.one_phase import OnePhaseTask
@@ -60,18 +61,17 @@ class BM3(nn.Module):
 
     def __init__(self, n_users: int, n_items: int, widths: list[int], dim: int, layers: int) -> None:
         super().__init__()
-        self.n_users, self.layers = n_users, layers
-        sides = [nn.init.xavier_uniform_(torch.empty(n, dim)) for n in (n_users, n_items)]
-        self.embeddings = nn.Parameter(torch.cat(sides))
+        self.layers = layers
+        self.embeddings = Tables(n_users, n_items, dim)
         self.projections = nn.ModuleList(nn.Linear(width, dim) for width in widths)
         self.predictor = nn.Linear(dim, dim)
         for layer in [*self.projections, self.predictor]:
             nn.init.xavier_normal_(layer.weight)
 
-    def encode(self, graph: Graph) -> Tensor:
-        """All users and items, ``(U + I, D)``: the mean over layers, with the items' own embeddings once more."""
-        x = propagate_mean(graph, self.embeddings, self.layers)
-        return torch.cat([x[: self.n_users], x[self.n_users :] + self.embeddings[self.n_users :]])
+    def encode(self, graph: Graph) -> Encoded:
+        """All users and items: the mean over layers, with the items' own embeddings once more."""
+        x = propagate_mean(graph, self.embeddings.joined(), self.layers)
+        return Encoded(x, self.embeddings.items)
 
     def forward(
         self, graph: Graph, features: list[Tensor], users: Tensor, items: Tensor, *, config: BM3Config
@@ -85,7 +85,7 @@ class BM3(nn.Module):
             items: A training item of each, ``(B,)``.
             config: Dropout and weights.
         """
-        rows = take_rows(self.encode(graph), torch.cat([users, self.n_users + items]))
+        rows = torch.cat(self.encode(graph).rows(users, items))
         target_u, target_i = F.dropout(rows.detach(), config.dropout, self.training).chunk(2)
         online_u, online_i = self.predictor(rows).chunk(2)
         everyone = rows.new_ones(len(users))
@@ -93,8 +93,8 @@ class BM3(nn.Module):
         if config.content_weight:
             parts = []
             for layer, table in zip(self.projections, features, strict=True):
-                given = table[items]
-                there = given.any(1).to(rows.dtype)
+                given = take_rows(table, items)
+                there = (given.square().sum(1) > 0).to(rows.dtype)
                 h = layer(given)
                 online = self.predictor(h)
                 within = F.dropout(h.detach(), config.dropout, self.training)
@@ -131,7 +131,6 @@ class BM3Task(OnePhaseTask):
         sizes = dataset.n_users, dataset.n_items, [rows.shape[1] for rows in self.features]
         super().__init__(config.train, lambda: BM3(*sizes, config.dim, config.layers), seed=seed)
         self.config = config
-        self.n_users = dataset.n_users
         self.graph = Graph.from_csr(bipartite(dataset.train), symmetric=True)
 
     def to(self, device: torch.device | str) -> None:
@@ -149,8 +148,7 @@ class BM3Task(OnePhaseTask):
     def state(self) -> State:
         """What the predictor makes of users and items."""
         net = cast("BM3", self.module)
-        z = net.predictor(net.encode(self.graph))
-        return DotState(z[: self.n_users].contiguous(), z[self.n_users :].contiguous())
+        return DotState(*(net.predictor(rows) for rows in net.encode(self.graph).whole()))
 
 
 register("bm3", BM3Config, task=BM3Task)

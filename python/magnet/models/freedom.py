@@ -15,6 +15,7 @@ from magnet.models.registry import register
 from magnet.nn.losses import bpr
 from magnet.nn.ops.gather import take_rows
 from magnet.nn.propagate import Graph, multiply, propagate_mean
+from magnet.nn.tables import Encoded, Tables
 from magnet.states import DotState, State
 from magnet.train.config import TrainConfig
 from magnet.train.one_phase import OnePhaseTask
@@ -67,19 +68,17 @@ class FREEDOM(nn.Module):
         self, n_users: int, n_items: int, widths: list[int], dim: int, layers: int, item_layers: int
     ) -> None:
         super().__init__()
-        self.n_users, self.layers, self.item_layers = n_users, layers, item_layers
-        # Users and items each have Xavier's spread, as two tables.
-        sides = [nn.init.xavier_uniform_(torch.empty(n, dim)) for n in (n_users, n_items)]
-        self.embeddings = nn.Parameter(torch.cat(sides))
-        self.projections = nn.ModuleList(nn.Linear(width, dim) for width in widths)
+        self.layers, self.item_layers = layers, item_layers
+        self.embeddings = Tables(n_users, n_items, dim)
+        # Without biases: they cancel in a difference of two items.
+        self.projections = nn.ModuleList(nn.Linear(width, dim, bias=False) for width in widths)
 
-    def encode(self, interactions: Graph, items: Graph) -> Tensor:
-        """All users and items, ``(U + I, D)``, users first."""
-        x = propagate_mean(interactions, self.embeddings, self.layers)
-        h = self.embeddings[self.n_users :]
+    def encode(self, interactions: Graph, items: Graph) -> Encoded:
+        """All users and items."""
+        h: Tensor = self.embeddings.items
         for _ in range(self.item_layers):
             h = multiply(items, h)
-        return torch.cat([x[: self.n_users], x[self.n_users :] + h])
+        return Encoded(propagate_mean(interactions, self.embeddings.joined(), self.layers), h)
 
     def forward(
         self,
@@ -103,33 +102,36 @@ class FREEDOM(nn.Module):
             negatives: An unseen one, ``(B,)``.
             content_weight: λ.
         """
-        n = self.n_users
-        z = take_rows(self.encode(interactions, items), torch.cat([users, n + positives, n + negatives]))
-        u, i, j = z.chunk(3)
+        drawn = torch.cat([positives, negatives])
+        u, theirs = self.encode(interactions, items).rows(users, drawn)
+        i, j = theirs.chunk(2)
         terms = {"ranking": bpr((u * i).sum(-1), (u * j).sum(-1))}
         if content_weight:
-            drawn = torch.cat([positives, negatives])
             parts = [
-                content_bpr(u, layer, rows[drawn])
+                content_bpr(u, cast("nn.Linear", layer).weight, *take_rows(rows, drawn).chunk(2))
                 for layer, rows in zip(self.projections, features, strict=True)
             ]
             terms["content"] = content_weight * torch.stack(parts).sum()
         return terms
 
 
-def content_bpr(users: Tensor, layer: nn.Module, rows: Tensor) -> Tensor:
-    """BPR on projected features alone, over the pairs whose items both have them.
+def content_bpr(users: Tensor, weight: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
+    """BPR on projected features alone; pairs of which an item lacks them count as ranked by chance.
+
+    ``⟨u, W f_i⟩ − ⟨u, W f_j⟩`` is ``⟨Wᵀu, f_i − f_j⟩``: one product for a pair instead of two.
 
     Args:
         users: ``(B, D)``.
-        layer: From features to D.
-        rows: Features of the positives and then of the negatives, ``(2 B, d)``; zero where missing.
+        weight: W, ``(D, d)``.
+        positives: Features of the positives, ``(B, d)``; zero where missing.
+        negatives: Those of the negatives, ``(B, d)``.
     """
-    positive, negative = (users.repeat(2, 1) * layer(rows)).sum(-1).chunk(2)
-    there = rows.any(1).view(2, -1).all(0)
-    # Pairs without features get a difference of 0, whose loss of log 2 has no gradient.
-    zero = torch.zeros_like(positive)
-    return bpr(torch.where(there, positive - negative, zero), zero)
+    # A row has length 1 or 0; the sum of squares is faster than asking for any number.
+    there = (positives.square().sum(1) > 0) & (negatives.square().sum(1) > 0)
+    difference = ((users @ weight) * (positives - negatives)).sum(-1)
+    zero = torch.zeros_like(difference)
+    # A difference of 0 has a loss of log 2 and no gradient.
+    return bpr(torch.where(there, difference, zero), zero)
 
 
 class FREEDOMTask(OnePhaseTask):
@@ -147,7 +149,6 @@ class FREEDOMTask(OnePhaseTask):
             config.train, lambda: FREEDOM(*sizes, config.dim, config.layers, config.item_layers), seed=seed
         )
         self.config, self.seed = config, seed
-        self.n_users = dataset.n_users
         self.interactions = dataset.train
         graphs = [
             nearest_items_graph(m, config.neighbours, weighted=False) for m in dataset.modalities.values()
@@ -170,7 +171,7 @@ class FREEDOMTask(OnePhaseTask):
         self.thinned = self.full
         if self.config.drop:
             kept = drop_edges(self.interactions, keep=1 - self.config.drop, seed=self.seed, epoch=epoch)
-            device = cast("FREEDOM", self.module).embeddings.device
+            device = cast("FREEDOM", self.module).embeddings.users.device
             self.thinned = Graph.from_csr(bipartite(kept), symmetric=True).to(device)
 
     def step(self, batch: Batch) -> Terms:
@@ -190,8 +191,7 @@ class FREEDOMTask(OnePhaseTask):
     @torch.no_grad()
     def state(self) -> State:
         """What predicts: over all edges."""
-        z = cast("FREEDOM", self.module).encode(self.full, self.items)
-        return DotState(z[: self.n_users].contiguous(), z[self.n_users :].contiguous())
+        return DotState(*cast("FREEDOM", self.module).encode(self.full, self.items).whole())
 
     def facts(self) -> dict[str, Any]:
         """Weights of the modalities' graphs."""

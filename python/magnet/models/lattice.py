@@ -19,6 +19,7 @@ from magnet.models.registry import register
 from magnet.nn.losses import bpr, embedding_penalty
 from magnet.nn.ops.gather import take_rows
 from magnet.nn.propagate import Graph, multiply, propagate_mean
+from magnet.nn.tables import Encoded, Tables
 from magnet.states import DotState, State
 from magnet.train.config import TrainConfig
 from magnet.train.one_phase import OnePhaseTask
@@ -75,9 +76,8 @@ class LATTICE(nn.Module):
 
     def __init__(self, n_users: int, n_items: int, widths: list[int], config: LATTICEConfig) -> None:
         super().__init__()
-        self.n_users, self.config = n_users, config
-        sides = [nn.init.xavier_uniform_(torch.empty(n, config.dim)) for n in (n_users, n_items)]
-        self.embeddings = nn.Parameter(torch.cat(sides))
+        self.config = config
+        self.embeddings = Tables(n_users, n_items, config.dim)
         self.projections = nn.ModuleList(nn.Linear(width, config.content_dim) for width in widths)
         self.shares = nn.Parameter(torch.zeros(len(widths)))  # a softmax makes them the modalities' weights
 
@@ -110,13 +110,13 @@ class LATTICE(nn.Module):
             parts.append(shares[m] * (keep * multiply(graph, h) + (1 - keep) * moved))
         return torch.stack(parts).sum(0)
 
-    def encode(self, interactions: Graph, step: Callable[[Tensor], Tensor]) -> Tensor:
-        """All users and items, ``(U + I, D)``, users first; ``step`` is one step over the graph of items."""
-        x = propagate_mean(interactions, self.embeddings, self.config.layers)
-        h = self.embeddings[self.n_users :]
+    def encode(self, interactions: Graph, step: Callable[[Tensor], Tensor]) -> Encoded:
+        """All users and items; ``step`` is one step over the graph of items."""
+        h: Tensor = self.embeddings.items
         for _ in range(self.config.item_layers):
             h = step(h)
-        return torch.cat([x[: self.n_users], x[self.n_users :] + F.normalize(h, dim=-1)])
+        x = propagate_mean(interactions, self.embeddings.joined(), self.config.layers)
+        return Encoded(x, F.normalize(h, dim=-1))
 
     def forward(
         self,
@@ -131,15 +131,15 @@ class LATTICE(nn.Module):
         Args:
             interactions: Normalised, ``(U + I, U + I)``.
             step: One step over the graph of items.
-            users: Their nodes, ``(B,)``.
-            positives: The node of a training item of each user, ``(B,)``.
-            negatives: That of an unseen item, ``(B,)``.
+            users: ``(B,)``.
+            positives: A training item of each user, ``(B,)``.
+            negatives: An unseen one, ``(B,)``.
         """
-        z = take_rows(self.encode(interactions, step), torch.cat([users, positives, negatives]))
-        u, i, j = z.chunk(3)
+        u, theirs = self.encode(interactions, step).rows(users, torch.cat([positives, negatives]))
+        i, j = theirs.chunk(2)
         terms = {"ranking": bpr((u * i).sum(-1), (u * j).sum(-1))}
         if self.config.l2:
-            terms["l2"] = self.config.l2 * embedding_penalty(z, pairs=len(users))
+            terms["l2"] = self.config.l2 * embedding_penalty(torch.cat([u, theirs]), pairs=len(users))
         return terms
 
 
@@ -157,7 +157,6 @@ class LATTICETask(OnePhaseTask):
         sizes = dataset.n_users, dataset.n_items, [rows.shape[1] for rows in self.features]
         super().__init__(config.train, lambda: LATTICE(*sizes, config), seed=seed)
         self.config = config
-        self.n_users = dataset.n_users
         self.interactions = Graph.from_csr(bipartite(dataset.train), symmetric=True)
         self.matrices = [
             nearest_items_graph(m, config.neighbours, weighted=True) for m in dataset.modalities.values()
@@ -219,7 +218,7 @@ class LATTICETask(OnePhaseTask):
         keep = self.config.keep
         of_raw, of_learnt = ([share * part for share in shares] for part in (keep, 1 - keep))
         joined = combine([*self.matrices, *learnt], [*of_raw, *of_learnt])
-        return Graph.from_csr(joined, symmetric=False).to(net.embeddings.device)
+        return Graph.from_csr(joined, symmetric=False).to(net.embeddings.users.device)
 
     def over_graph(self, h: Tensor) -> Tensor:
         """A step over the graph of this epoch."""
@@ -227,18 +226,16 @@ class LATTICETask(OnePhaseTask):
 
     def step(self, batch: Batch) -> Terms:
         """The loss of one batch."""
-        n = self.n_users
         over_items, self.learnt = self.learnt or self.over_graph, None
         return Terms.of(
-            self.module(self.interactions, over_items, batch.users, n + batch.positives, n + batch.negatives)
+            self.module(self.interactions, over_items, batch.users, batch.positives, batch.negatives)
         )
 
     @torch.no_grad()
     def state(self) -> State:
         """What predicts, over a graph of the weights as they are."""
         graph = self.constant(self.near())
-        z = self.net.encode(self.interactions, lambda h: multiply(graph, h))
-        return DotState(z[: self.n_users].contiguous(), z[self.n_users :].contiguous())
+        return DotState(*self.net.encode(self.interactions, lambda h: multiply(graph, h)).whole())
 
 
 def _matrix(items: Tensor, weights: Tensor) -> csr_array:

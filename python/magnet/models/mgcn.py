@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import torch
+import torch.nn.functional as F
 from pydantic import Field
+from scipy.sparse import csr_array
 from torch import Tensor, nn
 
 from magnet.config import Config
@@ -15,12 +17,15 @@ from magnet.models.registry import register
 from magnet.nn.losses import ALIGNED_ROWS, LossConfig, alignment, bpr, embedding_penalty
 from magnet.nn.ops.gather import distinct, take_rows
 from magnet.nn.propagate import Graph, multiply, propagate_mean
+from magnet.nn.tables import Tables
 from magnet.states import DotState, State
 from magnet.train.config import TrainConfig
 from magnet.train.one_phase import OnePhaseTask
 from magnet.train.task import Batch, Terms
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from magnet.data import Dataset
 
 __all__ = ["MGCN", "MGCNConfig", "MGCNTask"]
@@ -50,6 +55,15 @@ class MGCNConfig(Config):
     train: TrainConfig = TrainConfig()
 
 
+class Nodes(NamedTuple):
+    """The users and items of a batch, each once, and where its pairs find them."""
+
+    users: Tensor  # (P,)
+    user_places: Tensor  # (B,)
+    items: Tensor  # (Q,)
+    item_places: Tensor  # (2 B,), positives first
+
+
 class MGCN(nn.Module):
     """``z = behaviour + content``, both of users and items.
 
@@ -66,9 +80,8 @@ class MGCN(nn.Module):
         self, n_users: int, n_items: int, widths: list[int], dim: int, layers: int, item_layers: int
     ) -> None:
         super().__init__()
-        self.n_users, self.layers, self.item_layers = n_users, layers, item_layers
-        sides = [nn.init.xavier_uniform_(torch.empty(n, dim)) for n in (n_users, n_items)]
-        self.embeddings = nn.Parameter(torch.cat(sides))
+        self.layers, self.item_layers = layers, item_layers
+        self.embeddings = Tables(n_users, n_items, dim)
         self.transforms = nn.ModuleList(nn.Linear(width, dim) for width in widths)  # W_1
         self.purifiers = nn.ModuleList(nn.Linear(dim, dim) for _ in widths)  # W_2
         self.attention = nn.Sequential(
@@ -76,30 +89,37 @@ class MGCN(nn.Module):
         )  # W_3, q
         self.preferences = nn.ModuleList(nn.Linear(dim, dim) for _ in widths)  # W_4
 
-    def views(
-        self, interactions: Graph, pool: Graph, items: list[Graph], features: list[Tensor]
-    ) -> tuple[Tensor, list[Tensor]]:
-        """What behaviour says, ``(U + I, D)``, and what each modality says, ``(U + I, D)`` each, not yet fused.
+    def behaviour(self, interactions: Graph) -> Tensor:
+        """What behaviour says of all users and items, ``(U + I, D)``.
 
         Args:
             interactions: Normalised, ``(U + I, U + I)``.
-            pool: Its rows of users and columns of items, ``(U, I)``.
+        """
+        return propagate_mean(interactions, self.embeddings.joined(), self.layers)
+
+    def item_views(self, items: list[Graph], features: list[Tensor]) -> Tensor:
+        """What each modality says of all items, ``(M, I, D)``.
+
+        Args:
             items: The graph of each modality, ``(I, I)``.
             features: Unit rows of each modality, ``(I, d_m)``.
         """
-        behaviour = propagate_mean(interactions, self.embeddings, self.layers)
-        own = self.embeddings[self.n_users :]
         views = []
         for graph, rows, transform, purify in zip(
             items, features, self.transforms, self.purifiers, strict=True
         ):
-            h = own * torch.sigmoid(purify(transform(rows)))
+            # σ(W_2 (W_1 f + b_1) + b_2): nothing stands between the two maps, so that one product with the features
+            # does for both.
+            first, second = cast("nn.Linear", transform), cast("nn.Linear", purify)
+            weight = second.weight @ first.weight
+            bias = second.weight @ first.bias + second.bias
+            h = self.embeddings.items * torch.sigmoid(F.linear(rows, weight, bias))
             for _ in range(self.item_layers):
                 h = multiply(graph, h)
-            views.append(torch.cat([multiply(pool, h), h]))
-        return behaviour, views
+            views.append(h)
+        return torch.stack(views)
 
-    def fuse(self, behaviour: Tensor, views: list[Tensor]) -> Tensor:
+    def fuse(self, behaviour: Tensor, views: Sequence[Tensor]) -> Tensor:
         """One content vector of some users and items, ``(n, D)``; a row depends on the same rows alone.
 
         What modalities have in common is their mean weighed by attention; what each has of its own passes as far as
@@ -119,38 +139,43 @@ class MGCN(nn.Module):
         pool: Graph,
         items: list[Graph],
         features: list[Tensor],
-        nodes: Tensor,
+        nodes: Nodes,
         *,
         config: MGCNConfig,
     ) -> dict[str, Tensor]:
         """The terms of the loss of a batch: BPR, InfoNCE and the penalty.
 
         Args:
-            interactions: See :meth:`views`; likewise what follows.
-            pool: Users from items.
-            items: Graphs of items.
-            features: Of the items.
-            nodes: The batch's users, their positives and unseen items, as nodes, ``(3 B,)``.
+            interactions: Normalised, ``(U + I, U + I)``.
+            pool: Its rows of the batch's users and its columns of items, ``(P, I)``.
+            items: The graph of each modality, ``(I, I)``.
+            features: Unit rows of each modality, ``(I, d_m)``.
+            nodes: The users and items of the batch.
             config: Weights of the terms.
         """
-        behaviour, views = self.views(interactions, pool, items, features)
-        # The fuser costs more than all graphs: it sees the rows of the batch, each once.
-        ids, place = distinct(nodes, len(behaviour))
-        own = take_rows(behaviour, ids)
-        content = self.fuse(own, [take_rows(view, ids) for view in views])
-        z = take_rows(own + content, place)
+        views = self.item_views(items, features)
+        behaviour = self.behaviour(interactions)
+        # The fuser costs more than all graphs: it sees the users and items of the batch, each once.
+        n_users, ids = len(behaviour) - views.shape[1], nodes.items
+        own = take_rows(behaviour, torch.cat([nodes.users, n_users + ids]))
+        pooled = multiply(pool, views)  # (M, P, D)
+        content = self.fuse(
+            own, [torch.cat([user, take_rows(item, ids)]) for user, item in zip(pooled, views, strict=True)]
+        )
+        z = take_rows(own + content, torch.cat([nodes.user_places, len(nodes.users) + nodes.item_places]))
         u, i, j = z.chunk(3)
         terms = {"ranking": bpr((u * i).sum(-1), (u * j).sum(-1))}
         if config.contrast:
             loss = LossConfig(alignment_temperature=config.temperature)
-            pairs = len(nodes) // 3
             # A batch is in random order: its first pairs are a random part of it.
-            sides = [place[start : start + min(pairs, ALIGNED_ROWS)] for start in (0, pairs)]
-            compared = [distinct(side, len(ids))[0] for side in sides]
-            parts = [alignment(take_rows(own, at), take_rows(content, at), loss) for at in compared]
+            rows = min(len(nodes.user_places), ALIGNED_ROWS)
+            users = distinct(nodes.user_places[:rows], len(nodes.users))[0]
+            positives = distinct(nodes.item_places[:rows], len(ids))[0]
+            sides = users, len(nodes.users) + positives
+            parts = [alignment(take_rows(own, at), take_rows(content, at), loss) for at in sides]
             terms["contrast"] = config.contrast * torch.stack(parts).sum()
         if config.l2:
-            terms["l2"] = config.l2 * embedding_penalty(z, pairs=len(nodes) // 3)
+            terms["l2"] = config.l2 * embedding_penalty(z, pairs=len(nodes.user_places))
         return terms
 
 
@@ -171,10 +196,11 @@ class MGCNTask(OnePhaseTask):
             config.train, lambda: MGCN(*sizes, config.dim, config.layers, config.item_layers), seed=seed
         )
         self.config = config
-        self.n_users = n = dataset.n_users
+        self.n_users, self.n_items = dataset.n_users, dataset.n_items
+        n = self.n_users
         normalised = bipartite(dataset.train)
         self.interactions = Graph.from_csr(normalised, symmetric=True)
-        self.pool = Graph.from_csr(normalised[:n, n:].tocsr(), symmetric=False)
+        self.pool = csr_array(normalised[:n, n:])
         self.items = [
             Graph.from_csr(nearest_items_graph(m, config.neighbours, weighted=True), symmetric=False)
             for m in dataset.modalities.values()
@@ -184,25 +210,28 @@ class MGCNTask(OnePhaseTask):
         """Move the network and all that it reads to another device; between epochs."""
         super().to(device)
         self.features = [rows.to(device) for rows in self.features]
-        self.interactions, self.pool = self.interactions.to(device), self.pool.to(device)
+        self.interactions = self.interactions.to(device)
         self.items = [graph.to(device) for graph in self.items]
 
     def step(self, batch: Batch) -> Terms:
         """The loss of one batch."""
-        n = self.n_users
-        nodes = torch.cat([batch.users, n + batch.positives, n + batch.negatives])
-        return Terms.of(self.module(*self._graphs, self.features, nodes, config=self.config))
-
-    @property
-    def _graphs(self) -> tuple[Graph, Graph, list[Graph]]:
-        return self.interactions, self.pool, self.items
+        users, user_places = distinct(batch.users, self.n_users)
+        items, item_places = distinct(torch.cat([batch.positives, batch.negatives]), self.n_items)
+        nodes = Nodes(users, user_places, items, item_places)
+        # Of the users' rows, the batch reads a tenth.
+        pool = Graph.from_csr(self.pool[users.cpu().numpy()], symmetric=False).to(users.device)
+        return Terms.of(
+            self.module(self.interactions, pool, self.items, self.features, nodes, config=self.config)
+        )
 
     @torch.no_grad()
     def state(self) -> State:
         """Behaviour and content, added."""
         net = cast("MGCN", self.module)
-        behaviour, views = net.views(*self._graphs, self.features)
-        z = behaviour + net.fuse(behaviour, views)
+        views = net.item_views(self.items, self.features)
+        pool = Graph.from_csr(self.pool, symmetric=False).to(views.device)
+        behaviour = net.behaviour(self.interactions)
+        z = behaviour + net.fuse(behaviour, torch.cat([multiply(pool, views), views], 1).unbind())
         return DotState(z[: self.n_users].contiguous(), z[self.n_users :].contiguous())
 
 

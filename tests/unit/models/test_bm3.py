@@ -12,7 +12,7 @@ from support.multimodal import adjacency, batch, unit
 def by_hand(task, layers):
     """Users and items before the predictor, and the predictor."""
     net = task.module
-    e = net.embeddings.detach().double().numpy()
+    e = net.embeddings.joined().detach().double().numpy()
     a = adjacency(few())
     x = sum(np.linalg.matrix_power(a, n) @ e for n in range(layers + 1)) / (layers + 1)
     weight, bias = (p.detach().double().numpy() for p in (net.predictor.weight, net.predictor.bias))

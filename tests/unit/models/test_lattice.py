@@ -29,7 +29,7 @@ def learnt_by_hand(net, features, k):
 
 def by_hand(task, config):
     net = task.module
-    e = net.embeddings.detach().double().numpy()
+    e = net.embeddings.joined().detach().double().numpy()
     a = adjacency(few())
     x = sum(np.linalg.matrix_power(a, n) @ e for n in range(config.layers + 1)) / (config.layers + 1)
     shares = np.exp(net.shares.detach().double().numpy())

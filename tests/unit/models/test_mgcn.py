@@ -21,7 +21,7 @@ def sigmoid(x):
 def by_hand(task, config):
     """Behaviour and content of every user and item, from the equations over whole matrices."""
     net = task.module
-    e = net.embeddings.detach().double().numpy()
+    e = net.embeddings.joined().detach().double().numpy()
     a = adjacency(few())
     behaviour = sum(np.linalg.matrix_power(a, n) @ e for n in range(config.layers + 1)) / (config.layers + 1)
     views = []
