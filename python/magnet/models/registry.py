@@ -61,6 +61,8 @@ MODELS: Registry[ModelEntry] = Registry(
         "item-knn": "magnet.models.signals.item_knn",
         "profile": "magnet.models.signals.profile",
         "user-knn": "magnet.models.user_knn",
+        "implicit-als": "magnet.models.implicit",
+        "implicit-bpr": "magnet.models.implicit",
         "popularity": "magnet.models.popularity",
         "random": "magnet.models.random",
     },
