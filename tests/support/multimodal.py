@@ -43,3 +43,11 @@ def bpr_by_hand(users, items, triples):
 def unit(rows):
     """Rows of length 1."""
     return rows / np.linalg.norm(rows, axis=-1, keepdims=True)
+
+
+def info_nce(a, b, temperature):
+    """InfoNCE of all rows, ``(n, D)`` each: half of the mean over rows and half of that over columns."""
+    logits = unit(a) @ unit(b).T / temperature
+    rows = np.log(np.exp(logits).sum(1)) - np.diag(logits)
+    columns = np.log(np.exp(logits).sum(0)) - np.diag(logits)
+    return (rows.mean() + columns.mean()) / 2

@@ -26,6 +26,7 @@ SETTINGS = {
     "bm3": {"dim": 8, "train": QUICK},
     "freedom": {"dim": 8, "neighbours": 5, "train": QUICK},
     "mgcn": {"dim": 8, "neighbours": 5, "train": QUICK},
+    "lgmrec": {"dim": 8, "train": QUICK},
     "ease": {"regularization": 50.0},
     "l3ae": {"modality": "text", "support": 50},
     "add-ease": {"regularization": 50.0},

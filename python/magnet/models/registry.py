@@ -51,6 +51,7 @@ MODELS: Registry[ModelEntry] = Registry(
         "bm3": "magnet.models.bm3",
         "freedom": "magnet.models.freedom",
         "mgcn": "magnet.models.mgcn",
+        "lgmrec": "magnet.models.lgmrec",
         "ease": "magnet.models.signals.ease",
         "l3ae": "magnet.models.signals.l3ae",
         "add-ease": "magnet.models.signals.add_ease",

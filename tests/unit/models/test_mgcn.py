@@ -6,7 +6,7 @@ import torch
 
 from magnet.models.mgcn import MGCNConfig, MGCNTask
 from support.few import N_USERS, few
-from support.multimodal import adjacency, batch, bpr_by_hand, dense, unit
+from support.multimodal import adjacency, batch, bpr_by_hand, dense, info_nce
 
 
 def linear(layer, x):
@@ -48,14 +48,6 @@ def test_what_predicts_is_the_formula_over_whole_matrices(settings):
     state = task.state()
     np.testing.assert_allclose(state.users, (behaviour + content)[:N_USERS], atol=1e-6)
     np.testing.assert_allclose(state.items, (behaviour + content)[N_USERS:], atol=1e-6)
-
-
-def info_nce(a, b, temperature):
-    """Half of the mean over rows and half of that over columns."""
-    logits = unit(a) @ unit(b).T / temperature
-    rows = np.log(np.exp(logits).sum(1)) - np.diag(logits)
-    columns = np.log(np.exp(logits).sum(0)) - np.diag(logits)
-    return (rows.mean() + columns.mean()) / 2
 
 
 def test_the_loss_is_that_of_the_paper():

@@ -37,7 +37,7 @@ class AddEASEConfig(Config):
 
     modality: str | None = None
     regularization: float = Field(200.0, gt=0)
-    feature_regularization: float = Field(1.0, gt=0)
+    feature_regularization: float = Field(30.0, gt=0)
     content_weight: float = Field(0.5, ge=0, le=1)
     support: int | None = Field(default=None, ge=1, le=32_768)
 

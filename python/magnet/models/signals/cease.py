@@ -35,7 +35,7 @@ class CEASEConfig(Config):
 
     modality: str | None = None
     regularization: float = Field(200.0, gt=0)
-    content_weight: float = Field(100.0, ge=0)
+    content_weight: float = Field(30.0, ge=0)
 
 
 def prepare_cease(train: csr_array, modalities: Mapping[str, Modality], config: CEASEConfig) -> DenseOperator:
