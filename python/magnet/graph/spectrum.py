@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy.sparse import csr_array
 
-__all__ = ["low_frequencies"]
+__all__ = ["low_frequencies", "no_frequencies"]
 
 _DENSE_UP_TO = 1024
 """Items up to which the whole matrix is decomposed: a second, and no question of convergence."""
@@ -63,3 +63,8 @@ def low_frequencies(train: csr_array, rank: int) -> NDArray[np.float32]:
     order = np.argsort(-values, kind="stable")[:rank]
     order = order[values[order] > _NOTHING]
     return np.ascontiguousarray(vectors[:, order], dtype=np.float32)
+
+
+def no_frequencies(train: csr_array) -> NDArray[np.float32]:
+    """No vectors, ``(I, 0)``: for a filter that passes none of them whole."""
+    return np.zeros((train.shape[1], 0), np.float32)

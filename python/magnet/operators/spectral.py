@@ -104,8 +104,9 @@ class SpectralOperator:
             out[start:stop] = self._series(rows).T
         out *= before[:, None]
         out *= after
-        left, right = self._low
-        out += dot_rows(left, right, np.arange(self.n_items, dtype=np.int32))
+        if self.vectors.shape[1]:
+            left, right = self._low
+            out += dot_rows(left, right, np.arange(self.n_items, dtype=np.int32))
         return out
 
     def _series(self, columns: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -141,10 +142,10 @@ class SpectralOperator:
             block = histories[start : start + _COLUMNS]
             rows = block.toarray().astype(np.float32, copy=False)
             found = self._series(np.ascontiguousarray((rows * before).T)).T * after
-            profiles = product(block, left)  # (B, r)
-            out[start : start + _COLUMNS] = found + dot_rows(
-                profiles, right, np.arange(len(profiles), dtype=np.int32)
-            )
+            if self.vectors.shape[1]:
+                profiles = product(block, left)  # (B, r)
+                found += dot_rows(profiles, right, np.arange(len(profiles), dtype=np.int32))
+            out[start : start + _COLUMNS] = found
         return out
 
     def column(self, item: int) -> NDArray[np.float32]:

@@ -10,7 +10,7 @@ from tests.oracles.operators import filter_matrix, spectral_matrix
 import magnet
 from magnet.errors import DataError
 from magnet.evaluate.rank import rank, score
-from magnet.graph.spectrum import low_frequencies
+from magnet.graph.spectrum import low_frequencies, no_frequencies
 from magnet.operators import (
     DenseOperator,
     FactorOperator,
@@ -48,7 +48,7 @@ def spectral_pair(coefficients, exponent, rank, weight, vectors_exponent):
     def response(values):
         return np.polynomial.chebyshev.chebval(2 * values - 1, coefficients)
 
-    low = low_frequencies(history(), rank)
+    low = low_frequencies(history(), rank) if rank else no_frequencies(history())
     return (
         SpectralOperator(history(), coefficients, exponent, low, weight, vectors_exponent),
         spectral_matrix(history(), response, exponent, rank, weight, vectors_exponent),
@@ -71,6 +71,7 @@ OPERATORS = {
     ),
     "series": lambda: spectral_pair([0.5, 0.3, -0.1, 0.0, 0.7], 0.2, 4, 0.5, 0.4),
     "constant": lambda: spectral_pair([0.8], 0.0, 3, 0.5, 0.0),
+    "series alone": lambda: spectral_pair([0.5, 0.3, -0.1], 0.2, 0, 0.0, 0.4),
     "two terms": lambda: spectral_pair([0.5, 0.5], 0.0, 5, 0.3, 0.5),
 }
 

@@ -9,7 +9,7 @@ from numpy.polynomial import chebyshev
 from pydantic import Field
 
 from magnet.config import Config
-from magnet.graph.spectrum import low_frequencies
+from magnet.graph.spectrum import low_frequencies, no_frequencies
 from magnet.models.signals.base import register_signal
 from magnet.operators import SpectralOperator
 
@@ -31,7 +31,7 @@ class ChebyCFConfig(Config):
         order: K, of the series: how many hops it walks.
         flatness: φ, of the filter's middle; 1 is a straight line.
         rank: η, singular vectors that pass whole beside it.
-        ideal_weight: α, the weight of what they pass.
+        ideal_weight: α, the weight of what they pass; 0 leaves them out.
         exponent: β, the power of an item's degree that signals are divided by before and multiplied by after.
     """
 
@@ -59,7 +59,7 @@ def prepare_chebycf(
     # Written in 2P - I = -L̃, which turns the series round.
     roots = chebyshev.chebpts1(config.order + 1)
     coefficients = chebyshev.chebfit(roots, plateau(-roots, config.flatness), config.order)
-    vectors = low_frequencies(train, config.rank)
+    vectors = low_frequencies(train, config.rank) if config.ideal_weight else no_frequencies(train)
     return SpectralOperator(
         train, coefficients.tolist(), config.exponent, vectors, config.ideal_weight, config.exponent
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from magnet.config import Config
-from magnet.graph.spectrum import low_frequencies
+from magnet.graph.spectrum import low_frequencies, no_frequencies
 from magnet.models.signals.base import register_signal
 from magnet.operators import SpectralOperator
 
@@ -29,7 +29,7 @@ class GFCFConfig(Config):
 
     Attributes:
         rank: Singular vectors that pass whole.
-        ideal_weight: α, the weight of what they pass.
+        ideal_weight: α, the weight of what they pass; 0 leaves them out, which the authors do on their sparsest data.
     """
 
     rank: int = Field(256, ge=1, le=4096)
@@ -48,7 +48,7 @@ def prepare_gf_cf(
     authors'.
     """
     del modalities
-    vectors = low_frequencies(train, config.rank)
+    vectors = low_frequencies(train, config.rank) if config.ideal_weight else no_frequencies(train)
     return SpectralOperator(train, _ONE_HOP, 0.0, vectors, config.ideal_weight, 0.5)
 
 
