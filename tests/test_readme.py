@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import magnet
+from magnet.models.registry import MODELS
 from magnet.synthetic.write import write_folder
 from support.quick import CONTROLLER, MIXING
 
@@ -45,6 +46,11 @@ def test_the_python_blocks_run(text, tiny, tmp_path, monkeypatch, capsys):
     torch.set_num_threads(before)
     assert "user_id" in capsys.readouterr().out
     assert (tmp_path / "runs" / "baby" / "manifest.json").is_file()
+
+
+def test_every_model_is_listed(text):
+    rows = text.split("that `--model` and `magnet.Recommender` take:")[1].split("\n\n`magnet --import")[0]
+    assert set(re.findall(r"`([a-z0-9-]+)`", rows)) == set(MODELS.own)
 
 
 def test_the_command_line_names_every_verb_and_option(text):

@@ -1,8 +1,8 @@
 """What a trained model leaves behind: enough to predict, nothing that needs the training data.
 
-Magnet's own models leave one of three kinds: a dot product, an item–item operator, or a dot product with a
-pair-conditioned mixture of experts over signals beside it. A model from outside may leave any object that scores, see
-:class:`Scorer`.
+Magnet's own models leave one of four kinds: a dot product, an item–item operator, users who vote for a user, or a dot
+product with a pair-conditioned mixture of experts over signals beside it. A model from outside may leave any object
+that scores, see :class:`Scorer`.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ __all__ = [
     "BlendState",
     "DotState",
     "ItemItemState",
+    "NeighbourState",
     "Scorer",
     "State",
     "from_tensors",
@@ -158,12 +159,60 @@ class ItemItemState:
         return cls(history, operator_from_tensors(parts, meta["operator"], history))
 
 
-State: TypeAlias = DotState | ItemItemState | BlendState | Scorer
+@dataclass(frozen=True, eq=False)
+class NeighbourState:
+    """Score: ``Σ_v neighbours_uv · history_vi``.
+
+    Attributes:
+        neighbours: Weight of each neighbour v of a user u, ``(U, U)``, float32.
+        history: What each user has, ``(U, I)``, float32.
+
+    Raises:
+        DataError: If they have different numbers of users.
+    """
+
+    neighbours: csr_array
+    history: csr_array
+
+    def __post_init__(self) -> None:
+        n_users = self.history.shape[0]
+        if self.neighbours.shape != (n_users, n_users):
+            raise DataError(
+                f"neighbours must be ({n_users}, {n_users}), as many users as the history has; "
+                f"got {self.neighbours.shape}"
+            )
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Users and items."""
+        return self.history.shape[0], self.history.shape[1]
+
+    def scores(self, users: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Scores of all items, ``(B, I)``, for users ``(B,)``; a row is the same in any batch."""
+        votes: NDArray[np.float32] = (self.neighbours[users] @ self.history).toarray()
+        return votes
+
+    def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Both matrices."""
+        near = {f"neighbours/{name}": tensor for name, tensor in history_tensors(self.neighbours).items()}
+        return history_tensors(self.history) | near, {"shape": list(self.shape)}
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> Self:
+        """Put it together again."""
+        history = history_of_tensors(tensors, meta["shape"])
+        prefix = "neighbours/"
+        near = {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
+        return cls(history_of_tensors(near, [history.shape[0]] * 2), history)
+
+
+State: TypeAlias = DotState | ItemItemState | NeighbourState | BlendState | Scorer
 
 STATES: Registry[type[Any]] = Registry("kind of state")
 _OWN: dict[str, type[Any]] = {
     "dot": DotState,
     "item_item": ItemItemState,
+    "neighbours": NeighbourState,
     "blend": BlendState,
 }
 for _kind, _class in _OWN.items():

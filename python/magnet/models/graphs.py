@@ -43,6 +43,7 @@ __all__ = [
     "full_views",
     "thinned_views",
     "unit_features",
+    "weigh_modalities",
 ]
 
 GATE_WIDTH = 512  # of the features that gate embeddings at most
@@ -109,7 +110,7 @@ def build_graphs(dataset: Dataset, config: GraphConfig) -> Graphs:
         for m in dataset.modalities.values()
     ]
     lifts = {name: lift(train, knn) for name, knn in zip(dataset.modalities, neighbours, strict=True)}
-    weights = _weights(config, lifts)
+    weights = weigh_modalities(config.weights, lifts)
     content = [similarity(knn) for knn in neighbours]
     shared = None
     if config.shared_weight:
@@ -141,13 +142,24 @@ def _pseudo(graphs: Graphs, config: GraphConfig, observed: csr_array) -> csr_arr
     )
 
 
-def _weights(config: GraphConfig, lifts: dict[str, float]) -> NDArray[np.float64]:
+def weigh_modalities(
+    weights: Literal["lift", "equal"] | dict[str, float], lifts: dict[str, float]
+) -> NDArray[np.float64]:
+    """The weight of each modality's graph of items; they sum to 1.
+
+    Args:
+        weights: By ``lift``, ``equal``, or fixed ones by modality name; those that are not named get 0.
+        lifts: Of each modality, see :func:`magnet.graph.lift`.
+
+    Raises:
+        ConfigError: If fixed weights do not name the modalities, or are negative or all 0.
+    """
     names = list(lifts)
-    if config.weights == "lift":
+    if weights == "lift":
         return lift_weights(list(lifts.values()))
-    if config.weights == "equal":
+    if weights == "equal":
         return np.full(len(names), 1 / len(names))
-    fixed = config.weights
+    fixed = weights
     assert isinstance(fixed, dict)
     for name in fixed:
         if name not in lifts:

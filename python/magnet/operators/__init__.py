@@ -6,6 +6,7 @@ from magnet.operators.factors import FactorOperator
 from magnet.operators.filter import FilterOperator
 from magnet.operators.kinds import operator_from_tensors, operator_to_tensors
 from magnet.operators.sparse import SparseOperator
+from magnet.operators.spectral import SpectralOperator
 
 __all__ = [
     "DenseOperator",
@@ -13,6 +14,7 @@ __all__ = [
     "FilterOperator",
     "Operator",
     "SparseOperator",
+    "SpectralOperator",
     "operator_from_tensors",
     "operator_to_tensors",
 ]

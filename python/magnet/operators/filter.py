@@ -7,15 +7,16 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from scipy.sparse import csr_array
 
 from magnet.errors import DataError
 from magnet.operators.base import checked_histories, product
+from magnet.operators.walks import item_degree, normalised_walks, power
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
+    from scipy.sparse import csr_array
     from torch import Tensor
 
 __all__ = ["FilterOperator"]
@@ -61,21 +62,13 @@ class FilterOperator:
 
     @cached_property
     def _scales(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        degree = np.bincount(self.history.indices, minlength=self.n_items)
-        return _power(degree, -0.25), _power(degree, self.exponent)
+        degree = item_degree(self.history)
+        return power(degree, -0.25), power(degree, self.exponent)
 
     @cached_property
     def _walks(self) -> tuple[csr_array, csr_array]:
         """R̃ and its transpose."""
-        history = self.history
-        degrees = (np.diff(history.indptr), np.bincount(history.indices, minlength=self.n_items))
-        users, items = (_power(degree, -0.5) for degree in degrees)
-        values = users.repeat(degrees[0]) * items[history.indices]
-        forth = csr_array((values, history.indices, history.indptr), shape=history.shape)
-        back = forth.T.tocsr()
-        for walk in (forth, back):  # as the core takes them, not at every hop
-            walk.indices = walk.indices.astype(np.int32, copy=False)
-        return forth, back
+        return normalised_walks(self.history)
 
     @cached_property
     def _whole(self) -> NDArray[np.float32]:
@@ -108,7 +101,7 @@ class FilterOperator:
     @property
     def sources(self) -> NDArray[np.bool_]:
         """Items that say something of others, ``(I,)``: those that anyone has."""
-        return np.bincount(self.history.indices, minlength=self.n_items) > 0
+        return item_degree(self.history) > 0
 
     @property
     def targets(self) -> NDArray[np.bool_]:
@@ -154,10 +147,3 @@ class FilterOperator:
         """Put it together again."""
         del tensors
         return cls(history, meta["coefficients"], meta["exponent"])
-
-
-def _power(degree: NDArray[np.int64], exponent: float) -> NDArray[np.float32]:
-    """``degree^exponent``, 0 where the degree is 0."""
-    out = np.zeros(len(degree))
-    np.power(degree, exponent, out=out, where=degree > 0, dtype=np.float64)
-    return out.astype(np.float32)

@@ -9,6 +9,7 @@ from magnet.operators.dense import DenseOperator
 from magnet.operators.factors import FactorOperator
 from magnet.operators.filter import FilterOperator
 from magnet.operators.sparse import SparseOperator
+from magnet.operators.spectral import SpectralOperator
 from magnet.registry import Registry
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ for _kind, _class in {
     "sparse": SparseOperator,
     "filter": FilterOperator,
     "factors": FactorOperator,
+    "spectral": SpectralOperator,
 }.items():
     OPERATORS.add(_kind, _class, module=__name__)
 

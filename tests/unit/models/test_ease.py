@@ -95,7 +95,7 @@ def test_a_regularization_that_is_none_is_refused(value):
 def test_a_catalogue_too_large_for_a_matrix_is_solved_item_by_item(monkeypatch):
     train = random_dataset(60, 17, seed=2).train
     whole = prepare_ease(train, {}, EASEConfig(regularization=5.0)).weights
-    monkeypatch.setattr(ease, "_WHOLE_UP_TO", 16)
+    monkeypatch.setattr(ease, "WHOLE_UP_TO", 16)
     found = prepare_ease(train, {}, EASEConfig(regularization=5.0))
     assert isinstance(found, SparseOperator)
     np.testing.assert_allclose(found.weights.toarray(), whole, atol=1e-4)

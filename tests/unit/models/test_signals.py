@@ -95,7 +95,7 @@ def test_profile_ranks_as_the_cosine_with_the_mean_of_the_history(tiny):
     assert not found[:, ~present].any()
 
 
-@pytest.mark.parametrize("name", ["filter", "ease", "l3ae", "item-knn", "profile"])
+@pytest.mark.parametrize("name", SIGNALS.own)
 def test_a_signal_is_a_model_too(tiny, name):
     settings = {"modality": "text"} if name in ("l3ae", "profile") else {}
     model = magnet.Recommender(name, **settings).fit(tiny.dataset, progress=False)

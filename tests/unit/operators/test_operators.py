@@ -5,18 +5,21 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.sparse import csr_array, random_array
-from tests.oracles.operators import filter_matrix
+from tests.oracles.operators import filter_matrix, spectral_matrix
 
 import magnet
 from magnet.errors import DataError
 from magnet.evaluate.rank import rank, score
+from magnet.graph.spectrum import low_frequencies, no_frequencies
 from magnet.operators import (
     DenseOperator,
     FactorOperator,
     FilterOperator,
     SparseOperator,
+    SpectralOperator,
     operator_from_tensors,
     operator_to_tensors,
+    spectral,
 )
 from magnet.operators import filter as filters
 from magnet.states import ItemItemState, from_tensors, to_tensors
@@ -41,6 +44,17 @@ def sparse():
     return made.tocsr().astype(np.float32)
 
 
+def spectral_pair(coefficients, exponent, rank, weight, vectors_exponent):
+    def response(values):
+        return np.polynomial.chebyshev.chebval(2 * values - 1, coefficients)
+
+    low = low_frequencies(history(), rank) if rank else no_frequencies(history())
+    return (
+        SpectralOperator(history(), coefficients, exponent, low, weight, vectors_exponent),
+        spectral_matrix(history(), response, exponent, rank, weight, vectors_exponent),
+    )
+
+
 def table(seed):
     return np.random.default_rng(seed).standard_normal((N_ITEMS, 4)).astype(np.float32)
 
@@ -55,14 +69,19 @@ OPERATORS = {
         FilterOperator(history(), [2, -1], 0.25),
         filter_matrix(history(), [2, -1], 0.25),
     ),
+    "series": lambda: spectral_pair([0.5, 0.3, -0.1, 0.0, 0.7], 0.2, 4, 0.5, 0.4),
+    "constant": lambda: spectral_pair([0.8], 0.0, 3, 0.5, 0.0),
+    "series alone": lambda: spectral_pair([0.5, 0.3, -0.1], 0.2, 0, 0.0, 0.4),
+    "two terms": lambda: spectral_pair([0.5, 0.5], 0.0, 5, 0.3, 0.5),
 }
 
 
 @pytest.fixture(params=["whole", "hop by hop"])
 def way(request, monkeypatch):
     if request.param == "hop by hop":
-        monkeypatch.setattr(filters, "_WHOLE_UP_TO", 0)
-        monkeypatch.setattr(filters, "_COLUMNS", 7)
+        for module in (filters, spectral):
+            monkeypatch.setattr(module, "_WHOLE_UP_TO", 0)
+            monkeypatch.setattr(module, "_COLUMNS", 7)
     return request.param
 
 
@@ -140,6 +159,11 @@ def test_users_and_items_without_interactions_get_nothing_of_a_filter():
         (lambda: FactorOperator(table(1), table(1)[:5]), "alike on both sides"),
         (lambda: FilterOperator(history(), [], 0.5), "at least one coefficient"),
         (lambda: FilterOperator(history(), [np.nan], 0.5), "all finite"),
+        (lambda: SpectralOperator(history(), [], 0, table(1), 1, 0), "at least one coefficient"),
+        (
+            lambda: SpectralOperator(history(), [1], 0, table(1)[:5], 1, 0),
+            r"\(23, rank\) in float32; got \(5, 4\)",
+        ),
         (lambda: DenseOperator(dense()).apply(csr_array((2, 9))), r"csr_array of 23 columns.*\(2, 9\)"),
     ],
 )

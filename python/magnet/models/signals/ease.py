@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
     from magnet.data import Modality
 
-__all__ = ["EASEConfig", "prepare_ease"]
+__all__ = ["WHOLE_UP_TO", "EASEConfig", "ease_weights", "prepare_ease"]
 
 _DOUBLE_UP_TO = 20_000
 """Items up to which the inverse is taken in float64 (12 I² bytes); above it float32 needs a third of that."""
 _BLOCK = 512
-_WHOLE_UP_TO = 30_000
+WHOLE_UP_TO = 30_000
 """Items up to which a matrix of all items is solved: 3.6 GB of weights, and minutes of two cores."""
 _LOCAL_SUPPORT = 200
 
@@ -72,25 +72,35 @@ def prepare_ease(
     """
     del modalities
     support = config.support
-    if support is None and train.shape[1] > _WHOLE_UP_TO:
+    if support is None and train.shape[1] > WHOLE_UP_TO:
         support = _LOCAL_SUPPORT
     if support is not None:
         return SparseOperator(local_ridge(train, ridge=config.regularization, support=support))
     dtype = np.dtype(np.float64 if train.shape[1] <= _DOUBLE_UP_TO else np.float32)
-    inverse = _invert(_regularized_gram(train, config.regularization, dtype), config.regularization)
-    return DenseOperator(_weights(inverse))
-
-
-def _regularized_gram(history: csr_array, regularization: float, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """XᵀX + λI as a dense matrix, ``(I, I)``, in the column order that LAPACK works on without a copy."""
-    binary = history.copy()
+    binary = train.copy()
     binary.data = np.ones_like(binary.data, dtype=dtype)
-    gram: NDArray[Any] = (binary.T @ binary).toarray(order="F")
+    return DenseOperator(ease_weights((binary.T @ binary).toarray(order="F"), config.regularization))
+
+
+def ease_weights(gram: NDArray[Any], regularization: float, *, model: str = "EASE") -> NDArray[np.float32]:
+    """The weights that follow from a Gram matrix, whatever it is of.
+
+    Args:
+        gram: G, ``(I, I)``, float32 or float64, in the column order that LAPACK works on without a copy; overwritten.
+        regularization: λ, added to its diagonal.
+        model: For the error.
+
+    Returns:
+        ``I − P diag(1 / diag(P))`` with ``P = (G + λI)⁻¹``, ``(I, I)``, its diagonal zero.
+
+    Raises:
+        DataError: If λ is too small for the matrix to be factorised.
+    """
     gram[np.diag_indices_from(gram)] += regularization
-    return gram
+    return _weights(_invert(gram, regularization, model))
 
 
-def _invert(matrix: NDArray[Any], regularization: float) -> NDArray[Any]:
+def _invert(matrix: NDArray[Any], regularization: float, model: str) -> NDArray[Any]:
     """The inverse of a positive definite matrix, in its own memory, both triangles filled."""
     factorize: Any = get_lapack_funcs("potrf", (matrix,))
     invert: Any = get_lapack_funcs("potri", (matrix,))
@@ -100,7 +110,7 @@ def _invert(matrix: NDArray[Any], regularization: float) -> NDArray[Any]:
         inverse, failed = invert(factor, lower=True, overwrite_c=True)
     if failed:
         raise DataError(
-            f"EASE: with regularization = {regularization} the Gram matrix of {len(matrix)} items is "
+            f"{model}: with regularization = {regularization} the Gram matrix of {len(matrix)} items is "
             f"singular in {matrix.dtype}; choose a larger regularization"
         )
     for start in range(0, len(inverse), _BLOCK):

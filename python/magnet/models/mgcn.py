@@ -1,0 +1,238 @@
+"""MGCN: item vectors purified by behaviour before they spread, and a fuser that follows what a user prefers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from scipy.sparse import csr_array
+from torch import Tensor, nn
+
+from magnet.config import Config
+from magnet.graph.build import bipartite
+from magnet.models.content import content_features, nearest_items_graph
+from magnet.models.registry import register
+from magnet.nn.losses import ALIGNED_ROWS, LossConfig, alignment, bpr, embedding_penalty
+from magnet.nn.ops.gather import distinct, take_rows
+from magnet.nn.propagate import Graph, multiply, propagate_mean
+from magnet.nn.tables import Tables
+from magnet.states import DotState, State
+from magnet.train.config import TrainConfig
+from magnet.train.one_phase import OnePhaseTask
+from magnet.train.task import Batch, Terms
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from magnet.data import Dataset
+
+__all__ = ["MGCN", "MGCNConfig", "MGCNTask"]
+
+
+class MGCNConfig(Config):
+    """MGCN's settings.
+
+    Attributes:
+        dim: Width D.
+        layers: Propagation steps over interactions.
+        item_layers: Propagation steps over each modality's graph of items.
+        neighbours: Edges of an item in each modality's graph, that to itself among them.
+        contrast: λ_C, the weight of InfoNCE between behaviour and content.
+        temperature: τ of InfoNCE; at least .025, under which the exponentials leave float32.
+        l2: λ_E, the weight of the squared norms of the batch's vectors.
+        train: Epochs, batches and stopping.
+    """
+
+    dim: int = Field(64, ge=1, le=1024)
+    layers: int = Field(2, ge=0, le=8)
+    item_layers: int = Field(1, ge=0, le=8)
+    neighbours: int = Field(10, ge=1, le=1000)
+    contrast: float = Field(0.01, ge=0)
+    temperature: float = Field(0.2, ge=0.025)
+    l2: float = Field(1e-4, ge=0)
+    train: TrainConfig = TrainConfig()
+
+
+class Nodes(NamedTuple):
+    """The users and items of a batch, each once, and where its pairs find them."""
+
+    users: Tensor  # (P,)
+    user_places: Tensor  # (B,)
+    items: Tensor  # (Q,)
+    item_places: Tensor  # (2 B,), positives first
+
+
+class MGCN(nn.Module):
+    """``z = behaviour + content``, both of users and items.
+
+    Args:
+        n_users: U.
+        n_items: I.
+        widths: Width of each modality's features.
+        dim: Width D.
+        layers: Steps over interactions.
+        item_layers: Steps over items.
+    """
+
+    def __init__(
+        self, n_users: int, n_items: int, widths: list[int], dim: int, layers: int, item_layers: int
+    ) -> None:
+        super().__init__()
+        self.layers, self.item_layers = layers, item_layers
+        self.embeddings = Tables(n_users, n_items, dim)
+        self.transforms = nn.ModuleList(nn.Linear(width, dim) for width in widths)  # W_1
+        self.purifiers = nn.ModuleList(nn.Linear(dim, dim) for _ in widths)  # W_2
+        self.attention = nn.Sequential(
+            nn.Linear(dim, dim), nn.Tanh(), nn.Linear(dim, 1, bias=False)
+        )  # W_3, q
+        self.preferences = nn.ModuleList(nn.Linear(dim, dim) for _ in widths)  # W_4
+
+    def behaviour(self, interactions: Graph) -> Tensor:
+        """What behaviour says of all users and items, ``(U + I, D)``.
+
+        Args:
+            interactions: Normalised, ``(U + I, U + I)``.
+        """
+        return propagate_mean(interactions, self.embeddings.joined(), self.layers)
+
+    def item_views(self, items: list[Graph], features: list[Tensor]) -> Tensor:
+        """What each modality says of all items, ``(M, I, D)``.
+
+        Args:
+            items: The graph of each modality, ``(I, I)``.
+            features: Unit rows of each modality, ``(I, d_m)``.
+        """
+        views = []
+        for graph, rows, transform, purify in zip(
+            items, features, self.transforms, self.purifiers, strict=True
+        ):
+            # σ(W_2 (W_1 f + b_1) + b_2): nothing stands between the two maps, so that one product with the features
+            # does for both.
+            first, second = cast("nn.Linear", transform), cast("nn.Linear", purify)
+            weight = second.weight @ first.weight
+            bias = second.weight @ first.bias + second.bias
+            h = self.embeddings.items * torch.sigmoid(F.linear(rows, weight, bias))
+            for _ in range(self.item_layers):
+                h = multiply(graph, h)
+            views.append(h)
+        return torch.stack(views)
+
+    def fuse(self, behaviour: Tensor, views: Sequence[Tensor]) -> Tensor:
+        """One content vector of some users and items, ``(n, D)``; a row depends on the same rows alone.
+
+        What modalities have in common is their mean weighed by attention; what each has of its own passes as far as
+        behaviour asks for it.
+        """
+        attention = torch.softmax(torch.cat([self.attention(view) for view in views], 1), 1)  # (n, M)
+        common = torch.stack([attention[:, m, None] * view for m, view in enumerate(views)]).sum(0)
+        special = [
+            torch.sigmoid(prefer(behaviour)) * (view - common)
+            for prefer, view in zip(self.preferences, views, strict=True)
+        ]
+        return (torch.stack(special).sum(0) + common) / (len(views) + 1)
+
+    def forward(
+        self,
+        interactions: Graph,
+        pool: Graph,
+        items: list[Graph],
+        features: list[Tensor],
+        nodes: Nodes,
+        *,
+        config: MGCNConfig,
+    ) -> dict[str, Tensor]:
+        """The terms of the loss of a batch: BPR, InfoNCE and the penalty.
+
+        Args:
+            interactions: Normalised, ``(U + I, U + I)``.
+            pool: Its rows of the batch's users and its columns of items, ``(P, I)``.
+            items: The graph of each modality, ``(I, I)``.
+            features: Unit rows of each modality, ``(I, d_m)``.
+            nodes: The users and items of the batch.
+            config: Weights of the terms.
+        """
+        views = self.item_views(items, features)
+        behaviour = self.behaviour(interactions)
+        # The fuser costs more than all graphs: it sees the users and items of the batch, each once.
+        n_users, ids = len(behaviour) - views.shape[1], nodes.items
+        own = take_rows(behaviour, torch.cat([nodes.users, n_users + ids]))
+        pooled = multiply(pool, views)  # (M, P, D)
+        content = self.fuse(
+            own, [torch.cat([user, take_rows(item, ids)]) for user, item in zip(pooled, views, strict=True)]
+        )
+        z = take_rows(own + content, torch.cat([nodes.user_places, len(nodes.users) + nodes.item_places]))
+        u, i, j = z.chunk(3)
+        terms = {"ranking": bpr((u * i).sum(-1), (u * j).sum(-1))}
+        if config.contrast:
+            loss = LossConfig(alignment_temperature=config.temperature)
+            # A batch is in random order: its first pairs are a random part of it.
+            rows = min(len(nodes.user_places), ALIGNED_ROWS)
+            users = distinct(nodes.user_places[:rows], len(nodes.users))[0]
+            positives = distinct(nodes.item_places[:rows], len(ids))[0]
+            sides = users, len(nodes.users) + positives
+            parts = [alignment(take_rows(own, at), take_rows(content, at), loss) for at in sides]
+            terms["contrast"] = config.contrast * torch.stack(parts).sum()
+        if config.l2:
+            terms["l2"] = config.l2 * embedding_penalty(z, pairs=len(nodes.user_places))
+        return terms
+
+
+class MGCNTask(OnePhaseTask):
+    """Drives :class:`MGCN`.
+
+    (Yu et al., *Multi-View Graph Convolutional Network for Multimedia Recommendation*, MM 2023.) Purifier, views, fuser
+    and losses are those of section 3. Where we had to choose: content is the mean of the common part and of the
+    modalities' own ones, as the authors compute it (their text adds the common part to the mean of the others); InfoNCE
+    is Magnet's, symmetric, over at most 1,024 pairs of a batch, each user and item once (theirs goes one way, over all
+    pairs).
+    """
+
+    def __init__(self, dataset: Dataset, config: MGCNConfig, *, seed: int) -> None:
+        self.features = content_features(dataset, model="mgcn")
+        sizes = dataset.n_users, dataset.n_items, [rows.shape[1] for rows in self.features]
+        super().__init__(
+            config.train, lambda: MGCN(*sizes, config.dim, config.layers, config.item_layers), seed=seed
+        )
+        self.config = config
+        self.n_users, self.n_items = dataset.n_users, dataset.n_items
+        n = self.n_users
+        normalised = bipartite(dataset.train)
+        self.interactions = Graph.from_csr(normalised, symmetric=True)
+        self.pool = csr_array(normalised[:n, n:])
+        self.items = [
+            Graph.from_csr(nearest_items_graph(m, config.neighbours, weighted=True), symmetric=False)
+            for m in dataset.modalities.values()
+        ]
+
+    def to(self, device: torch.device | str) -> None:
+        """Move the network and all that it reads to another device; between epochs."""
+        super().to(device)
+        self.features = [rows.to(device) for rows in self.features]
+        self.interactions = self.interactions.to(device)
+        self.items = [graph.to(device) for graph in self.items]
+
+    def step(self, batch: Batch) -> Terms:
+        """The loss of one batch."""
+        users, user_places = distinct(batch.users, self.n_users)
+        items, item_places = distinct(torch.cat([batch.positives, batch.negatives]), self.n_items)
+        nodes = Nodes(users, user_places, items, item_places)
+        # Of the users' rows, the batch reads a tenth.
+        pool = Graph.from_csr(self.pool[users.cpu().numpy()], symmetric=False).to(users.device)
+        return Terms.of(
+            self.module(self.interactions, pool, self.items, self.features, nodes, config=self.config)
+        )
+
+    @torch.no_grad()
+    def state(self) -> State:
+        """Behaviour and content, added."""
+        net = cast("MGCN", self.module)
+        views = net.item_views(self.items, self.features)
+        pool = Graph.from_csr(self.pool, symmetric=False).to(views.device)
+        behaviour = net.behaviour(self.interactions)
+        z = behaviour + net.fuse(behaviour, torch.cat([multiply(pool, views), views], 1).unbind())
+        return DotState(z[: self.n_users].contiguous(), z[self.n_users :].contiguous())
+
+
+register("mgcn", MGCNConfig, task=MGCNTask)
