@@ -18,8 +18,7 @@ _BEHAVIOUR: list[dict[str, Any]] = [
     {"kind": "ease", "support": 200},
     {"kind": "item-knn"},
 ]
-# Content alone comes before the model in which it is mixed with behaviour.
-_CONTENT: list[dict[str, Any]] = [{"kind": "profile"}, {"kind": "item-knn"}, {"kind": "l3ae"}]
+_CONTENT: list[dict[str, Any]] = [{"kind": "l3ae"}, {"kind": "item-knn"}, {"kind": "profile"}]
 
 
 class MixingConfig(Config):
@@ -31,10 +30,8 @@ class MixingConfig(Config):
             minutes matter.
         share: Of a user's training pairs that are held out to teach the mixture; signals and backbone are fitted to the
             rest for that, and to everything for what is delivered.
-        behaviour: The menu of the behaviour cue: a signal's name as ``kind``, and its settings. The one that adds most
-            to the backbone is taken.
-        content: The menu of each modality's cue; ``modality`` is filled in. The first that is within half a standard
-            error of the one that adds most to backbone and behaviour is taken.
+        behaviour: The menu of the behaviour cue: a signal's name as ``kind``, and its settings.
+        content: The menu of each modality's cue; ``modality`` is filled in.
         compress: Whether cues' scores are compressed to ``sign · log1p|·|``.
         loss: ``recall`` looks at the edge of the top 20 of a user's candidates, ``listwise`` at all of them.
         width: Of the step of ``recall``, in units of the scores' spread.

@@ -10,7 +10,7 @@ import torch
 
 from magnet.models.mixing.candidates import Candidates, collect_candidates
 from magnet.models.mixing.inputs import RouterInputs, item_kinds, router_inputs
-from magnet.models.mixing.menu import choose_signals, menus, prepared
+from magnet.models.mixing.menu import choose, menus, prepared
 from magnet.operators.base import dot_rows
 from magnet.seeds import torch_generator
 
@@ -60,7 +60,7 @@ def prepare_material(
         fold: Its training pairs in two.
         backbone: Fitted to the rest.
         config: Everything about the model.
-        known: Choices that were made before, by cue: of all cues, or empty.
+        known: Choices that were made before, by cue.
         seed: Of every draw.
     """
     modalities, mixing = dataset.modalities, config.mixing
@@ -69,15 +69,14 @@ def prepare_material(
     def base(users: NDArray[np.int32]) -> NDArray[np.float32]:
         return dot_rows(*vectors, users)
 
-    if known:
-        choices, gains = dict(known), {}
-        over_rest = {cue: prepared(choice, fold.rest, modalities) for cue, choice in choices.items()}
-    else:
-        listed = menus(list(modalities), mixing.behaviour, mixing.content)
-        found = choose_signals(listed, fold, modalities, base, compress=mixing.compress, seed=seed)
-        choices = {cue: own.choice for cue, own in found.items()}
-        gains = {cue: own.gains for cue, own in found.items()}
-        over_rest = {cue: own.operator for cue, own in found.items()}
+    choices, gains, over_rest = dict(known), {}, {}
+    for cue, menu in menus(list(modalities), mixing.behaviour, mixing.content).items():
+        if cue in choices:
+            over_rest[cue] = prepared(choices[cue], fold.rest, modalities)
+        else:
+            choices[cue], over_rest[cue], gains[cue] = choose(
+                menu, fold, modalities, base, compress=mixing.compress, seed=seed
+            )
 
     def raw(users: NDArray[np.int32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         histories = fold.rest[users]
