@@ -146,7 +146,8 @@ def as_wholes(given: Any, what: str, *, least: int | None = None) -> list[int]:
     """
     values = [given] if _is_single(given) else as_values(given, what)
     if not values:
-        raise DataError(f"{what} must be at least one whole number, got none")
+        bound = "" if least is None else f" of at least {least}"
+        raise DataError(f"{what} must be whole numbers{bound}, got {given!r}")
     return [as_whole(value, what, least=least) for value in values]
 
 
