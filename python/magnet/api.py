@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from magnet.answers import Answers
 from magnet.config import changed
+from magnet.data.given import as_whole
 from magnet.engine import Trainer
 from magnet.errors import ConfigError, DataError, MagnetError, RunError
 from magnet.evaluate import DEFAULT_KS, DEFAULT_METRICS, evaluate
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from magnet.choices import Unknown
     from magnet.data import Dataset
+    from magnet.data.given import Keys
     from magnet.evaluate import Evaluation, Metric
 
 __all__ = ["EASE", "LightGCN", "Magnet", "Popularity", "Recommender", "load", "make"]
@@ -72,7 +74,7 @@ class Recommender:
         if fixed is not None and name != fixed:
             raise ConfigError(f"{type(self).__name__} is the model {fixed!r}, and {name!r} was asked for")
         self.name = name
-        self.seed = seed
+        self.seed = as_whole(seed, "seed")
         where = type(self).__name__ if fixed is not None else name
         self.config = find_model(name).config.build(config, where=where)
         self._description: RunDescription | None = None
@@ -168,7 +170,7 @@ class Recommender:
 
     def recommend(
         self,
-        users: Iterable[Hashable],
+        users: Keys,
         k: int = 10,
         *,
         exclude_seen: bool = True,
@@ -179,8 +181,8 @@ class Recommender:
         """Rank the catalogue for some users.
 
         Args:
-            users: Their ids.
-            k: Items for each.
+            users: Their ids: one, or several in a list, an array, a tensor, a column, or a frame with a user column.
+            k: Items for each, from 1 to the size of the catalogue.
             exclude_seen: Leave out what the user took in the training and validation parts.
             unknown: What to do about ids the model has never seen: ``error`` names them, ``skip`` leaves them out,
                 ``popular`` answers with the most popular items.
@@ -191,23 +193,24 @@ class Recommender:
         Returns:
             Columns ``user_id``, ``item_id``, ``rank`` from 1, ``score``, ``title`` if the data have titles, and
             ``reason``: ``model``, or ``popular`` for a user without training interactions. Users in the order given;
-            fewer than k rows where a user has fewer unseen items left.
+            fewer than k rows where a user has fewer unseen items left, and none where nothing is left, which a
+            warning counts. A polars frame; for a frame of users one of the same library.
 
         Raises:
-            UnknownIdError: If users are unknown.
-            DataError: If k is out of range, or a user has seen every item.
+            UnknownIdError: If users are unknown; always if an id is known in another type, such as ``"7"`` for 7.
+            DataError: If k is no whole number or out of range, or an id is missing.
             ConfigError: If the model has no such cue or role, or mixes no signals.
         """
         return self._answers.recommend(
             users, k, exclude_seen=exclude_seen, unknown=unknown, weights=weights, roles=roles
         )
 
-    def score(self, users: Iterable[Hashable], items: Iterable[Hashable]) -> NDArray[np.float32]:
+    def score(self, users: Keys, items: Keys) -> NDArray[np.float32]:
         """Score every given user with every given item.
 
         Args:
-            users: Ids of n users.
-            items: Ids of m items.
+            users: Ids of n users, as :meth:`recommend` takes them.
+            items: Ids of m items, likewise.
 
         Returns:
             ``(n, m)``; higher is better, comparable within a user.
@@ -223,8 +226,8 @@ class Recommender:
         part: str = "test",
         *,
         protocol: str = "strict",
-        ks: Sequence[int] = DEFAULT_KS,
-        metrics: Sequence[str | Metric] = DEFAULT_METRICS,
+        ks: int | Sequence[int] = DEFAULT_KS,
+        metrics: str | Metric | Sequence[str | Metric] = DEFAULT_METRICS,
     ) -> Evaluation:
         """Measure the fitted model on a held-out part of the data it was trained on.
 
@@ -232,8 +235,9 @@ class Recommender:
             dataset: The same data.
             part: ``valid`` or ``test``.
             protocol: ``strict`` or ``mmrec``; they differ in what is masked and who counts.
-            ks: Cut-offs.
-            metrics: Names of registered metrics, or functions as :func:`magnet.register_metric` takes them.
+            ks: Cut-offs, one or several.
+            metrics: One or several: names of registered metrics, or functions as :func:`magnet.register_metric` takes
+                them.
 
         Returns:
             Averages and per-user values, see :class:`magnet.Evaluation`.
@@ -260,7 +264,7 @@ class Recommender:
 
         Raises:
             UnknownIdError: If an id is unknown.
-            DataError: If only one of the two is given.
+            DataError: If only one of the two is given, or one is no single id.
         """
         if user is None and item is None:
             return explain_model(self.contents, model=self.name)

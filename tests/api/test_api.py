@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import magnet
-from magnet.errors import ConfigError, DataError, MagnetError, RunError, UnknownIdError
+from magnet.errors import ConfigError, DataError, MagnetError, MagnetWarning, RunError, UnknownIdError
 from magnet.run.events import EventLog
 from support.quick import CONTROLLER, MIXING
 
@@ -115,13 +115,19 @@ def test_k_must_fit_the_catalogue(k):
         model.recommend(["0"], k=k)
 
 
-def test_a_user_who_has_seen_everything_is_named():
+def test_a_user_who_has_seen_everything_gets_no_rows_and_is_counted():
     rows = [("all", item, "train") for item in "abc"]
     rows += [("few", "a", "train"), ("few", "b", "valid"), ("one", "c", "train"), ("one", "b", "test")]
     frame = pl.DataFrame(rows, schema=["user", "item", "split"], orient="row")
     model = magnet.Popularity().fit(magnet.Dataset.from_frame(frame, split="split"), progress=False)
-    with pytest.raises(DataError, match="'all'"):
-        model.recommend(["few", "all"], k=1)
+    for unknown in ("error", "skip", "popular"):
+        with pytest.warns(MagnetWarning, match="1 of 2 users have seen all 3 items and get no rows: 'all'"):
+            lists = model.recommend(["few", "all"], k=1, unknown=unknown)
+        assert lists["user_id"].to_list() == ["few"]
+    with pytest.warns(MagnetWarning, match="1 of 1"):
+        nothing = model.recommend("all", k=2)
+    assert nothing.schema == lists.schema
+    assert nothing.is_empty()
     assert model.recommend(["all"], k=3, exclude_seen=False).height == 3
     assert model.recommend(["few"], k=3)["item_id"].to_list() == ["c"]
 

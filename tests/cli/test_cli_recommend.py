@@ -11,6 +11,7 @@ import pytest
 from magnet.api import EASE, load
 from magnet.cli.recommend import match_ids
 from magnet.data import Dataset
+from magnet.errors import MagnetWarning
 
 
 def numbered():
@@ -102,12 +103,13 @@ def test_numbers_typed_on_the_command_line_are_the_runs_numbers(magnet, numbered
     )
 
 
-def test_fewer_rows_where_fewer_items_are_left_and_an_error_where_none_is(magnet, numbered_run):
+def test_fewer_rows_where_fewer_items_are_left_and_a_warning_where_none_is(magnet, numbered_run):
     found = json.loads(magnet("recommend", numbered_run, "--users", "10", "-k", 5, "--json").out)
     assert len(found["recommendations"]) == 3
-    sated = magnet("recommend", numbered_run, "--users", "40", "-k", 2)
-    assert (sated.code, sated.out) == (1, "")
-    assert "40" in sated.err
+    with pytest.warns(MagnetWarning, match="1 of 2 users have seen all 5 items and get no rows: 40"):
+        sated = magnet("recommend", numbered_run, "--users", "40,20", "-k", 1)
+    assert sated.code == 0
+    assert [line.split(",")[0] for line in sated.out.splitlines()] == ["user_id", "20"]
 
 
 def test_k_larger_than_the_catalogue_is_refused(magnet, ease_run):

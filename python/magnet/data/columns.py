@@ -52,8 +52,8 @@ PART_NAMES = {
 
 
 def _plain(name: str) -> str:
-    # RecBole writes the type behind the name: user_id:token
-    return name.partition(":")[0].strip().lower().replace("_", "").replace("-", "").replace(" ", "")
+    # RecBole writes the type behind the name: user_id:token. In frames a name may be a number or a tuple.
+    return str(name).partition(":")[0].strip().lower().replace("_", "").replace("-", "").replace(" ", "")
 
 
 def _recognise(columns: Sequence[str], known: Sequence[str]) -> str | None:
@@ -69,8 +69,10 @@ def shown(names: Sequence[str]) -> str:
 def _find(columns: Sequence[str], given: str | None, kind: str, known: Sequence[str], where: str) -> str:
     if given is not None:
         if given not in columns:
-            raise DataError(f"{where}: there is no column {given!r} for the {kind}{nearest(given, columns)}")
-        return given
+            raise DataError(
+                f"{where}: there is no column {given!r} for the {kind}{nearest(str(given), map(str, columns))}"
+            )
+        return columns[list(columns).index(given)]  # the frame's own name: NumPy's 1 is the column 1
     column = _recognise(columns, known)
     if column is None:
         raise DataError(

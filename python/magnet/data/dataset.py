@@ -87,6 +87,11 @@ class Dataset:
             raise DataError(
                 f"{self.name}: expected {self.n_items} titles, one for each item, got {len(self.titles)}"
             )
+        for place, title in enumerate(self.titles or ()):
+            if title is not None and not isinstance(title, str):
+                raise DataError(
+                    f"{self.name}: titles must be text, or None where there is none, but titles[{place}] = {title!r}"
+                )
         for modality in self.modalities.values():
             if modality.features.shape[:1] != (self.n_items,) or modality.present.shape != (self.n_items,):
                 raise DataError(
@@ -202,7 +207,9 @@ class Dataset:
                 two.
             items: The catalogue, in the order of the features' rows; by default every item that occurs,
                 sorted.
-            titles: A name for each item: aligned with ``items``, or by item id.
+            titles: A name for each item: aligned with ``items``; by item id in a mapping or in the index of a
+                pandas Series; or a frame with an item column and a title. Numbers become text; None, NaN and
+                blanks are no title.
             seed: What a drawn split depends on.
             name: For reports.
 

@@ -5,24 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import narwhals as nw
 import numpy as np
 import polars as pl
 
 from magnet.data.assemble import assemble
 from magnet.data.columns import find_item, find_user, parse_parts, shown
 from magnet.data.features import make_modality
+from magnet.data.given import as_frame, as_keys, as_whole
 from magnet.data.ids import as_ids, as_list, catalogue, positions
 from magnet.data.split import RULES
+from magnet.data.titles import align_titles
 from magnet.errors import DataError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
+    import narwhals as nw
     from narwhals.typing import IntoDataFrame
     from numpy.typing import ArrayLike, NDArray
 
     from magnet.data.dataset import Dataset
+    from magnet.data.given import Keys
     from magnet.data.ids import Ids
     from magnet.data.records import Modality
 
@@ -36,8 +39,8 @@ def from_frame(
     item: str | None,
     split: str | None,
     features: Mapping[str, ArrayLike | IntoDataFrame | Mapping[Hashable, ArrayLike]] | None,
-    items: Sequence[Hashable] | None,
-    titles: Sequence[str | None] | Mapping[Hashable, str | None] | None,
+    items: Keys | None,
+    titles: Sequence[str | None] | Mapping[Hashable, str | None] | IntoDataFrame | None,
     seed: int,
     name: str,
 ) -> Dataset:
@@ -87,6 +90,8 @@ def from_frame(
                 found.append(f"{where}: {np.count_nonzero(rows < 0)} rows name no item and were ignored")
         known[feature] = modality
         messages.extend(found)
+    names, found = align_titles(titles, item_ids, name)
+    messages.extend(found)
     user_ids = catalogue(user_keys)
     return assemble(
         name=name,
@@ -95,10 +100,10 @@ def from_frame(
         items=indices,
         parts=parts,
         rule=split if split in RULES else None,
-        seed=seed,
+        seed=as_whole(seed, f"{name}: seed"),
         user_ids=as_list(user_ids),
         item_ids=as_list(item_ids),
-        titles=_titles(titles, item_ids, name),
+        titles=names,
         modalities=known,
         messages=messages,
         source=None,
@@ -107,11 +112,14 @@ def from_frame(
 
 def _open(frame: Any, where: str) -> nw.DataFrame[Any]:
     try:
-        table: nw.DataFrame[Any] = nw.from_native(frame, eager_only=True)
-    except TypeError:
+        table = as_frame(frame)
+    except DataError as error:
+        raise DataError(f"{where}: {error}") from None
+    if table is None:
+        lazy = "; collect() it first" if hasattr(frame, "collect") else ""
         raise DataError(
-            f"{where}: expected a pandas, polars or Arrow frame, got {type(frame).__name__}"
-        ) from None
+            f"{where}: expected a pandas, polars or Arrow frame, got {type(frame).__name__}{lazy}"
+        )
     return table
 
 
@@ -180,14 +188,14 @@ def _feature_frame(table: nw.DataFrame[Any], item_column: str, where: str) -> tu
 
 
 def _catalogue(
-    items: Sequence[Hashable] | None,
+    items: Keys | None,
     seen: Ids,
     keyed: dict[str, tuple[Ids, NDArray[Any]]],
     plain: dict[str, NDArray[Any]],
     where: str,
 ) -> Ids:
     if items is not None:
-        given = as_ids(list(items.tolist() if isinstance(items, np.ndarray) else items), f"{where}: items")
+        given = as_ids(as_keys(items, "item", where=f"{where}: items"), f"{where}: items")
         if len(set(as_list(given))) != len(given):
             raise DataError(
                 f"{where}: items must be unique, {len(given) - len(set(as_list(given)))} are repeated"
@@ -204,20 +212,3 @@ def _catalogue(
         f"{where}: modalities {shown(list(plain))} come without ids, and the item ids are not row numbers "
         f"from 0 to {rows - 1}; give items=, the item id of each feature row"
     )
-
-
-def _titles(
-    titles: Sequence[str | None] | Mapping[Hashable, str | None] | None,
-    item_ids: Ids,
-    where: str,
-) -> list[str | None] | None:
-    if titles is None:
-        return None
-    if isinstance(titles, Mapping):
-        return [titles.get(key) for key in as_list(item_ids)]
-    if len(titles) != len(item_ids):
-        raise DataError(
-            f"{where}: {len(titles)} titles do not fit {len(item_ids)} items; "
-            "give a mapping from item id to title"
-        )
-    return list(titles)

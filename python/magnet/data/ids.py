@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import polars as pl
@@ -14,10 +14,31 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Ids", "as_ids", "as_list", "catalogue", "positions"]
+__all__ = ["Ids", "as_ids", "as_list", "catalogue", "is_missing", "plain_key", "positions"]
 
 # A polars series of Int64 or String without nulls, or, for any other kind of key, a list.
 Ids: TypeAlias = "pl.Series | list[Hashable]"
+
+
+def plain_key(value: Any) -> Any:
+    """A value as Python has it: scalars of NumPy, pandas, torch and Arrow become numbers, texts or dates."""
+    if type(value) in (str, int, float, bool, tuple):
+        return value
+    if isinstance(value, np.datetime64):
+        return value.astype("datetime64[us]").item()  # nanoseconds would come out as an integer
+    if isinstance(value, np.generic) or getattr(value, "shape", None) == ():
+        return value.tolist() if hasattr(value, "tolist") else value  # of a masked value: None
+    if hasattr(value, "to_pydatetime") and value == value and not value.nanosecond:
+        return value.to_pydatetime()
+    return value.as_py() if hasattr(value, "as_py") else value
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a value stands for none: None, NaN, NaT, pandas.NA."""
+    try:
+        return value is None or bool(value != value)
+    except (TypeError, ValueError):  # pandas.NA compares to nothing
+        return True
 
 
 def as_ids(values: Sequence[Hashable], where: str, first_row: int = 0) -> Ids:
@@ -32,6 +53,9 @@ def as_ids(values: Sequence[Hashable], where: str, first_row: int = 0) -> Ids:
         DataError: If a key is missing (None or NaN) or not hashable; names the row.
     """
     kinds = set(map(type, values))
+    if not kinds <= {str, int}:
+        values = [plain_key(value) for value in values]
+        kinds = set(map(type, values))
     if kinds <= {str}:
         return pl.Series(values, dtype=pl.String)
     if kinds == {int}:
@@ -47,11 +71,7 @@ def as_ids(values: Sequence[Hashable], where: str, first_row: int = 0) -> Ids:
                 f"{where}: expected hashable ids, found {value!r} of type {type(value).__name__} "
                 f"in row {row + first_row}"
             ) from None
-        try:
-            missing = value is None or bool(value != value)
-        except (TypeError, ValueError):  # pandas.NA compares to nothing
-            missing = True
-        if missing:
+        if is_missing(value):
             raise DataError(
                 f"{where}: the id in row {row + first_row} is missing ({value}); drop such rows first"
             )

@@ -10,6 +10,7 @@ import polars as pl
 from magnet.data.assemble import assemble
 from magnet.data.columns import find_item, find_title, find_user, parse_parts, shown
 from magnet.data.features import make_modality
+from magnet.data.given import as_names, as_whole
 from magnet.data.ids import as_list, catalogue, positions
 from magnet.data.readers import register_reader
 from magnet.data.records import DataSource, Modality
@@ -45,7 +46,8 @@ def load_folder(
     Raises:
         DataError: If something is missing, empty, or breaks a rule; the text names file and line.
     """
-    folder = as_path(path)
+    folder, seed = as_path(path), as_whole(seed, "seed")
+    modalities = None if modalities is None else as_names(modalities, "modalities")
     if not folder.is_dir():
         raise DataError(
             f"{folder}: no such folder; expected one with inter.tsv or inter.csv and feature files"

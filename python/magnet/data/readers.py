@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from magnet.data.dataset import Dataset
+from magnet.data.given import as_names, as_whole
 from magnet.data.records import DataSource
 from magnet.errors import ConfigError, DataError
 from magnet.registry import Registry
@@ -76,18 +77,17 @@ def read(
     name = reader or (_by_suffix(path.suffix) if path.suffix and not path.is_dir() else None) or FOLDER
     options: dict[str, Any] = {
         "split": split,
-        "modalities": modalities,
+        "modalities": None if modalities is None else as_names(modalities, "modalities"),
         "user": user,
         "item": item,
-        "seed": seed,
+        "seed": as_whole(seed, "seed"),
     }
     dataset = READERS.find(name).read(path, **options)
     if name == FOLDER:
         return dataset
     if not isinstance(dataset, Dataset):
         raise DataError(f"the reader {name!r} must return a magnet.Dataset, got {type(dataset).__name__}")
-    named = None if modalities is None else list(modalities)
-    source = DataSource(str(path.resolve()), **options | {"modalities": named}, reader=name)
+    source = DataSource(str(path.resolve()), **options, reader=name)
     return dataclasses.replace(dataset, source=source)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from magnet.choices import HeldOut, Protocol
+from magnet.data.given import as_wholes
 from magnet.errors import DataError, nearest
 from magnet.evaluate.metrics import DEFAULT_METRICS, ranking_metrics
 from magnet.evaluate.rank import rank
@@ -85,8 +86,8 @@ def evaluate(
     part: str,
     *,
     protocol: str = "strict",
-    ks: Sequence[int] = DEFAULT_KS,
-    metrics: Sequence[str | Metric] = DEFAULT_METRICS,
+    ks: int | Sequence[int] = DEFAULT_KS,
+    metrics: str | Metric | Sequence[str | Metric] = DEFAULT_METRICS,
 ) -> Evaluation:
     """Rank the whole catalogue for every user with held-out items and measure where those items ended up.
 
@@ -100,9 +101,10 @@ def evaluate(
         dataset: The data it was trained on.
         part: ``"valid"`` or ``"test"``.
         protocol: ``"strict"`` or ``"mmrec"``.
-        ks: Cut-offs, each at least 1. One beyond the catalogue counts the ranks that there are, so that a small data
-            set has the same metrics as a large one.
-        metrics: Names of registered metrics, or functions as :func:`magnet.register_metric` takes them.
+        ks: Cut-offs, one or several, each at least 1. One beyond the catalogue counts the ranks that there are, so that
+            a small data set has the same metrics as a large one.
+        metrics: One or several: names of registered metrics, or functions as :func:`magnet.register_metric` takes
+            them.
 
     Raises:
         DataError: If the state is of another shape than the data, the part or protocol is unknown, a cut-off is out
@@ -110,7 +112,8 @@ def evaluate(
         ConfigError: If there is no metric of a name.
     """
     checked_part, checked_protocol = _choose("part", part, HeldOut), _choose("protocol", protocol, Protocol)
-    _check_ks(ks)
+    cuts = as_wholes(ks, "ks", least=1)
+    asked = [metrics] if isinstance(metrics, str) or callable(metrics) else list(metrics)
     if tuple(state.shape) != (dataset.n_users, dataset.n_items):
         raise DataError(
             f"{dataset.name}: the {type(state).__name__} scores {state.shape[0]} users and {state.shape[1]} items, the "
@@ -132,14 +135,14 @@ def evaluate(
     seen = dataset.train_valid if (checked_part, checked_protocol) == ("test", "strict") else dataset.train
 
     known, unknown = users[has_history[users]], users[~has_history[users]]
-    items = np.empty((len(users), max(ks)), dtype=np.int32)
-    items[has_history[users]] = rank(state, known, seen, max(ks)).items
+    items = np.empty((len(users), max(cuts)), dtype=np.int32)
+    items[has_history[users]] = rank(state, known, seen, max(cuts)).items
     if len(unknown):
         counts = np.bincount(dataset.train.indices, minlength=dataset.n_items)
         popularity = popularity_state(counts, dataset.n_users)
-        items[~has_history[users]] = rank(popularity, unknown, seen, max(ks)).items
+        items[~has_history[users]] = rank(popularity, unknown, seen, max(cuts)).items
 
-    per_user = ranking_metrics(items, csr_array(held_out[users]), ks, metrics)
+    per_user = ranking_metrics(items, csr_array(held_out[users]), cuts, asked)
     return Evaluation(
         part=checked_part,
         protocol=checked_protocol,
@@ -156,8 +159,3 @@ def _choose(what: str, name: str, options: Any) -> Any:
     if name not in get_args(options):
         raise DataError(f"{what} '{name}' cannot be evaluated{nearest(str(name), get_args(options))}")
     return name
-
-
-def _check_ks(ks: Sequence[int]) -> None:
-    if not len(ks) or min(ks) < 1:
-        raise DataError(f"ks must be whole numbers of at least 1, got {list(ks)}")
