@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -40,6 +42,23 @@ def test_filter(tiny):
     train, modalities, x = parts(tiny)
     found = prepare_filter(train, modalities, FilterConfig(coefficients=[0, 0, 1], exponent=0.5)).apply(train)
     np.testing.assert_allclose(found, x @ filter_matrix(train, [0, 0, 1], 0.5), rtol=1e-3, atol=1e-5)
+
+
+def test_content_that_is_kept_is_that_of_the_settings_and_of_the_modality(tiny):
+    """The regression of features is kept between fits: another setting or modality must not get it."""
+    train, modalities, _ = parts(tiny)
+    settings = [
+        {"modality": "text"},
+        {"modality": "text", "feature_regularization": 50.0},
+        {"modality": "text", "support": 5},
+        {"modality": "image"},
+    ]
+    found = [prepare_l3ae(train, modalities, L3AEConfig(**each)).weights.toarray() for each in settings]
+    for number, each in enumerate(settings):
+        fresh = {name: replace(modality) for name, modality in modalities.items()}
+        again = prepare_l3ae(train, fresh, L3AEConfig(**each)).weights.toarray()
+        np.testing.assert_array_equal(found[number], again)
+        assert all(not np.array_equal(again, other) for other in found[:number])
 
 
 def test_l3ae(tiny):
