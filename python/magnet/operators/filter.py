@@ -10,7 +10,7 @@ import numpy as np
 
 from magnet.errors import DataError
 from magnet.operators.base import checked_histories, product
-from magnet.operators.walks import item_degree, normalised_walks, power
+from magnet.operators.walks import COLUMNS, WHOLE_UP_TO, item_degree, normalised_walks, power, whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,10 +20,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 __all__ = ["FilterOperator"]
-
-# A whole matrix answers with one sparse product, instead of two for each hop. Up to this many numbers in it.
-_WHOLE_UP_TO = 1 << 27
-_COLUMNS = 64  # histories that pass through the hops at once: what they touch stays in the caches
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,13 +69,7 @@ class FilterOperator:
     @cached_property
     def _whole(self) -> NDArray[np.float32]:
         before, after = self._scales
-        out = np.empty((self.n_items, self.n_items), np.float32)
-        for start in range(0, self.n_items, _COLUMNS):
-            stop = min(start + _COLUMNS, self.n_items)
-            rows = np.zeros((self.n_items, stop - start), np.float32)
-            rows[np.arange(start, stop), np.arange(stop - start)] = 1
-            # P is symmetric: its columns are its rows.
-            out[start:stop] = self._polynomial(rows).T
+        out = whole(self.n_items, self._polynomial)
         out *= before[:, None]
         out *= after
         return out
@@ -111,7 +101,7 @@ class FilterOperator:
     @property
     def core_matrix(self) -> NDArray[np.float32] | None:
         """W as the core takes it; None for a catalogue whose whole matrix would be too large."""
-        return self._whole if self.n_items**2 <= _WHOLE_UP_TO else None
+        return self._whole if self.n_items**2 <= WHOLE_UP_TO else None
 
     def apply(self, histories: csr_array) -> NDArray[np.float32]:
         """Scores of all items, ``(B, I)``."""
@@ -120,18 +110,18 @@ class FilterOperator:
             return product(histories, self.core_matrix)
         before, after = self._scales
         out = np.empty(histories.shape, np.float32)
-        room = np.empty(self.history.shape[0] * _COLUMNS, np.float32)
-        for start in range(0, histories.shape[0], _COLUMNS):
-            rows = histories[start : start + _COLUMNS].toarray().astype(np.float32, copy=False)
+        room = np.empty(self.history.shape[0] * COLUMNS, np.float32)
+        for start in range(0, histories.shape[0], COLUMNS):
+            rows = histories[start : start + COLUMNS].toarray().astype(np.float32, copy=False)
             at_users = room[: self.history.shape[0] * len(rows)].reshape(-1, len(rows))
             columns = np.ascontiguousarray((rows * before).T)
-            out[start : start + _COLUMNS] = self._polynomial(columns, at_users).T
+            out[start : start + COLUMNS] = self._polynomial(columns, at_users).T
         out *= after
         return out
 
     def column(self, item: int) -> NDArray[np.float32]:
         """What every item gives to this one, ``(I,)``."""
-        if self.n_items**2 <= _WHOLE_UP_TO:
+        if self.n_items**2 <= WHOLE_UP_TO:
             return self._whole[:, item].copy()
         before, after = self._scales
         unit = np.zeros((self.n_items, 1), np.float32)

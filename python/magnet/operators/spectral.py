@@ -11,7 +11,7 @@ import torch
 
 from magnet.errors import DataError
 from magnet.operators.base import checked_histories, dot_rows, product
-from magnet.operators.walks import item_degree, normalised_walks, power
+from magnet.operators.walks import COLUMNS, WHOLE_UP_TO, item_degree, normalised_walks, power, whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,10 +21,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 __all__ = ["SpectralOperator"]
-
-# A whole matrix answers with one sparse product. Up to this many numbers in it.
-_WHOLE_UP_TO = 1 << 27
-_COLUMNS = 64  # histories that pass through the hops at once: what they touch stays in the caches
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,13 +91,7 @@ class SpectralOperator:
     @cached_property
     def _whole(self) -> NDArray[np.float32]:
         before, after = self._scales
-        out = np.empty((self.n_items, self.n_items), np.float32)
-        for start in range(0, self.n_items, _COLUMNS):
-            stop = min(start + _COLUMNS, self.n_items)
-            rows = np.zeros((self.n_items, stop - start), np.float32)
-            rows[np.arange(start, stop), np.arange(stop - start)] = 1
-            # h(P) is symmetric: its columns are its rows.
-            out[start:stop] = self._series(rows).T
+        out = whole(self.n_items, self._series)
         out *= before[:, None]
         out *= after
         if self.vectors.shape[1]:
@@ -130,27 +120,32 @@ class SpectralOperator:
         """Items of which something can be said, ``(I,)``: the same."""
         return self.sources
 
+    @property
+    def core_matrix(self) -> NDArray[np.float32] | None:
+        """W as the core takes it; None for a catalogue whose whole matrix would be too large."""
+        return self._whole if self.n_items**2 <= WHOLE_UP_TO else None
+
     def apply(self, histories: csr_array) -> NDArray[np.float32]:
         """Scores of all items, ``(B, I)``."""
         histories = checked_histories(histories, self.n_items)
-        if self.n_items**2 <= _WHOLE_UP_TO:
-            return product(histories, self._whole)
+        if self.core_matrix is not None:
+            return product(histories, self.core_matrix)
         before, after = self._scales
         left, right = self._low
         out = np.empty(histories.shape, np.float32)
-        for start in range(0, histories.shape[0], _COLUMNS):
-            block = histories[start : start + _COLUMNS]
+        for start in range(0, histories.shape[0], COLUMNS):
+            block = histories[start : start + COLUMNS]
             rows = block.toarray().astype(np.float32, copy=False)
             found = self._series(np.ascontiguousarray((rows * before).T)).T * after
             if self.vectors.shape[1]:
                 profiles = product(block, left)  # (B, r)
                 found += dot_rows(profiles, right, np.arange(len(profiles), dtype=np.int32))
-            out[start : start + _COLUMNS] = found
+            out[start : start + COLUMNS] = found
         return out
 
     def column(self, item: int) -> NDArray[np.float32]:
         """What every item gives to this one, ``(I,)``."""
-        if self.n_items**2 <= _WHOLE_UP_TO:
+        if self.n_items**2 <= WHOLE_UP_TO:
             return self._whole[:, item].copy()
         before, after = self._scales
         left, right = self._low

@@ -8,9 +8,15 @@ import numpy as np
 from scipy.sparse import csr_array
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
-__all__ = ["item_degree", "normalised_walks", "power"]
+__all__ = ["COLUMNS", "WHOLE_UP_TO", "item_degree", "normalised_walks", "power", "whole"]
+
+# A whole matrix answers with one sparse product, instead of two for each hop. Up to this many numbers in it.
+WHOLE_UP_TO = 1 << 27
+COLUMNS = 64  # histories that pass through the hops at once: what they touch stays in the caches
 
 
 def item_degree(history: csr_array) -> NDArray[np.int64]:
@@ -36,3 +42,14 @@ def power(degree: NDArray[np.int64], exponent: float) -> NDArray[np.float32]:
     out = np.zeros(len(degree))
     np.power(degree, exponent, out=out, where=degree > 0, dtype=np.float64)
     return out.astype(np.float32)
+
+
+def whole(n_items: int, times: Callable[[NDArray[np.float32]], NDArray[np.float32]]) -> NDArray[np.float32]:
+    """A symmetric matrix ``(I, I)`` of which only products with columns ``(I, d)`` can be had, a few at a time."""
+    out = np.empty((n_items, n_items), np.float32)
+    for start in range(0, n_items, COLUMNS):
+        stop = min(start + COLUMNS, n_items)
+        unit = np.zeros((n_items, stop - start), np.float32)
+        unit[np.arange(start, stop), np.arange(stop - start)] = 1
+        out[start:stop] = times(unit).T  # its columns are its rows
+    return out

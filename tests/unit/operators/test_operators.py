@@ -80,8 +80,8 @@ OPERATORS = {
 def way(request, monkeypatch):
     if request.param == "hop by hop":
         for module in (filters, spectral):
-            monkeypatch.setattr(module, "_WHOLE_UP_TO", 0)
-            monkeypatch.setattr(module, "_COLUMNS", 7)
+            monkeypatch.setattr(module, "WHOLE_UP_TO", 0)
+            monkeypatch.setattr(module, "COLUMNS", 7)
     return request.param
 
 
@@ -170,3 +170,14 @@ def test_users_and_items_without_interactions_get_nothing_of_a_filter():
 def test_what_does_not_fit_is_said(make, said):
     with pytest.raises(DataError, match=said):
         make()
+
+
+@pytest.mark.parametrize("name", [name for name in OPERATORS if hasattr(OPERATORS[name]()[0], "core_matrix")])
+def test_what_the_core_gets_is_the_matrix(name):
+    """Blends are ranked by it, and scored by rows: they have to be one and the same."""
+    operator, matrix = OPERATORS[name]()
+    given = operator.core_matrix
+    if not isinstance(given, np.ndarray):
+        pointers, indices, values = given
+        given = csr_array((values, indices, pointers), shape=matrix.shape).toarray()
+    np.testing.assert_allclose(given, matrix, atol=1e-5)
