@@ -1,5 +1,7 @@
 """Every kernel as one call on a size of one's choice; also run as a process that gets interrupted.
 
+A kernel that writes into its caller's memory gets memory of its own in every call: calls run beside one another.
+
 `python kernels.py` takes one kernel after the other, prepares a run of about a second, says "ready NAME" and
 repeats it until Ctrl-C, which it answers with "interrupted" as soon as the kernel lets it.
 """
@@ -148,9 +150,10 @@ def _rank_dot(scale):
 
 def _dot_rows(scale):
     users, items = _normal(60, 24).numpy(), _normal(100 * scale, 24).numpy()
-    rows, out = np.arange(60, dtype=np.int32), np.empty((60, len(items)), np.float32)
+    rows = np.arange(60, dtype=np.int32)
 
     def run():
+        out = np.empty((60, len(items)), np.float32)
         core.dot_rows(users, items, rows, out)
         return out
 
@@ -169,9 +172,9 @@ def _sparse_rows(scale):
             values,
         ),
     )
-    out = np.empty((taken.shape[0], taken.shape[0]), np.float32)
 
     def run():
+        out = np.empty((taken.shape[0], taken.shape[0]), np.float32)
         core.sparse_rows(*pair[0], *pair[1], out)
         return out
 
@@ -187,9 +190,10 @@ def _rank_item_item(scale):
 def _blend(scale):
     users, items, cues, experts = 20, 70 * scale, 3, 10
     shapes = (users, items), (cues, users, items), (users, experts), (items, experts), (experts, cues)
-    parts, out = [_normal(*shape).numpy() for shape in shapes], np.empty((users, items), np.float32)
+    parts = [_normal(*shape).numpy() for shape in shapes]
 
     def run():
+        out = np.empty((users, items), np.float32)
         core.blend_scores(*parts, 0.5, 3, True, out)
         return out
 
@@ -205,9 +209,9 @@ def _rank_blend(scale):
     tables = _normal(taken.shape[0], 24).numpy(), _normal(items, 24).numpy()
     logits = _normal(taken.shape[0], experts).numpy(), _normal(items, experts).numpy()
     rows, mixing = _normal(1, len(users), items).numpy(), (_normal(experts, 2).numpy(), 0.5, 3, True)
-    out = np.empty((len(users), 20), np.int32), np.empty((len(users), 20), np.float32)
 
     def run():
+        out = np.empty((len(users), 20), np.int32), np.empty((len(users), 20), np.float32)
         core.rank_blend(tables, histories, [votes, None], rows, logits, mixing, users, histories[:2], *out)
         return out
 
