@@ -14,7 +14,16 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
-__all__ = ["find_item", "find_title", "find_user", "parse_parts", "shown"]
+__all__ = [
+    "find_item",
+    "find_rating",
+    "find_time",
+    "find_title",
+    "find_user",
+    "parse_parts",
+    "recognised",
+    "shown",
+]
 
 # Names are compared in lower case without separators; the first of these that the table has is taken.
 USER = ("userid", "user", "uid", "userindex", "useridx", "reviewerid", "customerid", "memberid", "visitorid")
@@ -30,6 +39,11 @@ ITEM = (
     "movieid",
     "trackid",
     "artistid",
+    "bookid",
+    "songid",
+    "videoid",
+    "articleid",
+    "isbn",
 )
 TITLE = (
     "title",
@@ -43,6 +57,20 @@ TITLE = (
     "label",
 )
 CATALOGUE_NUMBER = ("asin", "parentasin", "isbn", "sku", "ean")  # better than nothing beside a bare number
+
+RATING = (
+    "rating",
+    "ratings",
+    "userrating",
+    "bookrating",
+    "reviewscore",
+    "score",
+    "stars",
+    "overall",
+    "preference",
+)
+TIME = ("timestamp", "time", "date", "datetime", "unixtime", "unixreviewtime", "ratingtimestamp")
+OTHERS = ("split", *TIME, *RATING)
 
 PART_NAMES = {
     **dict.fromkeys(("0", "train", "training"), 0),
@@ -59,6 +87,12 @@ def _plain(name: str) -> str:
 def _recognise(columns: Sequence[str], known: Sequence[str]) -> str | None:
     plain = {_plain(column): column for column in reversed(columns)}
     return next((plain[name] for name in known if name in plain), None)
+
+
+def recognised(columns: Sequence[str]) -> int:
+    """How many of some column names are known: those of users, items, titles, splits, ratings and times."""
+    known = {*USER, *ITEM, *TITLE, *CATALOGUE_NUMBER, *OTHERS}
+    return sum(_plain(column) in known for column in columns)
 
 
 def shown(names: Sequence[str]) -> str:
@@ -105,13 +139,23 @@ def find_title(columns: Sequence[str]) -> str | None:
     return _recognise(columns, TITLE) or _recognise(columns, CATALOGUE_NUMBER)
 
 
-def parse_parts(values: pl.Series, where: str, first_line: int) -> NDArray[np.int8]:
+def find_rating(columns: Sequence[str]) -> str | None:
+    """The column that says how much users liked items, if there is one."""
+    return _recognise(columns, RATING)
+
+
+def find_time(columns: Sequence[str]) -> str | None:
+    """The column that says when an interaction took place, if there is one."""
+    return _recognise(columns, TIME)
+
+
+def parse_parts(values: pl.Series, where: str, lines: Sequence[int]) -> NDArray[np.int8]:
     """Read a split column.
 
     Args:
         values: 0, 1, 2 or train, valid (val, validation, dev), test, in any case.
         where: What to call the column in an error.
-        first_line: Number of the row of ``values[0]`` for a reader of the file or frame.
+        lines: Number of each row for a reader of the file or frame.
 
     Raises:
         DataError: If a value is none of these; names the first such row.
@@ -126,6 +170,6 @@ def parse_parts(values: pl.Series, where: str, first_line: int) -> NDArray[np.in
         first = int(unknown[0])
         raise DataError(
             f"{where}: expected 0, 1, 2 or train, valid, test, found {values[first]!r} "
-            f"in row {first + first_line} ({len(unknown)} such rows)"
+            f"in row {lines[first]} ({len(unknown)} such rows)"
         )
     return parts.to_numpy().astype(np.int8)

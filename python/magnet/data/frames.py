@@ -9,12 +9,15 @@ import numpy as np
 import polars as pl
 
 from magnet.data.assemble import assemble
-from magnet.data.columns import find_item, find_user, parse_parts, shown
+from magnet.data.columns import find_item, find_rating, find_time, find_user, parse_parts, shown
 from magnet.data.features import make_modality
 from magnet.data.given import as_frame, as_keys, as_whole
-from magnet.data.ids import as_ids, as_list, catalogue, positions
+from magnet.data.ids import as_ids, as_list, catalogue, plain_key, positions
+from magnet.data.matching import check_overlap
+from magnet.data.spelling import check_spelling
 from magnet.data.split import RULES
 from magnet.data.titles import align_titles
+from magnet.data.unread import unread_columns
 from magnet.errors import DataError, nearest
 
 if TYPE_CHECKING:
@@ -59,12 +62,13 @@ def from_frame(
         )
     if len(table) == 0:
         raise DataError(f"{name}: there is not a single interaction in the frame")
-    user_keys = _column(table, user_column, name)
-    item_keys = _column(table, item_column, name)
+    user_keys, messages = _id_column(table, user_column, name)
+    item_keys, found = _id_column(table, item_column, name)
+    messages += found
     parts = None
     if split is not None and split not in RULES:
         labels = pl.Series([None if label is None else str(label) for label in table[split].to_list()])
-        parts = parse_parts(labels, f"{name}: column {split!r}", 0)
+        parts = parse_parts(labels, f"{name}: column {split!r}", range(len(labels)))
 
     keyed, plain = _sort_out(features or {}, item_column)
     item_ids = _catalogue(items, item_keys, keyed, plain, name)
@@ -76,8 +80,18 @@ def from_frame(
             f"{name}: item {as_list(item_keys)[first]!r} in row {first} is not among the "
             f"{len(item_ids)} items given ({unknown.size} such rows)"
         )
+    for feature, (keys, _) in keyed.items():
+        grows = items is None and not plain
+        known_ids = as_list(item_keys if grows else item_ids)
+        found = check_overlap(as_list(keys), known_ids, f"{name}: modality '{feature}'", grow=grows)
+        messages += found if grows else []
+    # Other columns of a frame are there on purpose; these two would change what is learnt.
+    telling = [column for column in columns if find_rating([column]) or find_time([column])]
+    used = {user_column, item_column, *([] if parts is None or split is None else [split])}
+    messages += unread_columns(
+        telling, used, name, values=lambda column: _values(table, column), place=_place
+    )
     known: dict[str, Modality] = {}
-    messages: list[str] = []
     for feature in features or {}:
         where = f"{name}: modality '{feature}'"
         if feature in plain:
@@ -123,13 +137,37 @@ def _open(frame: Any, where: str) -> nw.DataFrame[Any]:
     return table
 
 
+def _place(row: int) -> str:
+    return f"row {row}"
+
+
+def _values(table: nw.DataFrame[Any], column: str) -> pl.Series:
+    """A column of numbers; null where there is something else."""
+    values = [plain_key(value) for value in table[column].to_list()]
+    numbers = [float(value) if isinstance(value, (int, float)) else None for value in values]
+    return pl.Series(numbers, dtype=pl.Float64).fill_nan(None)
+
+
+def _id_column(table: nw.DataFrame[Any], column: str, where: str) -> tuple[Ids, list[str]]:
+    """A column of ids, which stay as they are; and what is odd about them."""
+    where = f"{where}: column {column!r}"
+    ids = _column(table, column, where)
+    messages = check_spelling(ids, where, _place)
+    if isinstance(ids, list) and all(isinstance(key, float) and key.is_integer() for key in ids):
+        messages.append(
+            f"{where}: the ids are floats without a fraction, as {ids[0]!r}, and were read as integers"
+        )
+        ids = as_ids([int(key) for key in ids if isinstance(key, float)], where)
+    return ids, messages
+
+
 def _column(table: nw.DataFrame[Any], column: str, where: str) -> Ids:
     values = table[column]
     if values.dtype.is_integer() and not values.null_count():
         integers = pl.Series(values.to_numpy()).cast(pl.Int64, strict=False)
         if not integers.null_count():  # unsigned integers may not fit into 64 bits
             return integers
-    return as_ids(values.to_list(), f"{where}: column {column!r}")
+    return as_ids(values.to_list(), where)
 
 
 def _sort_out(
@@ -184,7 +222,7 @@ def _feature_frame(table: nw.DataFrame[Any], item_column: str, where: str) -> tu
         matrix = matrix.astype(np.float64)
     if matrix.dtype.kind == "f" and others:
         matrix = np.where(np.isnan(matrix).all(axis=1, keepdims=True), matrix.dtype.type(0), matrix)
-    return _column(table, column, where), matrix
+    return _id_column(table, column, where)[0], matrix
 
 
 def _catalogue(

@@ -8,14 +8,24 @@ import numpy as np
 import polars as pl
 
 from magnet.data.assemble import assemble
-from magnet.data.columns import find_item, find_title, find_user, parse_parts, shown
+from magnet.data.columns import find_item, find_title, find_user, parse_parts, recognised, shown
+from magnet.data.feature_files import (
+    array_files,
+    check_tables,
+    check_unique,
+    feature_files,
+    in_one_kind,
+    open_array,
+    table_files,
+)
 from magnet.data.features import make_modality
 from magnet.data.given import as_names, as_whole
 from magnet.data.ids import as_list, catalogue, positions
 from magnet.data.readers import register_reader
 from magnet.data.records import DataSource, Modality
 from magnet.data.split import RULES
-from magnet.data.tables import FIRST_LINE, SUFFIXES, header, numbers, read_ids, read_table, whole_numbers
+from magnet.data.tables import SUFFIXES, Table, as_text, check_header, read_ids, read_table, whole_numbers
+from magnet.data.unread import unread_columns, unread_files
 from magnet.errors import DataError, nearest
 from magnet.files import as_path
 
@@ -48,55 +58,72 @@ def load_folder(
     """
     folder, seed = as_path(path), as_whole(seed, "seed")
     modalities = None if modalities is None else as_names(modalities, "modalities")
+    if folder.is_file():
+        raise DataError(
+            f"{folder}: expected a folder with inter.tsv or inter.csv and feature files, found a file; name the file "
+            "inter.tsv or inter.csv and give the folder that it lies in"
+        )
     if not folder.is_dir():
         raise DataError(
             f"{folder}: no such folder; expected one with inter.tsv or inter.csv and feature files"
         )
-    inter = _table_file(folder, "inter")
-    columns = header(inter)
-    user_column = find_user(columns, user, str(inter))
-    item_column = find_item(columns, item, str(inter))
+    inter = read_table(_table_file(folder, "inter"))
+    check_header(inter)
+    where, columns = str(inter.path), inter.columns
+    user_column = find_user(columns, user, where)
+    item_column = find_item(columns, item, where)
     if split not in RULES and split not in columns:
         raise DataError(
-            f"{inter}: there is no split column {split!r}{nearest(split, [*columns, *RULES])}; "
+            f"{where}: there is no split column {split!r}{nearest(split, [*columns, *RULES])}; "
             f"the columns are {shown(columns)}, the rules 'mmrec' and 'random' draw a split"
         )
-    wanted = [user_column, item_column] + ([split] if split not in RULES else [])
-    table = read_table(inter, list(dict.fromkeys(wanted)))
-    if table.height == 0:
-        raise DataError(f"{inter}: there is not a single interaction below the line of column names")
-    parts = None if split in RULES else parse_parts(table[split], f"{inter}: column {split!r}", FIRST_LINE)
-    users = read_ids(table[user_column], f"{inter}: column {user_column!r}")
+    used = [user_column, item_column, *([] if split in RULES else [split])]
+    if not len(inter):
+        raise DataError(f"{where}: there is not a single interaction below the line of column names")
+    messages = [*inter.notes, *_first_line_note(inter)]
+    table = inter.select(used)
+    parts = None if split in RULES else parse_parts(table[split], inter.where(split), inter.lines)
+    users, found = read_ids(table[user_column], inter)
+    messages += found
     user_ids = catalogue(users)
 
-    arrays, tables = _feature_files(folder, modalities)
+    arrays, tables = feature_files(folder, modalities, messages)
     listing = next((folder / f"items{s}" for s in SUFFIXES if (folder / f"items{s}").is_file()), None)
     titles: list[str | None] | None = None
-    item_where = f"{inter}: column {item_column!r}"
     why = ""
+    items, found = read_ids(table[item_column], inter, mixed=listing is not None)
+    messages += found
     if listing is not None:
-        item_ids, items, titles = _listed_items(listing, table[item_column], item_where)
+        item_ids, items, titles = _listed_items(listing, items, inter, item_column, messages)
         why = f" of {listing.name}"
-    elif _array_files(folder):
-        item_ids, items, why = _numbered_items(
-            folder, arrays, read_ids(table[item_column], item_where), item_where
-        )
+    elif array_files(folder):
+        item_ids, items, why = _numbered_items(folder, arrays, items, inter, item_column)
     else:
-        items = read_ids(table[item_column], item_where)
-        item_ids = catalogue(items, *(keys for keys, _ in tables.values()))
+        items = in_one_kind(items, tables)
+        messages += check_tables(tables, items, grow=True)
+        item_ids = catalogue(items, *(given.keys for given in tables.values()))
+    check_tables(tables, item_ids, grow=False)
+    messages += unread_columns(
+        columns, used, where, values=lambda column: inter.select([column])[column], place=inter.place
+    )
+    messages += unread_files(folder, _read_names(folder, inter.path, listing, modalities))
 
     known: dict[str, Modality] = {}
-    messages: list[str] = []
     for name in modalities if modalities is not None else sorted(arrays):
         if name in arrays:
             modality, found = make_modality(
                 name, arrays[name], n_items=len(item_ids), where=str(folder / f"{name}.npy"), why=why
             )
         else:
-            keys, matrix = tables[name]
-            rows = positions(keys, item_ids)
+            given = tables[name]
+            rows = positions(given.keys, item_ids)
             modality, found = make_modality(
-                name, matrix, n_items=len(item_ids), where=str(folder / name), rows=rows, first_row=FIRST_LINE
+                name,
+                given.matrix,
+                n_items=len(item_ids),
+                where=str(folder / name),
+                rows=rows,
+                first_row=given.lines[0] if len(given.lines) else 0,
             )
             if (rows < 0).any():
                 unknown = np.count_nonzero(rows < 0)
@@ -113,7 +140,7 @@ def load_folder(
     )
     return assemble(
         name=folder.resolve().name,
-        where=str(inter),
+        where=where,
         users=positions(users, user_ids),
         items=positions(items, item_ids),
         parts=parts,
@@ -139,94 +166,58 @@ def _table_file(folder: Path, stem: str) -> Path:
     return found[0]
 
 
-def _array_files(folder: Path) -> dict[str, Path]:
-    return {path.stem: path for path in sorted(folder.glob("*.npy")) if not path.name.startswith(".")}
+def _read_names(folder: Path, inter: Path, listing: Path | None, chosen: Sequence[str] | None) -> set[str]:
+    """Files that are read, and those that the caller left out by naming others."""
+    arrays = {path.name for path in array_files(folder).values()}
+    left_out = set() if chosen is None else {path.name for path in table_files(folder).values()}
+    return {inter.name, *([] if listing is None else [listing.name]), *arrays, *left_out}
 
 
-def _open_array(path: Path) -> NDArray[Any]:
-    try:
-        array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise DataError(f"{path}: not a readable array of numbers: {error}") from None
-    return array
+def _first_line_note(table: Table) -> list[str]:
+    """Say what was taken for column names, where none of them is known: it may be a row."""
+    if not table.is_text or recognised(table.columns):
+        return []
+    return [f"{table.path}: the first line was taken for column names: {shown(table.columns)}"]
 
 
-def _feature_files(
-    folder: Path, chosen: Sequence[str] | None
-) -> tuple[dict[str, NDArray[Any]], dict[str, tuple[Ids, NDArray[np.float32]]]]:
-    """The chosen arrays, mapped into memory, and the chosen tables: item ids and features of each."""
-    arrays = _array_files(folder)
-    tables = {
-        path.stem: path
-        for suffix in SUFFIXES
-        for path in sorted(folder.glob(f"*{suffix}"))
-        if path.stem not in ("inter", "items") and path.stem not in arrays and not path.name.startswith(".")
-    }
-    names = list(arrays) if chosen is None else list(chosen)
-    for place, name in enumerate(names):
-        if name not in arrays and name not in tables:
-            raise DataError(f"{folder}: there is no modality {name!r}{nearest(name, [*arrays, *tables])}")
-        if name in names[:place]:
-            raise DataError(f"{folder}: modality {name!r} is asked for twice")
-    return (
-        {name: _open_array(arrays[name]) for name in names if name in arrays},
-        {name: _feature_table(tables[name]) for name in names if name in tables},
-    )
-
-
-def _feature_table(path: Path) -> tuple[Ids, NDArray[np.float32]]:
-    table = read_table(path)
-    column = find_item(table.columns, None, str(path))
-    keys = read_ids(table[column], f"{path}: column {column!r}", mixed=True)
-    _unique(keys, f"{path}: column {column!r}")
-    return keys, numbers(table.drop(column), str(path))
-
-
-def _unique(keys: Ids, where: str) -> None:
-    again = pl.Series(keys)
-    repeated = (~again.is_first_distinct()).arg_true()
-    if len(repeated):
-        first = int(repeated[0])
-        raise DataError(
-            f"{where}: item {again[first]!r} in line {first + FIRST_LINE} stands there a second time"
-        )
-
-
-def _listed_items(path: Path, column: pl.Series, where: str) -> tuple[Ids, Ids, list[str | None] | None]:
+def _listed_items(
+    path: Path, items: Ids, inter: Table, item_column: str, messages: list[str]
+) -> tuple[Ids, Ids, list[str | None] | None]:
     """Catalogue and titles by the item table, and the interactions' items of the same kind of key."""
     table = read_table(path)
+    check_header(table)
     name = find_item(table.columns, None, str(path))
-    item_ids = read_ids(table[name], f"{path}: column {name!r}", mixed=True)
-    _unique(item_ids, f"{path}: column {name!r}")
-    items = read_ids(column, where, mixed=True)
+    item_ids, found = read_ids(table.select([name])[name], table, mixed=True)
+    messages += [*table.notes, *found]
+    check_unique(item_ids, table, name)
     if pl.Series(item_ids).dtype != pl.Series(items).dtype:  # the column may have integers only by chance
         item_ids, items = pl.Series(item_ids).cast(pl.String), pl.Series(items).cast(pl.String)
     unknown = np.flatnonzero(positions(items, item_ids) < 0)
     if unknown.size:
         first = int(unknown[0])
         raise DataError(
-            f"{where}: item {pl.Series(items)[first]!r} in line {first + FIRST_LINE} is not in {path.name} "
-            f"({unknown.size} such lines); list every item there, in the order of the feature rows"
+            f"{inter.where(item_column)}: item {pl.Series(items)[first]!r} in {inter.place(first)} is not in "
+            f"{path.name} ({unknown.size} such rows); list every item there, in the order of the feature rows"
         )
     title = find_title([other for other in table.columns if other != name])
     if title is None:
         return item_ids, items, None
-    titles = table[title].cast(pl.String).str.strip_chars().to_list()
+    titles = as_text(table.select([title])[title], table.where(title)).str.strip_chars().to_list()
     return item_ids, items, [text or None for text in titles] if any(titles) else None
 
 
 def _numbered_items(
-    folder: Path, arrays: dict[str, NDArray[Any]], items: Ids, where: str
+    folder: Path, arrays: dict[str, NDArray[Any]], items: Ids, inter: Table, column: str
 ) -> tuple[Ids, Ids, str]:
     """Catalogue by row number of the feature files, whichever of them are chosen."""
-    numbered = whole_numbers(items, where)
-    opened = arrays or {name: _open_array(path) for name, path in _array_files(folder).items()}
+    numbered = whole_numbers(items, inter, column)
+    opened = arrays or {name: open_array(path) for name, path in array_files(folder).items()}
     longest = max(opened, key=lambda name: opened[name].shape[:1])
     rows = opened[longest].shape[0] if opened[longest].ndim else 0
     highest = int(numbered.argmax())
     if numbered[highest] >= rows:
         raise DataError(
-            f"{where}: item {numbered[highest]} in line {highest + FIRST_LINE} has no row in {longest}.npy, "
+            f"{inter.where(column)}: item {numbered[highest]} in {inter.place(highest)} has no row in {longest}.npy, "
             f"whose {rows} feature rows are fewer than the items; add the missing rows (zeros where there "
             "is no feature), or list the items in items.tsv"
         )

@@ -1,123 +1,211 @@
-"""Text tables as they lie in a folder, and the ids in them."""
+"""Tables as they lie in a folder, and the ids and numbers in them."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
-from magnet.data.columns import shown
+from magnet.data.columns import recognised, shown
+from magnet.data.delimited import open_delimited
+from magnet.data.spelling import settle_floats, spell
 from magnet.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from magnet.data.ids import Ids
 
-__all__ = ["FIRST_LINE", "SUFFIXES", "header", "numbers", "read_ids", "read_table", "whole_numbers"]
+__all__ = [
+    "SUFFIXES",
+    "Table",
+    "as_text",
+    "check_header",
+    "numbers",
+    "read_ids",
+    "read_table",
+    "whole_numbers",
+]
 
 SUFFIXES = (".tsv", ".csv", ".parquet")
-FIRST_LINE = 2  # of the data: line 1 is the header
 
 
-def header(path: Path) -> list[str]:
-    """The names of a table's columns.
+@dataclass(frozen=True)
+class Table:
+    """A table of a file, of which columns are read as they are needed.
 
-    Raises:
-        DataError: If the file is missing, empty or unreadable.
-    """
-    return list(read_table(path, n_rows=0).columns)
-
-
-def read_table(
-    path: Path, columns: Sequence[str] | None = None, *, n_rows: int | None = None
-) -> pl.DataFrame:
-    """Read ``.tsv``, ``.csv`` (every column as text) or ``.parquet`` (as it is).
-
-    Text in double quotes may hold separators and line breaks; files whose quotes do not pair are read without
-    that rule.
-
-    Args:
+    Attributes:
         path: The file.
-        columns: Which to read; all by default.
-        n_rows: How many rows to read at most.
+        columns: Names of all columns.
+        lines: Number of each row for a reader of the file: its line in a text, its index in Parquet.
+        notes: What was odd, one sentence each.
+    """
+
+    path: Path
+    columns: list[str]
+    lines: Sequence[int]
+    notes: list[str]
+    _select: Callable[[Sequence[str]], pl.DataFrame]
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    @property
+    def is_text(self) -> bool:
+        """Whether every value is text, and the column names are the first line."""
+        return self.path.suffix != ".parquet"
+
+    def select(self, columns: Sequence[str] | None = None) -> pl.DataFrame:
+        """Some columns, all by default; text where the file is one, as it is from Parquet.
+
+        Raises:
+            DataError: If they cannot be read.
+        """
+        try:
+            return self._select(self.columns if columns is None else list(dict.fromkeys(columns)))
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, DataError) as error:
+            raise DataError(_unreadable(self.path, error)) from None
+
+    def place(self, row: int) -> str:
+        """Where a row stands."""
+        return f"{'line' if self.is_text else 'row'} {self.lines[row]}"
+
+    def where(self, column: str) -> str:
+        """What to call a column in errors."""
+        return f"{self.path}: column {column!r}"
+
+
+def read_table(path: Path) -> Table:
+    """Open ``.tsv`` or ``.csv`` (every column as text) or ``.parquet`` (as it is).
 
     Raises:
-        DataError: If the file is missing, empty or unreadable.
+        DataError: If the file is missing, empty or unreadable, see :func:`magnet.data.delimited.open_delimited`.
     """
     if not path.is_file():
         raise DataError(f"{path}: no such file")
-    if path.stat().st_size == 0:
-        raise DataError(
-            f"{path}: the file is empty; expected a line of column names and one line for each row"
-        )
-    chosen = None if columns is None else list(columns)
     try:
-        if path.suffix == ".parquet":
-            return pl.read_parquet(path, columns=chosen, n_rows=n_rows)
-        separator = "\t" if path.suffix == ".tsv" else ","
-        try:
-            return pl.read_csv(path, separator=separator, columns=chosen, n_rows=n_rows, infer_schema=False)
-        except pl.exceptions.ComputeError:
-            return pl.read_csv(
-                path, separator=separator, columns=chosen, n_rows=n_rows, infer_schema=False, quote_char=None
-            )
-    except (pl.exceptions.PolarsError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise DataError(f"{path}: not a readable {path.suffix[1:]} table: {reason}") from None
+        if path.suffix != ".parquet":
+            text = open_delimited(path)
+            return Table(path, text.columns, text.lines, text.notes, text.select)
+        frame = pl.scan_parquet(path)
+        columns = frame.collect_schema().names()
+        height = frame.select(pl.len()).collect().item()
+        return Table(path, columns, range(height), [], lambda some: pl.read_parquet(path, columns=list(some)))
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        raise DataError(_unreadable(path, error)) from None
 
 
-def _present(values: pl.Series, where: str) -> None:
-    missing = values.is_null().arg_true()
-    if len(missing):
+def _unreadable(path: Path, error: BaseException) -> str:
+    reason = str(error).strip().splitlines()[:1] or [type(error).__name__]
+    return f"{path}: not a readable {path.suffix[1:]} table: {reason[0]}"
+
+
+def check_header(table: Table) -> None:
+    """Make sure that the first line names columns, before anyone names it as a column.
+
+    Raises:
+        DataError: If no name in it is known, and it holds numbers as the lines below, or what stands there again.
+    """
+    names = table.columns
+    if not table.is_text or recognised(names):
+        return
+    rows = table.select()
+    numeric = [pl.Series([name]).cast(pl.Float64, strict=False).null_count() == 0 for name in names]
+    alike = [
+        name != "" and ((rows[name] == name).any() or (number and _all_numbers(rows[name])))
+        for name, number in zip(names, numeric, strict=True)
+    ]
+    if all(numeric) or any(alike):
         raise DataError(
-            f"{where}: no value in line {int(missing[0]) + FIRST_LINE} ({len(missing)} such lines); "
-            "every row needs as many fields as there are columns"
+            f"{table.path}: the first line looks like data, not like column names: {shown(names[:5])}; "
+            "write a header, a first line such as user_id and item_id with the file's separator between them, above it"
         )
 
 
-def read_ids(values: pl.Series, where: str, *, mixed: bool = False) -> Ids:
+def _all_numbers(values: pl.Series) -> bool:
+    found = values.drop_nulls()
+    return len(found) > 0 and found.cast(pl.Float64, strict=False).null_count() == 0
+
+
+def as_text(values: pl.Series, where: str) -> pl.Series:
+    """A column as text.
+
+    Raises:
+        DataError: If its values are lists or the like.
+    """
+    try:
+        if not isinstance(values.dtype, (pl.List, pl.Array, pl.Struct)):
+            return values.cast(pl.String)
+    except pl.exceptions.PolarsError:
+        pass
+    raise DataError(f"{where}: expected numbers or text, found {values.dtype}")
+
+
+def read_ids(values: pl.Series, table: Table, *, mixed: bool = False) -> tuple[Ids, list[str]]:
     """Read a column of ids: integers if all values are plain integers, else text.
 
+    Blanks around ids, other Unicode forms than NFC and integers written as floats are corrected.
+
     Args:
-        values: The column as text (or integers, from Parquet).
-        where: What to call it in an error.
+        values: One of the columns of ``table``, under its name.
+        table: The file.
         mixed: Whether text may stand among integers (some catalogue numbers are like that). If not, and most
             values are integers, the others are taken for damage.
+
+    Returns:
+        The ids, and what was corrected.
 
     Raises:
         DataError: If a value is missing, negative, or text or too large a number among integers; names the
             line.
     """
-    _present(values, where)
-    text = values.cast(pl.String)
-    integers = text.cast(pl.Int64, strict=False)
-    plain = (integers.cast(pl.String) == text).fill_null(False)
+    where = table.where(values.name)
+    text = as_text(values, where)
+    missing = text.is_null().arg_true()
+    if len(missing):
+        raise DataError(
+            f"{where}: no value in {table.place(int(missing[0]))} ({len(missing)} such rows); drop such rows, or give "
+            "them ids"
+        )
+    notes: list[str] = []
+    integers, plain = _integers(text)
+    if not plain.all():
+        text, notes = spell(text, where, table.place)
+        text, found = settle_floats(text, where, table.place, whole=_integers(text)[1])
+        notes += found
+        integers, plain = _integers(text)
     if plain.all():
         negative = (integers < 0).arg_true()
         if len(negative):
             first = int(negative[0])
             raise DataError(
-                f"{where}: negative id {integers[first]} in line {first + FIRST_LINE} "
-                f"({len(negative)} such lines); "
-                "if it stands for a missing value, drop the line"
+                f"{where}: negative id {integers[first]} in {table.place(first)} "
+                f"({len(negative)} such rows); "
+                "if it stands for a missing value, drop the row"
             )
-        return integers
+        return integers, notes
     faulty = (~plain & ~text.str.contains(r"^0\d+$")).arg_true()  # zero-padded numbers are text on purpose
     if not mixed and len(faulty) and int(plain.sum()) > len(faulty):
         first = int(faulty[0])
         raise DataError(
-            f"{where}: expected 64-bit integers, as in most lines, found {text[first]!r} "
-            f"in line {first + FIRST_LINE} ({len(faulty)} such lines)"
+            f"{where}: expected 64-bit integers, as in most rows, found {text[first]!r} "
+            f"in {table.place(first)} ({len(faulty)} such rows)"
         )
-    return text
+    return text, notes
 
 
-def whole_numbers(ids: Ids, where: str) -> NDArray[np.int64]:
+def _integers(text: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """Texts as integers, and which of them are written as such."""
+    integers = text.cast(pl.Int64, strict=False)
+    return integers, (integers.cast(pl.String) == text).fill_null(False)
+
+
+def whole_numbers(ids: Ids, table: Table, column: str) -> NDArray[np.int64]:
     """Ids that are row numbers of feature files.
 
     Raises:
@@ -128,30 +216,38 @@ def whole_numbers(ids: Ids, where: str) -> NDArray[np.int64]:
     text = pl.Series(ids)
     first = int(text.cast(pl.Int64, strict=False).is_null().arg_max() or 0)
     raise DataError(
-        f"{where}: expected row numbers of the feature files, counted from 0, found {text[first]!r} "
-        f"in line {first + FIRST_LINE}; to use ids of your own, list the items in items.tsv in the order "
+        f"{table.where(column)}: expected row numbers of the feature files, counted from 0, found {text[first]!r} "
+        f"in {table.place(first)}; to use ids of your own, list the items in items.tsv in the order "
         "of the feature rows"
     )
 
 
-def numbers(table: pl.DataFrame, where: str) -> NDArray[np.float32]:
-    """The columns of a feature table as a matrix. Rows without a single value become zeros.
+def numbers(table: Table, columns: Sequence[str]) -> NDArray[np.float32]:
+    """Columns of a feature table as a matrix. Rows without a single value become zeros.
 
     Raises:
         DataError: If there is no column, or a value is text or missing; names column and line.
     """
-    if not table.width:
-        raise DataError(f"{where}: expected numeric columns beside the item's")
-    empty = table.select(pl.all_horizontal(pl.all().is_null())).to_series()
-    matrix = np.empty(table.shape, dtype=np.float32)
-    for place, name in enumerate(table.columns):
-        values = table[name].cast(pl.Float64, strict=False)
+    if not columns:
+        raise DataError(f"{table.path}: expected numeric columns beside the item's")
+    frame = table.select(columns)
+    empty = frame.select(pl.all_horizontal(pl.all().is_null())).to_series()
+    matrix = np.empty(frame.shape, dtype=np.float32)
+    for place, name in enumerate(columns):
+        try:
+            given = frame[name].str.strip_chars() if frame[name].dtype == pl.String else frame[name]
+            values = given.cast(pl.Float64, strict=False)
+        except pl.exceptions.PolarsError:
+            raise DataError(
+                f"{table.where(name)}: expected numbers, found {frame[name].dtype}; the columns are "
+                f"{shown(table.columns)}"
+            ) from None
         faulty = (values.is_null() & ~empty).arg_true()
         if len(faulty):
             first = int(faulty[0])
             raise DataError(
-                f"{where}: expected numbers in column {name!r}, found {table[name][first]!r} "
-                f"in line {first + FIRST_LINE} ({len(faulty)} such lines); "
+                f"{table.path}: expected numbers in column {name!r}, found {frame[name][first]!r} "
+                f"in {table.place(first)} ({len(faulty)} such rows); "
                 f"the columns are {shown(table.columns)}"
             )
         with np.errstate(over="ignore"):
