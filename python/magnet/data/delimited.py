@@ -29,6 +29,8 @@ _COMMENT = "#"
 _SPREADSHEET = re.compile(r'"?sep=."?')  # how Excel is told the separator
 _NAMED = 3
 
+_LINE_END = re.compile(rb"\r+\n")  # files that were converted twice have two returns
+
 
 class Delimited(NamedTuple):
     """A text table whose rows are known to have a field for each column."""
@@ -101,11 +103,18 @@ def open_delimited(path: Path) -> Delimited:
 
 def _one_line_end(data: bytes, where: str, notes: list[str]) -> bytes:
     """The text with line feeds behind its lines; within quotes others may stay, those before a line feed."""
-    if b"\r" in data and b"\n" not in data:
+    first = data.find(b"\r")
+    feed = data.find(b"\n")
+    if first >= 0 and not 0 <= feed < first and not _LINE_END.match(data, first):
+        if feed >= 0:
+            raise DataError(
+                f"{where}: line 1 ends with a carriage return alone, and there are line feeds too; write the file with "
+                "one kind of line ends"
+            )
         notes.append(f"{where}: lines end with a carriage return, as on old Macs, and were read so")
         data = data.replace(b"\r", b"\n")
-    elif b"\r" in data and b'"' not in data:
-        while b"\r\n" in data:  # files that were converted twice have two returns
+    elif first >= 0 and b'"' not in data:
+        while b"\r\n" in data:
             data = data.replace(b"\r\n", b"\n")
     return data if data.endswith(b"\n") else data + b"\n"
 
@@ -288,7 +297,7 @@ def _named(
         for place, name in enumerate(names)
     ]
     repeated = data.find(b"\n" + header.rstrip("\r\n").encode() + b"\n")
-    if repeated >= 0:
+    if repeated >= 0 and recognised(names):  # without a header, the first row may well come again
         row = int(np.searchsorted(find_rows(data, separator, quoted=quoted).starts, repeated))
         line = lines[min(row, len(lines)) - 1]
         raise DataError(

@@ -163,7 +163,8 @@ def _id_column(table: nw.DataFrame[Any], column: str, where: str) -> tuple[Ids, 
 
 def _column(table: nw.DataFrame[Any], column: str, where: str) -> Ids:
     values = table[column]
-    if values.dtype.is_integer() and not values.null_count():
+    wide = str(values.dtype) in ("Int128", "UInt128")  # NumPy has no such integers
+    if values.dtype.is_integer() and not wide and not values.null_count():
         integers = pl.Series(values.to_numpy()).cast(pl.Int64, strict=False)
         if not integers.null_count():  # unsigned integers may not fit into 64 bits
             return integers
