@@ -41,6 +41,34 @@ def test_check_says_what_is_odd(magnet, folder):
     assert "fit to train on: 240 users" in answer.out
 
 
+def test_check_lists_everything_and_training_says_the_gist_in_one_line(magnet, tmp_path):
+    data = tmp_path / "shop"
+    data.mkdir()
+    rows = [f"u{u} \ti{i}\t{u - 1}\tx\n" for u in range(6) for i in range(5) if (u + i) % 5]
+    (data / "inter.tsv").write_text("user_id\titem_id\trating\tcolour\n" + "".join(rows) + "\n")
+    np.savez(data / "image.npz", a=np.ones(2))
+    answer = magnet("data", "check", data, "--split", "random")
+    notes = [line for line in answer.out.splitlines() if line.startswith("note: ")]
+    assert len(notes) == 5
+    for place in ("line 26", "'u0 ' in line 2", "'-1' in line 2", "'colour'", "'image.npz'"):
+        assert place in answer.out
+    command = [
+        "train",
+        "--data",
+        data,
+        "--split",
+        "random",
+        "--model",
+        "popularity",
+        "--out",
+        tmp_path / "run",
+    ]
+    said = [line for line in magnet(*command, "--json").err.splitlines() if line.startswith("note: ")]
+    assert len(said) == 1
+    assert "and 2 more" in said[0]
+    assert f"magnet data check {data}" in said[0]
+
+
 def test_synthetic_data_are_written_once_and_overwritten_on_request(magnet, tmp_path):
     out = tmp_path / "made"
     first = magnet("data", "synthetic", "--size", "tiny", "--seed", "3", "--out", out, "--json")

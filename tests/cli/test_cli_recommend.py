@@ -103,6 +103,23 @@ def test_numbers_typed_on_the_command_line_are_the_runs_numbers(magnet, numbered
     )
 
 
+def test_ids_are_asked_for_in_the_spelling_that_files_are_read_in(magnet, tmp_path):
+    data, run, users = tmp_path / "shop", tmp_path / "run", tmp_path / "users.txt"
+    data.mkdir()
+    rows = [f"e\u0301{u} \ti{i}\n" for u in range(6) for i in range(5) if (u + i) % 5]
+    (data / "inter.tsv").write_text("user_id\titem_id\n" + "".join(rows), encoding="utf-8")
+    trained = magnet(
+        "train", "--data", data, "--split", "random", "--model", "popularity", "--out", run, "--json"
+    )
+    assert trained.code == 0, trained.err
+    assert trained.err.count("note: ") == 1
+    assert "24 rows have an id with blanks around it" in trained.err
+    users.write_text("e\u03011 \n\u00e92\n", encoding="utf-8")
+    for asked in (users, "e\u03011,\u00e92 "):
+        answer = magnet("recommend", run, "--users", asked, "-k", 1)
+        assert [line.split(",")[0] for line in answer.out.splitlines()] == ["user_id", "\u00e91", "\u00e92"]
+
+
 def test_fewer_rows_where_fewer_items_are_left_and_a_warning_where_none_is(magnet, numbered_run):
     found = json.loads(magnet("recommend", numbered_run, "--users", "10", "-k", 5, "--json").out)
     assert len(found["recommendations"]) == 3

@@ -29,7 +29,7 @@ from magnet.cli.study_options import (
     Store,
     read_seeds,
 )
-from magnet.cli.terminal import complain
+from magnet.cli.terminal import tell_gist
 from magnet.cli.train import make_model
 from magnet.files import as_path
 
@@ -91,8 +91,7 @@ def ablate(
         user=user_column,
         item=item_column,
     )
-    for message in dataset.messages:
-        complain(message, kind="note: ")
+    tell_gist(dataset.messages, data)
     found = run(
         dataset,
         model,

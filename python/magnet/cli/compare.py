@@ -28,7 +28,7 @@ from magnet.cli.study_options import (
     Store,
     read_seeds,
 )
-from magnet.cli.terminal import complain
+from magnet.cli.terminal import tell_gist
 from magnet.errors import ConfigError, nearest
 from magnet.files import as_path
 from magnet.models.registry import MODELS
@@ -115,8 +115,7 @@ def compare(
             user=user_column,
             item=item_column,
         )
-        for message in dataset.messages:
-            complain(f"{dataset.name}: {message}", kind="note: ")
+        tell_gist(dataset.messages, path)
         datasets[dataset.name if dataset.name not in datasets else str(path)] = dataset
     found = run(
         named,

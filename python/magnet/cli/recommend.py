@@ -144,13 +144,18 @@ def read_users(given: str) -> list[str]:
 
 
 def match_ids(texts: Iterable[str], known: Iterable[Hashable]) -> list[Hashable]:
-    """The ids that are written like these texts; a text like which none is written stays itself."""
+    """The ids that are written like these texts, as they are or in the spelling that ids of files are brought into.
+
+    A text like which none is written stays itself.
+    """
+    from magnet.data.spelling import clean_text
+
     by_text: dict[str, Hashable] = {}
     for key in known:
         # Where both the text "1" and the number 1 are ids, the text wins.
         if isinstance(key, str) or as_text(key) not in by_text:
             by_text[as_text(key)] = key
-    return [by_text.get(text, text) for text in texts]
+    return [by_text.get(text, by_text.get(clean_text(text), text)) for text in texts]
 
 
 def as_text(key: Hashable) -> str:

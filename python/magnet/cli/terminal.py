@@ -11,15 +11,26 @@ from magnet.errors import DataError
 from magnet.files import as_json, replacing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-__all__ = ["check_free", "complain", "new_file", "print_json"]
+__all__ = ["check_free", "complain", "new_file", "print_json", "tell_gist"]
+
+_HEADS = 3  # messages that fit into a line
 
 
 def complain(message: object, *, kind: str = "error: ") -> None:
     """Say something on standard error, as it is, without colours or wrapping."""
     print(f"{kind}{message}", file=sys.stderr, flush=True)
+
+
+def tell_gist(messages: Sequence[str], folder: Path) -> None:
+    """Say in one line what was odd about data; ``magnet data check`` says all of it, with examples and advice."""
+    heads = [message.replace(f"{folder}/", "").partition("; ")[0] for message in messages]
+    if not heads:
+        return
+    more = f"; and {len(heads) - _HEADS} more" if len(heads) > _HEADS else ""
+    complain(f"{'; '.join(heads[:_HEADS])}{more} (magnet data check {folder} says more)", kind="note: ")
 
 
 def print_json(document: dict[str, Any]) -> None:

@@ -22,7 +22,7 @@ from magnet.cli.options import (
     read_data,
     set_threads,
 )
-from magnet.cli.terminal import complain, print_json
+from magnet.cli.terminal import print_json, tell_gist
 from magnet.files import as_path
 from magnet.models.registry import MODELS
 
@@ -87,8 +87,7 @@ def train(
         user=user_column,
         item=item_column,
     )
-    for message in dataset.messages:
-        complain(message, kind="note: ")
+    tell_gist(dataset.messages, data)
     started = time.perf_counter()
     try:
         recommender.fit(
