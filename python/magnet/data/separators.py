@@ -42,7 +42,8 @@ def choose_separator(
     Args:
         header: The line of column names.
         data: The whole text.
-        expected: What the ending of the file stands for: it is taken if it stands in the header at all.
+        expected: What the ending of the file stands for: it is taken if it stands in the header, unless no name is
+            known under it, and one is under another.
         where: What to call the file in an error.
         fits: Whether all rows of a text have as many fields under a separator.
 
@@ -53,7 +54,9 @@ def choose_separator(
     Raises:
         DataError: If several others fit alike.
     """
-    if expected in header or (_DOUBLE not in header and recognised([header])):
+    if expected in header and not _others_say_more(header, expected):
+        return expected, data, []
+    if expected not in header and _DOUBLE not in header and recognised([header]):
         return expected, data, []
     kind = f"the ending of the file stands for {named(expected)}"
     if _DOUBLE in header:
@@ -73,8 +76,16 @@ def choose_separator(
         return expected, data, []
     if len(found) > 1:
         raise DataError(
-            f"{where}: there is not {named(expected)} in the first line, and the separator may be "
+            f"{where}: {named(expected)} does not separate the first line, and the separator may be "
             f"{' or '.join(map(named, found))}; {kind}: write the file with that"
         )
     note = f"{where}: the separator is {named(found[0])} and was taken for it, where {kind}"
     return found[0], data, [note]
+
+
+def _others_say_more(header: str, expected: str) -> bool:
+    """Whether known names come out under another separator alone, as where one name holds the expected one."""
+    if recognised(split_line(header, expected)):
+        return False
+    # A space stands within names.
+    return any(recognised(split_line(header, mark)) for mark in _NAMES if mark not in (expected, " "))

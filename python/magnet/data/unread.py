@@ -46,6 +46,7 @@ _ENDINGS = {
         ".user",
     ),
 }
+_TRUTH = "truth.npz"  # of generated data, see magnet.synthetic: nothing to learn from
 _NAMED = 8
 
 
@@ -107,7 +108,9 @@ def unread_files(folder: Path, read: Collection[str]) -> list[str]:
     others = [
         path.name
         for path in sorted(folder.iterdir())
-        if path.suffix.lower() in _ENDINGS and path.name not in read and not path.name.startswith(".")
+        if path.suffix.lower() in _ENDINGS
+        and path.name not in {*read, _TRUTH}
+        and not path.name.startswith(".")
     ]
     if not others:
         return []

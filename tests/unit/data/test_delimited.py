@@ -144,6 +144,13 @@ def test_names_that_nobody_knows_are_taken_when_they_are_named_and_repeated(tmp_
     assert "the first line was taken for column names: 'who', 'what'" in data.messages[0]
 
 
+def test_a_name_with_the_expected_separator_in_it_does_not_hide_the_other(tmp_path):
+    content = "user_id;item_id;price, euro\n" + "".join(f"{u};{i};1,5\n" for u, i in PAIRS)
+    found = table(tmp_path, content)
+    assert found.columns == ["user_id", "item_id", "price, euro"]
+    assert rows(found)[0] == ("0", "1", "1,5")
+
+
 def test_a_file_given_for_a_folder_is_named(tmp_path):
     (tmp_path / "inter.csv").write_text(text())
     with pytest.raises(DataError, match=r"expected a folder .* found a file"):
