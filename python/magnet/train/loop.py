@@ -12,7 +12,7 @@ from magnet.seeds import derive, seeded
 from magnet.train.batches import Batches
 from magnet.train.descent import Descent
 from magnet.train.memory import freed_memory_kept
-from magnet.train.snapshot import Snapshot, restore_optimizer, restore_task, restore_weights, take
+from magnet.train.snapshot import Snapshot, restore_task, restore_weights, take
 from magnet.train.stopping import EarlyStopping
 from magnet.train.sums import LossSums
 
@@ -91,7 +91,7 @@ class _Loop:
         restore_task(self.task, last)
         self.batches = self._batches()
         self.descent = Descent(self.task, self.config.average)
-        restore_optimizer(self.descent.optimizer, last)
+        self.descent.optimizer.restore(last.tensors)
         self.descent.average.restore(last.tensors)
         self.epoch, self.phase_start = last.meta["epoch"], last.meta["phase_start"]
         self.step, self.validated = last.meta["step"], last.meta["validated"]
