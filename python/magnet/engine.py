@@ -11,7 +11,7 @@ from magnet.errors import ConfigError, RunError
 from magnet.evaluate import Evaluation, evaluate
 from magnet.models.graphs import unit_features
 from magnet.models.registry import find_model
-from magnet.run.events import EventLog, read_events
+from magnet.run.events import EventLog, events_before
 from magnet.run.folder import RunContents, RunDescription, RunFolder
 from magnet.run.ids import encode_ids
 from magnet.train.config import TrainConfig
@@ -136,6 +136,13 @@ class Trainer:
         """
         description = self._description()
         run = self._open(description)
+        try:
+            return self._fit(run, description)
+        finally:
+            if run is not None:
+                run.release()
+
+    def _fit(self, run: RunFolder | None, description: RunDescription) -> RunContents:
         facts: dict[str, Any] = {}
         if self.entry.fit is not None:
             state = self.entry.fit(self.dataset, self.config, seed=self.model.seed)
@@ -160,7 +167,7 @@ class Trainer:
             content=content,
             events=self.history.records,
         )
-        if run is not None:
+        if run is not None and not run.finished:
             run.finish(contents)
         self.model.receive(description, contents)
         return contents
@@ -196,6 +203,9 @@ class Trainer:
                     f"{run.path}: cannot resume, its {what} differs from the one asked for: {was!r} there, {now!r} "
                     "here; give the same, or train into another folder"
                 )
+        # A finished run is read and not written: going on from its last checkpoint comes out where it ended.
+        if not run.finished:
+            run.claim()
         return run
 
     def _train(self, run: RunFolder | None) -> tuple[State, dict[str, Any]]:
@@ -209,20 +219,19 @@ class Trainer:
             position, borrowed = self._borrowed_backbone(RunFolder.open(self.backbone)), True
         with contextlib.ExitStack() as stack:
             watchers: list[Callable[[dict[str, Any]], None]] = []
+            log, kept = None, None if run is None or run.finished else run
             if self.show:
                 watchers.append(stack.enter_context(Reporter(self.model.name)))
-            if run is not None:
-                log = stack.enter_context(EventLog(run.events, keep_below=len(self.history.records)))
+            if kept is not None:
+                log = stack.enter_context(EventLog(kept.events, keep=len(self.history.records)))
                 if borrowed:
                     assert position is not None
                     # Who resumes this run finds the backbone's epochs and checkpoints here, as those of one of its own.
                     for record in self.history.records:
                         log.write(record)
                     for stage, snapshot in position[1].items():
-                        run.checkpoints.save(f"best-{stage}", snapshot.tensors, snapshot.meta)
-                watchers.append(log.write)
+                        kept.checkpoints.save(f"best-{stage}", snapshot.tensors, snapshot.meta)
             if self.watch is not None:
-                # The last, so that an exception of the caller's, which may end the training, finds the epoch kept.
                 watchers.append(self.watch)
             history = train(
                 task,
@@ -230,10 +239,9 @@ class Trainer:
                 config,
                 seed=self.model.seed,
                 evaluate=lambda state: self.evaluator(state).metrics,
+                log=lambda record: None if log is None else log.write(record),
                 watch=lambda record: _tell(watchers, record),
-                keep=lambda name, s: (
-                    run.checkpoints.save(name, s.tensors, s.meta) if run is not None else None
-                ),
+                keep=lambda name, s: None if kept is None else kept.checkpoints.save(name, s.tensors, s.meta),
                 resume=position,
             )
         history.records = self.history.records + history.records
@@ -244,7 +252,7 @@ class Trainer:
         """A checkpoint to go on from, the best of each stage before it; its records become the history's."""
         start = Snapshot(*run.checkpoints.load(name))
         best = {stage: Snapshot(*run.checkpoints.load(f"best-{stage}")) for stage in start.meta["best"]}
-        self.history.records = [r for r in read_events(run.events) if r["epoch"] < start.meta["epoch"]]
+        self.history.records = events_before(run.events, start.meta["epoch"])
         return start, best
 
     def _borrowed_backbone(self, run: RunFolder) -> tuple[Snapshot, dict[str, Snapshot]]:

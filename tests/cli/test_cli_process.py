@@ -9,7 +9,7 @@ import sys
 import time
 
 from magnet.api import load
-from magnet.run.checkpoint import Checkpoints
+from magnet.run.checkpoint import Checkpoints, load_checkpoint
 
 LONG = ["--set", "dim=8", "--set", "train.epochs=100000", "--set", "train.patience=100000"]
 SHORT = ["--set", "dim=8", "--set", "train.epochs=6", "--set", "train.patience=100000"]
@@ -56,7 +56,7 @@ def test_ctrl_c_keeps_the_last_checkpoint_and_resuming_ends_where_an_uninterrupt
 ):
     common = ["train", "--data", folder, "--model", "lightgcn", "--threads", 1]
     run, whole = tmp_path / "run", tmp_path / "whole"
-    last = Checkpoints(run / "checkpoints")
+    last = Checkpoints(run / "checkpoints", "any run")
     training = process(*common, *LONG, "--out", run, "--json")
     wait_for(lambda: last.exists("last"), training)
     training.send_signal(signal.SIGINT)
@@ -64,14 +64,14 @@ def test_ctrl_c_keeps_the_last_checkpoint_and_resuming_ends_where_an_uninterrupt
     assert (training.returncode, out) == (130, "")
     assert "Traceback" not in err
     assert str(last.path("last")) in err.splitlines()[-1]
-    assert last.load("last").meta["epoch"] >= 1
+    assert load_checkpoint(last.path("last")).meta["epoch"] >= 1
     refused = magnet("recommend", run, "--users", "u001")
     assert refused.code == 1
     assert "--resume" in refused.err
     other = magnet(*common, *SHORT, "--out", run, "--resume")
     assert other.code == 1
     assert "cannot resume, its config differs" in other.err
-    assert last.load("last").meta["epoch"] >= 1
+    assert load_checkpoint(last.path("last")).meta["epoch"] >= 1
 
     # The same interruption, at a known epoch, of a run that is short enough to be finished.
     interrupted = tmp_path / "interrupted"

@@ -159,9 +159,14 @@ def trigger(contents: "RunContents") -> dict[str, Any]:
 
 
 def _interrupted(out: Path) -> str:
-    from magnet.run.checkpoint import Checkpoints
+    from magnet.errors import RunError
+    from magnet.run.folder import RunFolder
 
-    checkpoints = Checkpoints(out / "checkpoints")
-    if not checkpoints.exists("last"):
-        return "interrupted before the first checkpoint"
-    return f"interrupted; the last checkpoint is kept in {checkpoints.path('last')}; --resume goes on from it"
+    try:
+        run = RunFolder.open(out, unfinished=True)
+    except RunError:  # before the folder was made
+        return "interrupted before the training"
+    kept = "" if run.path.name == out.name else f"; the run that was there is still in {out}"
+    if not run.checkpoints.exists("last"):
+        return f"interrupted before the first checkpoint{kept}"
+    return f"interrupted; the last checkpoint is kept in {run.checkpoints.path('last')}; --resume goes on from it{kept}"

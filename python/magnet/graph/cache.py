@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from scipy.sparse import csr_array
 
-from magnet.errors import DataError, MagnetWarning
-from magnet.files import as_path, replacing
+from magnet.errors import DataError, MagnetWarning, StorageError
+from magnet.files import as_path, replacing, storing
 from magnet.graph.approximate import approximate_knn_graph
 from magnet.graph.arrays import checked_features, checked_present
 from magnet.graph.knn import knn_graph
@@ -81,9 +81,9 @@ def cached_knn(
             kept = found.graph, found.recall
         try:
             _write(path, kept[0], kept[1])
-        except OSError as error:
+        except StorageError as error:
             warnings.warn(
-                f"the graph cannot be kept in {path.parent}: {error}; point MAGNET_CACHE to another folder",
+                f"the graph cannot be kept in {path.parent} ({error.reason}); point MAGNET_CACHE to another folder",
                 MagnetWarning,
                 stacklevel=2,
             )
@@ -134,6 +134,7 @@ def _read(path: Path, n_rows: int) -> tuple[csr_array, float] | None:
 
 
 def _write(path: Path, graph: csr_array, recall: float) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with storing(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
         np.savez(temporary, indptr=graph.indptr, indices=graph.indices, values=graph.data, recall=recall)

@@ -12,8 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from magnet.errors import RunError
-from magnet.files import as_json, as_path, check_version, file_digest, read_json, replacing_folder, write_json
+from magnet.errors import RunError, StorageError
+from magnet.files import (
+    as_json,
+    as_path,
+    check_version,
+    file_digest,
+    read_json,
+    replacing_folder,
+    storing,
+    write_json,
+)
 from magnet.study.identity import key_of
 
 if TYPE_CHECKING:
@@ -76,10 +85,11 @@ class RunStore:
         self.path = as_path(path)
         head = self.path / _HEAD
         try:
-            self._make(head)
-        except OSError as error:
+            with storing(self.path):
+                self._make(head)
+        except StorageError as error:
             raise RunError(
-                f"{self.path}: the store cannot be written ({error.strerror}); choose a folder that is yours"
+                f"{self.path}: the store cannot be written ({error.reason}); choose a folder that is yours"
             ) from error
         found = read_json(head)
         if found.get("kind") != _KIND:
@@ -156,9 +166,9 @@ class RunStore:
                 digest = file_digest(prepared / _VALUES)
                 whole = {"experiment": experiment, "facts": as_json(facts), "values": digest}
                 write_json(prepared / _FACTS, json.loads(json.dumps(whole, allow_nan=False)))
-        except OSError as error:
+        except StorageError as error:
             raise RunError(
-                f"{folder}: the experiment cannot be kept ({error.strerror}); make room, and the same command goes on"
+                f"{folder}: the experiment cannot be kept ({error.reason}); make room, and the same command goes on"
             ) from error
         found = self.find(key)
         assert found is not None

@@ -65,11 +65,12 @@ class _Loop:
         *,
         seed: int,
         evaluate: Evaluator,
+        log: Watcher,
         watch: Watcher,
         keep: Keeper,
     ) -> None:
         self.task, self.config, self.seed = task, config, seed
-        self.evaluate, self.watch, self.keep = evaluate, watch, keep
+        self.evaluate, self.log, self.watch, self.keep = evaluate, log, watch, keep
         self.dataset = dataset
         self.batches = self._batches()
         self.history = History()
@@ -106,6 +107,8 @@ class _Loop:
                 record = self._epoch()
             over = self.stopping.should_stop or self._at_limit
             self.history.records.append(record)
+            # Before the checkpoint that counts it, so that no epoch is ever without its record.
+            self.log(record)
             if over and not self._next_phase():
                 self.watch(record)
                 break
@@ -220,6 +223,7 @@ def train(
     *,
     seed: int,
     evaluate: Evaluator,
+    log: Watcher = _ignore,
     watch: Watcher = _ignore,
     keep: Keeper = _ignore,
     resume: tuple[Snapshot, Mapping[str, Snapshot]] | None = None,
@@ -235,7 +239,8 @@ def train(
         config: Epochs, batches, stopping.
         seed: Of orders, negatives and dropout.
         evaluate: Validation metrics of a state, ``recall@20`` among them.
-        watch: Called with the record of each epoch, after it is over.
+        log: Called with the record of each epoch, before the checkpoint that follows it.
+        watch: Called with the same, after that checkpoint.
         keep: Given each checkpoint under its name: ``last`` after every epoch, ``best-STAGE`` at each improvement,
             ``start-STAGE`` where a new phase begins.
         resume: The last checkpoint and the best of each stage, to go on from.
@@ -245,7 +250,7 @@ def train(
             at the end of that epoch at the latest: weights that went bad are neither validated nor kept.
         DataError: If there is nothing to train on.
     """
-    loop = _Loop(task, dataset, config, seed=seed, evaluate=evaluate, watch=watch, keep=keep)
+    loop = _Loop(task, dataset, config, seed=seed, evaluate=evaluate, log=log, watch=watch, keep=keep)
     if resume is not None:
         loop.resume(*resume)
     with freed_memory_kept():
