@@ -103,8 +103,8 @@ def test_the_command_decides_how_threads_wait_only_where_the_environment_does_no
         monkeypatch.delenv(name)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    command = importlib.import_module("magnet.cli.app")
+    command = importlib.import_module("magnet.cli.verbs")
     monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)  # main sets its own
     monkeypatch.setattr(command, "app", lambda prog_name: None)
-    command.main()
+    command.run()
     assert os.environ.get("OMP_WAIT_POLICY") == policy

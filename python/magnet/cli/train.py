@@ -94,8 +94,9 @@ def train(
         recommender.fit(
             dataset, protocol=protocol, folder=out, overwrite=overwrite, resume=resume, progress=True
         )
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(_interrupted(out)) from None
+    except KeyboardInterrupt as stop:
+        stop.args = (_interrupted(out),)
+        raise
     document = _document(recommender, out, time.perf_counter() - started)
     if as_json:
         print_json(document)

@@ -116,12 +116,13 @@ def study(
     there = RunStore(store)
     try:
         records = run_all(experiments, there, show=progress)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         kept = sum(there.find(one.key) is not None for one in experiments)
-        raise KeyboardInterrupt(
+        stop.args = (
             f"interrupted; {kept} of {len(experiments)} runs are in {there.path}, and the same command goes on from "
-            "there"
-        ) from None
+            "there",
+        )
+        raise
     return assembled(
         experiments,
         records,
