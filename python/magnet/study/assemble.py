@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from magnet.data import Dataset
     from magnet.study.contenders import Contender
-    from magnet.study.runner import Experiment
+    from magnet.study.plan import Experiment
     from magnet.study.store import Record
 
 __all__ = ["assembled"]
@@ -132,7 +132,7 @@ def _row(
         memory=[one["cost"]["memory"] for one in facts if one["cost"]["memory"]] if own else [],
         delivered=[one["delivered"] for one in facts if len(one.get("best", {})) > 1] if own else [],
         information=[one["information"] for one in facts if "information" in one] if own else [],
-        command=row_command(contender, answer, runs[0].dataset, seeds, runs[0].protocol),
+        command=row_command(contender, answer, runs[0].dataset.source, seeds, runs[0].protocol),
         made_by=[(one.key, state) for one, state in zip(runs, states, strict=True)],
         values=pl.DataFrame({"user": users, **averaged}),
     )
