@@ -12,7 +12,20 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from magnet.cli import ablate, bench, compare, config, data, demo, doctor, evaluate, explain, recommend, train
+from magnet.cli import (
+    ablate,
+    bench,
+    compare,
+    config,
+    data,
+    demo,
+    doctor,
+    evaluate,
+    explain,
+    recommend,
+    train,
+    tune,
+)
 from magnet.cli.terminal import complain
 from magnet.errors import ConfigError, MagnetError
 
@@ -62,6 +75,7 @@ app.command("recommend")(recommend.recommend)
 app.command("explain")(explain.explain)
 app.command("compare")(compare.compare)
 app.command("ablate")(ablate.ablate)
+app.command("tune")(tune.tune)
 app.command("config")(config.config)
 app.add_typer(data.app, name="data")
 app.command("doctor")(doctor.doctor)
