@@ -23,6 +23,7 @@ from magnet.cli import (
     evaluate,
     explain,
     recommend,
+    results,
     train,
     tune,
 )
@@ -76,6 +77,7 @@ app.command("explain")(explain.explain)
 app.command("compare")(compare.compare)
 app.command("ablate")(ablate.ablate)
 app.command("tune")(tune.tune)
+app.command("results")(results.results)
 app.command("config")(config.config)
 app.add_typer(data.app, name="data")
 app.command("doctor")(doctor.doctor)

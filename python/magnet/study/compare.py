@@ -9,6 +9,7 @@ from magnet.data import Dataset
 from magnet.errors import ConfigError, nearest
 from magnet.study.assemble import assembled
 from magnet.study.contenders import contenders
+from magnet.study.described import describe, keep_description
 from magnet.study.plan import check_asked, plan
 from magnet.study.runner import run_all
 from magnet.study.store import RunStore
@@ -122,10 +123,12 @@ def study(
             f"interrupted; {kept} of {len(experiments)} runs are in {there.path}, and the same command goes on from "
             "there"
         ) from None
+    for dataset in {id(one.dataset): one.dataset for one in experiments}.values():
+        keep_description(dataset, there)
     return assembled(
         experiments,
         records,
-        named,
+        {name: describe(dataset) for name, dataset in named.items()},
         protocol=protocol,
         reference=names[0] if against is None else against,
         pairs=pairs,

@@ -16,7 +16,7 @@ from magnet.study.identity import experiment, key_of, takes_seed
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from magnet.data import Dataset
+    from magnet.data import Dataset, DataSource
     from magnet.study.contenders import Contender
 
 __all__ = ["PARTS", "Experiment", "check_asked", "plan"]
@@ -47,6 +47,11 @@ class Experiment:
     parts: tuple[str, ...]
     description: dict[str, Any]
     key: str
+
+    @property
+    def source(self) -> DataSource | None:
+        """Of the data as the model sees them."""
+        return self.dataset.source
 
     @property
     def training(self) -> str:

@@ -56,6 +56,7 @@ class RunStore:
         STORE/store.json              kind and format
         STORE/experiments/KEY/        facts.json and users.parquet, renamed into place together
         STORE/runs/KEY/               the run folder of a trained model, to be resumed, lent and looked at
+        STORE/data/HASH/              what tables say of the data, see :mod:`magnet.study.described`
         STORE/tunings/KEY/            the trials of a tuning, see :class:`magnet.study.trials.TrialLog`
         STORE/locks/KEY               held by the process that runs the experiment
 
