@@ -40,7 +40,9 @@ DataPath = Annotated[
 Split = Annotated[
     str,
     typer.Option(
-        "--split", metavar="NAME", help="A column of inter.tsv, or 'mmrec' or 'random' to draw one."
+        "--split",
+        metavar="NAME",
+        help="A column of inter.tsv, or 'mmrec', 'random' or 'cold-items' to draw one.",
     ),
 ]
 SplitSeed = Annotated[int, typer.Option("--split-seed", help="Of a split that is drawn.")]

@@ -12,7 +12,21 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from magnet.cli import ablate, bench, compare, config, data, demo, doctor, evaluate, explain, recommend, train
+from magnet.cli import (
+    ablate,
+    bench,
+    compare,
+    config,
+    data,
+    demo,
+    doctor,
+    evaluate,
+    explain,
+    recommend,
+    results,
+    train,
+    tune,
+)
 from magnet.cli.stops import answered, exit_code
 from magnet.cli.terminal import complain
 from magnet.errors import ConfigError, MagnetError
@@ -68,6 +82,8 @@ app.command("recommend")(recommend.recommend)
 app.command("explain")(explain.explain)
 app.command("compare")(compare.compare)
 app.command("ablate")(ablate.ablate)
+app.command("tune")(tune.tune)
+app.command("results")(results.results)
 app.command("config")(config.config)
 app.add_typer(data.app, name="data")
 app.command("doctor")(doctor.doctor)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from magnet.data.dataset import PARTS, Dataset
-from magnet.data.split import split_mmrec, split_random
+from magnet.data.split import RULES, split_cold_items, split_mmrec, split_random
 from magnet.errors import DataError, nearest
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def assemble(
         users: ``(N,)``; repeated pairs are allowed, in any order.
         items: ``(N,)``.
         parts: ``(N,)`` of a split column; None for a rule.
-        rule: ``"mmrec"`` or ``"random"``; None without ``parts``: everything is for training.
+        rule: ``"mmrec"``, ``"random"`` or ``"cold-items"``; None without ``parts``: everything is for training.
         seed: What a drawn split depends on.
         user_ids: ``(U,)``.
         item_ids: ``(I,)``.
@@ -83,8 +83,10 @@ def assemble(
         labels = split_mmrec(users, seed=seed)
     elif rule == "random":
         labels = split_random(users.size, seed=seed)
+    elif rule == "cold-items":
+        labels = split_cold_items(items, seed=seed)
     elif rule is not None:
-        raise DataError(f"{where}: there is no split rule {rule!r}{nearest(rule, ('mmrec', 'random'))}")
+        raise DataError(f"{where}: there is no split rule {rule!r}{nearest(rule, RULES)}")
     counts = np.bincount(labels, minlength=len(PARTS))
     if (parts is not None or rule is not None) and not counts.all():
         found = ", ".join(f"{part} {count}" for part, count in zip(PARTS, counts, strict=True))

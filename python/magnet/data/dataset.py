@@ -118,8 +118,8 @@ class Dataset:
 
         Args:
             path: The folder.
-            split: A column of the interaction file with 0, 1, 2 or train, valid, test; or ``"mmrec"`` or
-                ``"random"``, see :mod:`magnet.data.split`.
+            split: A column of the interaction file with 0, 1, 2 or train, valid, test; or ``"mmrec"``,
+                ``"random"`` or ``"cold-items"``, see :mod:`magnet.data.split`.
             modalities: Which features to use, in this order; by default every ``*.npy``, sorted by name.
             user: The user column, if its name is not recognised (``userID``, ``user_id``, ``user`` … are).
             item: The item column, likewise.
@@ -200,8 +200,8 @@ class Dataset:
             frame: One row for each interaction.
             user: The user column, if its name is not recognised.
             item: The item column, likewise.
-            split: A column with 0, 1, 2 or train, valid, test; ``"mmrec"`` or ``"random"``; None: all rows
-                are for training.
+            split: A column with 0, 1, 2 or train, valid, test; ``"mmrec"``, ``"random"`` or ``"cold-items"``;
+                None: all rows are for training.
             features: By name: an array ``(I, d)`` whose row i belongs to ``items[i]``, a frame with an item
                 column and numeric ones, or a mapping from item id to vector. Items may be missing in the last
                 two.

@@ -55,7 +55,7 @@ def from_frame(
     if split is not None and split not in RULES and split not in columns:
         raise DataError(
             f"{name}: there is no split column {split!r}{nearest(split, [*columns, *RULES])}; "
-            f"the columns are {shown(columns)}, the rules 'mmrec' and 'random' draw a split"
+            f"the columns are {shown(columns)}, the rules 'mmrec' and 'random' draw a split, 'cold-items' one of items"
         )
     if len(table) == 0:
         raise DataError(f"{name}: there is not a single interaction in the frame")

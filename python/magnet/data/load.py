@@ -59,7 +59,7 @@ def load_folder(
     if split not in RULES and split not in columns:
         raise DataError(
             f"{inter}: there is no split column {split!r}{nearest(split, [*columns, *RULES])}; "
-            f"the columns are {shown(columns)}, the rules 'mmrec' and 'random' draw a split"
+            f"the columns are {shown(columns)}, the rules 'mmrec' and 'random' draw a split, 'cold-items' one of items"
         )
     wanted = [user_column, item_column] + ([split] if split not in RULES else [])
     table = read_table(inter, list(dict.fromkeys(wanted)))

@@ -17,9 +17,9 @@ from magnet.seeds import numpy_generator
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["RULES", "split_mmrec", "split_random"]
+__all__ = ["RULES", "split_cold_items", "split_mmrec", "split_random"]
 
-RULES = ("mmrec", "random")
+RULES = ("mmrec", "random", "cold-items")
 
 
 def split_mmrec(users: NDArray[np.int32], *, seed: int) -> NDArray[np.int8]:
@@ -80,3 +80,29 @@ def split_random(n: int, *, seed: int, valid: float = 0.1, test: float = 0.1) ->
     parts[order[:n_valid]] = 1
     parts[order[n_valid : n_valid + n_test]] = 2
     return parts
+
+
+def split_cold_items(items: NDArray[np.int32], *, seed: int, share: float = 0.2) -> NDArray[np.int8]:
+    """Hold out random items with all their interactions, so that content alone can recommend them.
+
+    Args:
+        items: Item index of each interaction, ``(N,)``.
+        seed: Any integer.
+        share: Of the items that have interactions; exactly ``round(share * n)`` of them, the smaller half for
+            validation and the rest for test.
+
+    Returns:
+        Parts, ``(N,)``.
+
+    Raises:
+        DataError: If the share is negative or leaves nothing for training.
+    """
+    if not 0 <= share < 1:
+        raise DataError(f"the share of cold items must be at least 0 and less than 1, got {share}")
+    taken = np.unique(items)
+    held_out = round(share * taken.size)
+    order = numpy_generator(seed, "split", "cold-items").permutation(taken.size)
+    of_item = np.zeros(taken.size, dtype=np.int8)
+    of_item[order[: held_out // 2]] = 1
+    of_item[order[held_out // 2 : held_out]] = 2
+    return of_item[np.searchsorted(taken, items)]

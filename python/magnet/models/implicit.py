@@ -126,5 +126,15 @@ def _fit(name: str, dataset: Dataset, seed: int, *, model: str, **settings: Any)
     return DotState(users, items)
 
 
-register("implicit-als", ImplicitALSConfig, fit=fit_implicit_als)
-register("implicit-bpr", ImplicitBPRConfig, fit=fit_implicit_bpr)
+register(
+    "implicit-als",
+    ImplicitALSConfig,
+    fit=fit_implicit_als,
+    space={"regularization": (1e-3, 10.0), "alpha": (1.0, 100.0)},
+)
+register(
+    "implicit-bpr",
+    ImplicitBPRConfig,
+    fit=fit_implicit_bpr,
+    space={"learning_rate": (1e-3, 1e-1), "regularization": (1e-4, 1e-1)},
+)

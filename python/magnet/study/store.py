@@ -65,6 +65,8 @@ class RunStore:
         STORE/store.json              kind and format
         STORE/experiments/KEY/        facts.json and users.parquet, renamed into place together
         STORE/runs/KEY/               the run folder of a trained model, to be resumed, lent and looked at
+        STORE/data/HASH/              what tables say of the data, see :mod:`magnet.study.described`
+        STORE/tunings/KEY/            the trials of a tuning, see :class:`magnet.study.trials.TrialLog`
         STORE/locks/KEY               held by the process that runs the experiment
 
     A process that is killed at any moment leaves at worst a folder with a leading dot, which the next one that runs the
@@ -122,6 +124,10 @@ class RunStore:
     def run_folder(self, key: str) -> Path:
         """Where the run folder of an experiment lies, or would lie."""
         return self.path / "runs" / key
+
+    def discard_run(self, key: str) -> None:
+        """Remove the run folder of an experiment; what the experiment found stays. Call it inside :meth:`claimed`."""
+        shutil.rmtree(self.run_folder(key), ignore_errors=True)
 
     def find(self, key: str) -> Record | None:
         """A finished experiment; None if it has not been run.

@@ -91,4 +91,13 @@ def unit_rows(modalities: Mapping[str, Modality], name: str | None, *, model: st
     return np.concatenate(blocks, axis=1)
 
 
-register_signal("add-ease", AddEASEConfig, prepare_add_ease)
+register_signal(
+    "add-ease",
+    AddEASEConfig,
+    prepare_add_ease,
+    space={
+        "regularization": (10.0, 5000.0),
+        "feature_regularization": (1.0, 1000.0),
+        "content_weight": (0.0, 1.0),
+    },
+)

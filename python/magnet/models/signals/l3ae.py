@@ -75,4 +75,13 @@ def _content(modality: Modality, ridge: float, support: int) -> csr_array:
     return _KEPT[modality][1]
 
 
-register_signal("l3ae", L3AEConfig, prepare_l3ae)
+register_signal(
+    "l3ae",
+    L3AEConfig,
+    prepare_l3ae,
+    space={
+        "regularization": (1.0, 1000.0),
+        "content_weight": (1.0, 1000.0),
+        "feature_regularization": (0.1, 100.0),
+    },
+)
