@@ -51,7 +51,7 @@ def make_modality(
 
     Raises:
         DataError: If the array is not a matrix of real numbers, has too few or too many rows, or holds NaN or
-            infinity.
+            infinity, or numbers that float32 cannot hold.
     """
     if array.ndim != 2 or array.shape[1] == 0:
         raise DataError(f"{where}: expected a matrix (items, features), got an array of shape {array.shape}")
@@ -68,6 +68,7 @@ def make_modality(
     kept = np.float16 if array.dtype.kind == "f" and array.dtype.itemsize == 2 else np.float32
     with np.errstate(over="ignore"):  # numbers that are too large become infinite, which is reported below
         features: NDArray[Any] = np.array(array, dtype=kept, order="C")
+    _check_range(array, features, where, first_row)
     faulty = np.flatnonzero(~np.isfinite(features).all(axis=1))
     if faulty.size:
         raise DataError(
@@ -94,3 +95,23 @@ def make_modality(
     if not present.any():
         raise DataError(f"{where}: not a single item has a row that is not all zeros")
     return Modality(name, features, present), messages
+
+
+def _check_range(given: NDArray[Any], kept: NDArray[Any], where: str, first_row: int) -> None:
+    """Make sure that rounding to float32 leaves something of every row.
+
+    Raises:
+        DataError: If numbers of a row are too large, or all of them too small.
+    """
+    if given.dtype == kept.dtype or not given.size:
+        return
+    with np.errstate(invalid="ignore"):  # NaN is reported by the caller
+        largest = np.abs(given).max(axis=1)  # (n,)
+        lost = (largest > np.finfo(kept.dtype).max) & np.isfinite(largest)
+        lost |= (largest > 0) & (largest < np.finfo(kept.dtype).tiny)
+    rows = np.flatnonzero(lost)
+    if rows.size:
+        raise DataError(
+            f"{where}: the largest number of row {int(rows[0]) + first_row} is {largest[rows[0]]:.3g}, which "
+            f"{kept.dtype} cannot hold ({rows.size} such rows); divide all features by one number: no score changes"
+        )
