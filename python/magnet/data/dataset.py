@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from narwhals.typing import IntoDataFrame
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
+
+    from magnet.data.vectors import Features
 
 __all__ = ["PARTS", "DataSource", "Dataset", "Modality", "Part"]
 
@@ -113,14 +115,16 @@ class Dataset:
         """Read a folder with ``inter.tsv`` (or ``.csv``), feature files and, if there is one, ``items.tsv``.
 
         Row i of ``<name>.npy`` belongs to row i of ``items.tsv``; without that file to the item whose id is
-        i, counted from 0. ``<name>.tsv``, ``.csv`` or ``.parquet``, if listed in ``modalities``, is a table
-        with an item column and numeric ones.
+        i, counted from 0. ``<name>.npz``, ``.safetensors`` or ``.pt`` are the same, or have the items' ids beside the
+        matrix. ``<name>.tsv``, ``.csv`` or ``.parquet``, if listed in ``modalities``, is a table with an item column
+        and columns of numbers, or in Parquet of lists of numbers.
 
         Args:
             path: The folder.
             split: A column of the interaction file with 0, 1, 2 or train, valid, test; or ``"mmrec"`` or
                 ``"random"``, see :mod:`magnet.data.split`.
-            modalities: Which features to use, in this order; by default every ``*.npy``, sorted by name.
+            modalities: Which features to use, in this order; by default every ``*.npy``, sorted by name, or
+                where there is none every other file of arrays.
             user: The user column, if its name is not recognised (``userID``, ``user_id``, ``user`` … are).
             item: The item column, likewise.
             seed: What a drawn split depends on.
@@ -188,7 +192,7 @@ class Dataset:
         user: str | None = None,
         item: str | None = None,
         split: str | None = None,
-        features: Mapping[str, ArrayLike | IntoDataFrame | Mapping[Hashable, ArrayLike]] | None = None,
+        features: Mapping[str, Features] | None = None,
         items: Sequence[Hashable] | None = None,
         titles: Sequence[str | None] | Mapping[Hashable, str | None] | None = None,
         seed: int = 0,
@@ -202,9 +206,11 @@ class Dataset:
             item: The item column, likewise.
             split: A column with 0, 1, 2 or train, valid, test; ``"mmrec"`` or ``"random"``; None: all rows
                 are for training.
-            features: By name: an array ``(I, d)`` whose row i belongs to ``items[i]``, a frame with an item
-                column and numeric ones, or a mapping from item id to vector. Items may be missing in the last
-                two.
+            features: By name: a matrix ``(I, d)`` whose row i belongs to ``items[i]``, as an array, a tensor, a
+                sparse matrix or a list of vectors; a frame with an item column, or in pandas with the items as its
+                index, and columns of numbers, truth values or vectors; a pandas Series of vectors by item id; a
+                mapping from item id to vector; or the path of a file as :meth:`from_folder` reads it. Items may be
+                missing where ids come along.
             items: The catalogue, in the order of the features' rows; by default every item that occurs,
                 sorted.
             titles: A name for each item: aligned with ``items``; by item id in a mapping or in the index of a

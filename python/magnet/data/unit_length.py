@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,14 +10,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-__all__ = ["unit_length"]
+__all__ = ["unit_length", "unit_tensor"]
 
 
-@overload
-def unit_length(rows: NDArray[Any]) -> NDArray[np.float32]: ...
-@overload
-def unit_length(rows: Tensor) -> Tensor: ...
-def unit_length(rows: NDArray[Any] | Tensor) -> NDArray[np.float32] | Tensor:
+def unit_length(rows: NDArray[Any]) -> NDArray[np.float32]:
     """Divide every row by its Euclidean length.
 
     A row is first multiplied by the power of two that puts its largest magnitude between 1/2 and 1, so that no square
@@ -25,20 +21,22 @@ def unit_length(rows: NDArray[Any] | Tensor) -> NDArray[np.float32] | Tensor:
     numbers keep all their bits.
 
     Args:
-        rows: ``(n, d)``, finite, float32 or float16, on the CPU.
+        rows: ``(n, d)``, finite, float32 or float16.
 
     Returns:
-        ``(n, d)``, float32; rows of zeros stay zero. A tensor for a tensor: lengths are summed by the library that the
-        caller computes with.
+        ``(n, d)``; rows of zeros stay zero.
     """
-    if isinstance(rows, np.ndarray):
-        even = _even(rows)
-        lengths = np.linalg.norm(even, axis=1, keepdims=True)
-        unit: NDArray[np.float32] = np.divide(even, lengths, out=np.zeros_like(even), where=lengths > 0)
-        return unit
+    even = _even(rows)
+    lengths = np.linalg.norm(even, axis=1, keepdims=True)
+    unit: NDArray[np.float32] = np.divide(even, lengths, out=np.zeros_like(even), where=lengths > 0)
+    return unit
+
+
+def unit_tensor(rows: NDArray[Any]) -> Tensor:
+    """The same as a tensor, its lengths summed by torch: they may differ from NumPy's in the last bit."""
     import torch  # data sets are read without it
 
-    return torch.nn.functional.normalize(torch.from_numpy(_even(rows.numpy())), dim=1)
+    return torch.nn.functional.normalize(torch.from_numpy(_even(rows)), dim=1)
 
 
 def _even(rows: NDArray[Any]) -> NDArray[np.float32]:

@@ -180,7 +180,6 @@ def test_numbers_beyond_float32(folder):
         (np.ones((4, 0)), r"shape \(4, 0\)"),
         (np.ones((4, 2, 2)), r"shape \(4, 2, 2\)"),
         (np.full((4, 2), "x"), "expected numbers"),
-        (np.ones((4, 2), dtype=bool), "expected numbers"),
         (np.ones((4, 2), dtype=complex), "expected numbers"),
         (np.zeros((4, 2)), "not a single item has a row that is not all zeros"),
     ],
