@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from magnet.errors import ConfigError, RunError
 from magnet.evaluate import Evaluation, evaluate
+from magnet.evaluate.target import USUAL, target_of
 from magnet.models.graphs import unit_features
 from magnet.models.registry import find_model
 from magnet.run.events import EventLog, read_events
@@ -109,6 +110,8 @@ class Trainer:
         self.evaluator = evaluator or functools.partial(
             evaluate, dataset=dataset, part="valid", protocol=protocol
         )
+        # A caller's own evaluator has the usual metric, and knows what it does.
+        self.target = target_of(dataset) if evaluator is None else USUAL
         self.watch = watch
         self.history = History()
         self.task: Task | None = None
@@ -210,7 +213,7 @@ class Trainer:
         with contextlib.ExitStack() as stack:
             watchers: list[Callable[[dict[str, Any]], None]] = []
             if self.show:
-                watchers.append(stack.enter_context(Reporter(self.model.name)))
+                watchers.append(stack.enter_context(Reporter(self.model.name, target=self.target)))
             if run is not None:
                 log = stack.enter_context(EventLog(run.events, keep_below=len(self.history.records)))
                 if borrowed:
@@ -230,6 +233,7 @@ class Trainer:
                 config,
                 seed=self.model.seed,
                 evaluate=lambda state: self.evaluator(state).metrics,
+                target=self.target,
                 watch=lambda record: _tell(watchers, record),
                 keep=lambda name, s: (
                     run.checkpoints.save(name, s.tensors, s.meta) if run is not None else None

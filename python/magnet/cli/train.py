@@ -145,6 +145,7 @@ def _document(model: "Recommender", out: Path, seconds: float) -> dict[str, Any]
         "epochs": len(contents.events),
         "best": facts.get("best", {}),
         "delivered": facts.get("delivered", ""),
+        "chosen_by": facts.get("chosen_by"),
         **trigger(contents),
         "valid": contents.metrics[f"valid/{description.protocol}"],
     }

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from magnet.evaluate.metrics import TARGET, TIE
+from magnet.evaluate.target import CHOSEN_BY, USUAL, Target
 from magnet.run.events import trigger_of
 from magnet.seeds import derive, seeded
 from magnet.train.batches import Batches
@@ -39,16 +39,20 @@ class History:
         records: One mapping for each epoch: loss terms, stage, routing, validation metrics, seconds.
         best: Best validation metrics of each stage, those it is chosen by, and the epoch that reached them.
         delivered: The stage whose best weights the model has now.
+        target: The metric that both were chosen by.
     """
 
     records: list[dict[str, Any]] = field(default_factory=list)
     best: dict[str, dict[str, float]] = field(default_factory=dict)
     delivered: str = ""
+    target: Target = USUAL
 
     def facts(self) -> dict[str, Any]:
-        """What a run keeps of it: the best of each stage, the delivered stage, and the trigger if one fired."""
+        """What a run keeps of it: the best of each stage, the delivered one, by what, and the trigger if one fired."""
         fired_by, fired_at = trigger_of(self.records)
         facts: dict[str, Any] = {"best": self.best, "delivered": self.delivered}
+        if self.best:
+            facts[CHOSEN_BY] = self.target.metric
         if fired_by is not None:
             facts |= {"fired_by": fired_by, "fired_at": fired_at}
         return facts
@@ -65,6 +69,7 @@ class _Loop:
         *,
         seed: int,
         evaluate: Evaluator,
+        target: Target,
         watch: Watcher,
         keep: Keeper,
     ) -> None:
@@ -72,7 +77,8 @@ class _Loop:
         self.evaluate, self.watch, self.keep = evaluate, watch, keep
         self.dataset = dataset
         self.batches = self._batches()
-        self.history = History()
+        self.target = target
+        self.history = History(target=target)
         self.best: dict[str, Snapshot] = {}
         self.epoch = 0  # epochs that are over
         self.step = 0  # steps that were taken
@@ -145,10 +151,10 @@ class _Loop:
 
     def _validate(self, stage: str) -> dict[str, float]:
         metrics = dict(self.evaluate(self.task.state()))
-        value = metrics[TARGET]
+        value = metrics[self.target.metric]
         known = self.history.best.get(stage)
-        if known is None or _standing(metrics) > _standing(known):
-            chosen_by = {name: metrics[name] for name in (TARGET, TIE) if name in metrics}
+        if known is None or self.target.standing(metrics) > self.target.standing(known):
+            chosen_by = {name: metrics[name] for name in self.target[:2] if name in metrics}
             self.history.best[stage] = chosen_by | {"epoch": self.epoch - 1}
             self.best[stage] = take(
                 self.task, {**self._position(), "stage": stage, "delivers": self.task.delivers}
@@ -189,7 +195,7 @@ class _Loop:
             with self.descent.average.applied():
                 self._validate(self.task.stage)
         ready = [s for s, snapshot in self.best.items() if snapshot.meta["delivers"]]
-        chosen = max(ready, key=lambda s: _standing(self.history.best[s]))
+        chosen = max(ready, key=lambda s: self.target.standing(self.history.best[s]))
         restore_task(self.task, self.best[chosen])
         self.history.delivered = chosen
 
@@ -204,11 +210,6 @@ class _Loop:
         }
 
 
-def _standing(metrics: Mapping[str, float]) -> tuple[float, float]:
-    """What weights and stages are chosen by."""
-    return metrics[TARGET], metrics.get(TIE, 0.0)
-
-
 def _ignore(*_: Any) -> None:
     pass
 
@@ -220,6 +221,7 @@ def train(
     *,
     seed: int,
     evaluate: Evaluator,
+    target: Target = USUAL,
     watch: Watcher = _ignore,
     keep: Keeper = _ignore,
     resume: tuple[Snapshot, Mapping[str, Snapshot]] | None = None,
@@ -234,7 +236,8 @@ def train(
         dataset: Training interactions.
         config: Epochs, batches, stopping.
         seed: Of orders, negatives and dropout.
-        evaluate: Validation metrics of a state, ``recall@20`` among them.
+        evaluate: Validation metrics of a state, that of ``target`` among them.
+        target: What weights and stages are chosen by.
         watch: Called with the record of each epoch, after it is over.
         keep: Given each checkpoint under its name: ``last`` after every epoch, ``best-STAGE`` at each improvement,
             ``start-STAGE`` where a new phase begins.
@@ -245,7 +248,7 @@ def train(
             at the end of that epoch at the latest: weights that went bad are neither validated nor kept.
         DataError: If there is nothing to train on.
     """
-    loop = _Loop(task, dataset, config, seed=seed, evaluate=evaluate, watch=watch, keep=keep)
+    loop = _Loop(task, dataset, config, seed=seed, evaluate=evaluate, target=target, watch=watch, keep=keep)
     if resume is not None:
         loop.resume(*resume)
     with freed_memory_kept():
