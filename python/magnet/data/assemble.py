@@ -59,7 +59,7 @@ def assemble(
 
     Raises:
         DataError: If there are fewer than two users or items, the rule is unknown, or a part of the split is
-            empty.
+            empty that has to be there.
     """
     for kind, ids in (("user", user_ids), ("item", item_ids)):
         if len(ids) < 2:
@@ -86,11 +86,18 @@ def assemble(
     elif rule is not None:
         raise DataError(f"{where}: there is no split rule {rule!r}{nearest(rule, ('mmrec', 'random'))}")
     counts = np.bincount(labels, minlength=len(PARTS))
-    if (parts is not None or rule is not None) and not counts.all():
+    # A column may leave parts out, since models that choose nothing need no validation part. A rule has three parts.
+    if not counts[0] or (rule is not None and not counts.all()):
         found = ", ".join(f"{part} {count}" for part, count in zip(PARTS, counts, strict=True))
         raise DataError(
-            f"{where}: a part of the split is empty ({found}); mark rows for each of train, valid and test, "
-            "or let a rule draw them from enough interactions: split='mmrec' or split='random'"
+            f"{where}: a part of the split is empty ({found}); mark rows for train, and for valid and test where "
+            "models are chosen and measured, or let a rule draw them from enough interactions: split='mmrec' or "
+            "split='random'"
+        )
+    if parts is not None and not counts[1]:
+        messages.append(
+            f"{where}: the split has no validation part: models in closed form can be fitted, trained ones need one "
+            "to be chosen by; mark rows as valid, or let a rule draw a split"
         )
     return Dataset(
         name=name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -285,6 +286,10 @@ class Dataset:
     def train_valid(self) -> csr_array:
         """Training and validation interactions together, ``(U, I)``, float32 ones, indices sorted."""
         return self._matrix(self.parts <= 1)
+
+    def whole(self) -> Dataset:
+        """The same data with every interaction in the training part, for a final model that nobody measures."""
+        return dataclasses.replace(self, parts=np.zeros_like(self.parts))
 
     def part(self, name: Part) -> csr_array:
         """The interactions of ``"train"``, ``"valid"`` or ``"test"``, ``(U, I)``.

@@ -17,7 +17,7 @@ from magnet.train.stopping import EarlyStopping
 from magnet.train.sums import LossSums
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from magnet.data import Dataset
     from magnet.states import State
@@ -72,6 +72,7 @@ class _Loop:
         target: Target,
         watch: Watcher,
         keep: Keeper,
+        schedule: Sequence[int | None] | None,
     ) -> None:
         self.task, self.config, self.seed = task, config, seed
         self.evaluate, self.watch, self.keep = evaluate, watch, keep
@@ -86,6 +87,8 @@ class _Loop:
         self.phase_start = 0
         self.stopping = EarlyStopping(config.patience)
         self.descent = Descent(task, config.average)
+        self.schedule = None if schedule is None else list(schedule)
+        self.phase = 0
 
     def _batches(self) -> Batches:
         """Of the phase that the task is in."""
@@ -142,7 +145,7 @@ class _Loop:
         # The last epoch of a stage or a phase is validated as well, so that none ends without having been.
         last = self._at_limit or task.stage != record["stage"]
         every = self.config.validate_every if task.validate_every is None else task.validate_every
-        if every and (last or self.step - self.validated >= every):
+        if self.schedule is None and every and (last or self.step - self.validated >= every):
             self.validated = self.step
             with self.descent.average.applied():
                 record["valid"] = self._validate(record["stage"])
@@ -173,11 +176,18 @@ class _Loop:
     @property
     def _limit(self) -> int:
         """Epochs of the phase at most."""
+        if self.schedule is not None and self.schedule[self.phase] is not None:
+            return self.schedule[self.phase] or 1
         return self.task.max_epochs or self.config.epochs
 
     def _next_phase(self) -> bool:
         stage = self.task.stage
         epochs = self.epoch - self.phase_start
+        if self.schedule is not None:
+            self._settle()
+            if self.phase + 1 >= len(self.schedule):
+                return False
+            self.phase += 1
         if stage in self.best:
             restore_weights(self.task, self.best[stage])
             epochs = int(self.history.best[stage]["epoch"]) + 1 - self.phase_start
@@ -190,7 +200,16 @@ class _Loop:
         self.keep(f"start-{self.task.stage}", take(self.task, self._position()))
         return True
 
+    def _settle(self) -> None:
+        """Put the average of the weights in their place for good, as it is where validation takes it."""
+        with self.descent.average.applied():
+            snapshot = take(self.task, self._position())
+        restore_weights(self.task, snapshot)
+
     def _deliver(self) -> None:
+        if self.schedule is not None:
+            self.history.delivered = self.task.stage
+            return
         if not self.best:
             with self.descent.average.applied():
                 self._validate(self.task.stage)
@@ -225,6 +244,7 @@ def train(
     watch: Watcher = _ignore,
     keep: Keeper = _ignore,
     resume: tuple[Snapshot, Mapping[str, Snapshot]] | None = None,
+    schedule: Sequence[int | None] | None = None,
 ) -> History:
     """Train a task to its end and leave it with the weights that validation chose.
 
@@ -242,13 +262,25 @@ def train(
         keep: Given each checkpoint under its name: ``last`` after every epoch, ``best-STAGE`` at each improvement,
             ``start-STAGE`` where a new phase begins.
         resume: The last checkpoint and the best of each stage, to go on from.
+        schedule: Epochs of each phase, None for what the task says. Nothing is validated then, and the weights after
+            the last of these phases are delivered.
 
     Raises:
         TrainingError: If the loss becomes NaN or infinite; epoch and batch are named. The error comes some steps later,
             at the end of that epoch at the latest: weights that went bad are neither validated nor kept.
         DataError: If there is nothing to train on.
     """
-    loop = _Loop(task, dataset, config, seed=seed, evaluate=evaluate, target=target, watch=watch, keep=keep)
+    loop = _Loop(
+        task,
+        dataset,
+        config,
+        seed=seed,
+        evaluate=evaluate,
+        target=target,
+        watch=watch,
+        keep=keep,
+        schedule=schedule,
+    )
     if resume is not None:
         loop.resume(*resume)
     with freed_memory_kept():
