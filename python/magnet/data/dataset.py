@@ -47,6 +47,8 @@ class Dataset:
         modalities: By name, in the order in which models use them.
         messages: What was changed or found odd while reading, with counts, one sentence each.
         source: Where it was read from; None for data made in memory.
+        times: When each interaction took place, ``(N,)``, int64: microseconds since 1970 of dates, and numbers as they
+            were given; None where no column says so.
 
     Raises:
         DataError: If lengths, types or indices do not fit each other.
@@ -62,8 +64,11 @@ class Dataset:
     modalities: dict[str, Modality] = field(default_factory=dict)
     messages: list[str] = field(default_factory=list)
     source: DataSource | None = None
+    times: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
+        if self.times is not None and self.times.shape != self.users.shape:
+            raise DataError(f"{self.name}: times must have shape {self.users.shape}, got {self.times.shape}")
         kinds = {"users": np.int32, "items": np.int32, "parts": np.int8}
         for name, kind in kinds.items():
             array = getattr(self, name)
@@ -122,8 +127,10 @@ class Dataset:
 
         Args:
             path: The folder.
-            split: A column of the interaction file with 0, 1, 2 or train, valid, test; or ``"mmrec"`` or
-                ``"random"``, see :mod:`magnet.data.split`.
+            split: A column of the interaction file with 0, 1, 2 or train, valid, test; or a rule: ``"mmrec"``,
+                ``"random"``, ``"leave-last"`` (``leave-last:2``), ``"temporal"`` (``temporal:0.2``,
+                ``temporal:2024-01-31``), ``"cold-items"``, ``"cold-users"``, ``"k-fold:1/5"``; see
+                :mod:`magnet.data.split`.
             modalities: Which features to use, in this order; by default every ``*.npy``, sorted by name, or
                 where there is none every other file of arrays.
             user: The user column, if its name is not recognised (``userID``, ``user_id``, ``user`` … are).
@@ -205,8 +212,8 @@ class Dataset:
             frame: One row for each interaction.
             user: The user column, if its name is not recognised.
             item: The item column, likewise.
-            split: A column with 0, 1, 2 or train, valid, test; ``"mmrec"`` or ``"random"``; None: all rows
-                are for training.
+            split: A column with 0, 1, 2 or train, valid, test; a rule as :meth:`from_folder` takes it; None: all
+                rows are for training.
             features: By name: a matrix ``(I, d)`` whose row i belongs to ``items[i]``, as an array, a tensor, a
                 sparse matrix or a list of vectors; a frame with an item column, or in pandas with the items as its
                 index, and columns of numbers, truth values or vectors; a pandas Series of vectors by item id; a

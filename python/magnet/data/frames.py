@@ -15,10 +15,11 @@ from magnet.data.feature_files import read_features
 from magnet.data.features import make_modality
 from magnet.data.given import as_column, as_frame, as_keys, as_values, as_whole
 from magnet.data.ids import as_ids, as_list, catalogue, positions
-from magnet.data.split import RULES
+from magnet.data.rules import find_rule, no_such_split
+from magnet.data.times import find_time, read_times
 from magnet.data.titles import align_titles
 from magnet.data.vectors import FORMS, frame_vectors, is_matrix, is_missing_vector, matrix, stack
-from magnet.errors import DataError, nearest
+from magnet.errors import DataError
 from magnet.files import as_path
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from magnet.data.given import Keys
     from magnet.data.ids import Ids
     from magnet.data.records import Modality
+    from magnet.data.rules import Rule
     from magnet.data.vectors import Features
 
 __all__ = ["from_frame"]
@@ -57,17 +59,15 @@ def from_frame(
     table = _open(frame, name)
     columns = table.columns
     user_column, item_column = find_user(columns, user, name), find_item(columns, item, name)
-    if split is not None and split not in RULES and split not in columns:
-        raise DataError(
-            f"{name}: there is no split column {split!r}{nearest(split, [*columns, *RULES])}; "
-            f"the columns are {shown(columns)}, the rules 'mmrec' and 'random' draw a split"
-        )
+    rule = None if split is None else find_rule(split, columns)
+    if split is not None and rule is None and split not in columns:
+        raise no_such_split(split, columns, name, shown(columns))
     if len(table) == 0:
         raise DataError(f"{name}: there is not a single interaction in the frame")
     user_keys = _column(table, user_column, name)
     item_keys = _column(table, item_column, name)
     parts = None
-    if split is not None and split not in RULES:
+    if split is not None and rule is None:
         labels = pl.Series([None if label is None else str(label) for label in table[split].to_list()])
         parts = parse_parts(labels, f"{name}: column {split!r}", 0)
 
@@ -104,7 +104,8 @@ def from_frame(
         users=positions(user_keys, user_ids),
         items=indices,
         parts=parts,
-        rule=split if split in RULES else None,
+        rule=rule,
+        times=_times(table, rule, name),
         seed=as_whole(seed, f"{name}: seed"),
         user_ids=as_list(user_ids),
         item_ids=as_list(item_ids),
@@ -113,6 +114,20 @@ def from_frame(
         messages=messages,
         source=None,
     )
+
+
+def _times(table: nw.DataFrame[Any], rule: Rule | None, where: str) -> NDArray[np.int64] | None:
+    column = find_time(table.columns)
+    if column is None:
+        return None
+    values = table[column]
+    try:
+        known = pl.Series(values.to_list(), strict=False)
+        return read_times(known, f"{where}: column {column!r}", 0)
+    except DataError:
+        if rule is not None and rule.timed:
+            raise
+        return None  # a column by that name that no rule asks for
 
 
 def _open(frame: Any, where: str) -> nw.DataFrame[Any]:

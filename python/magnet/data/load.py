@@ -15,8 +15,9 @@ from magnet.data.given import as_names, as_whole
 from magnet.data.ids import as_list, catalogue, positions
 from magnet.data.readers import register_reader
 from magnet.data.records import DataSource, Modality
-from magnet.data.split import RULES
+from magnet.data.rules import find_rule, no_such_split
 from magnet.data.tables import FIRST_LINE, SUFFIXES, header, read_ids, read_table, whole_numbers
+from magnet.data.times import find_time, read_times
 from magnet.errors import DataError, nearest
 from magnet.files import as_path
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from magnet.data.dataset import Dataset
     from magnet.data.ids import Ids
+    from magnet.data.rules import Rule
 
 __all__ = ["load_folder"]
 
@@ -57,16 +59,19 @@ def load_folder(
     columns = header(inter)
     user_column = find_user(columns, user, str(inter))
     item_column = find_item(columns, item, str(inter))
-    if split not in RULES and split not in columns:
-        raise DataError(
-            f"{inter}: there is no split column {split!r}{nearest(split, [*columns, *RULES])}; "
-            f"the columns are {shown(columns)}, the rules 'mmrec' and 'random' draw a split"
-        )
-    wanted = [user_column, item_column] + ([split] if split not in RULES else [])
+    rule = find_rule(split, columns)
+    if rule is None and split not in columns:
+        raise no_such_split(split, columns, str(inter), shown(columns))
+    time_column = find_time(columns)
+    wanted = [user_column, item_column] + ([split] if rule is None else [])
+    wanted += [] if time_column is None else [time_column]
     table = read_table(inter, list(dict.fromkeys(wanted)))
     if table.height == 0:
         raise DataError(f"{inter}: there is not a single interaction below the line of column names")
-    parts = None if split in RULES else parse_parts(table[split], f"{inter}: column {split!r}", FIRST_LINE)
+    times = (
+        None if time_column is None else _times(table[time_column], rule, f"{inter}: column {time_column!r}")
+    )
+    parts = None if rule is not None else parse_parts(table[split], f"{inter}: column {split!r}", FIRST_LINE)
     users = read_ids(table[user_column], f"{inter}: column {user_column!r}")
     user_ids = catalogue(users)
 
@@ -118,7 +123,8 @@ def load_folder(
         users=positions(users, user_ids),
         items=positions(items, item_ids),
         parts=parts,
-        rule=split if split in RULES else None,
+        rule=rule,
+        times=times,
         seed=seed,
         user_ids=as_list(user_ids),
         item_ids=as_list(item_ids),
@@ -127,6 +133,15 @@ def load_folder(
         messages=messages,
         source=source,
     )
+
+
+def _times(values: pl.Series, rule: Rule | None, where: str) -> NDArray[np.int64] | None:
+    try:
+        return read_times(values, where, FIRST_LINE)
+    except DataError:
+        if rule is not None and rule.timed:
+            raise
+        return None  # a column by that name that no rule asks for
 
 
 def _table_file(folder: Path, stem: str) -> Path:
