@@ -42,7 +42,8 @@ Split = Annotated[
     typer.Option(
         "--split",
         metavar="NAME",
-        help="A column of inter.tsv, or 'mmrec', 'random' or 'cold-items' to draw one.",
+        help="A column of inter.tsv, or a rule: mmrec, random, leave-last[:N], temporal[:SHARE|DATE], "
+        "cold-items[:SHARE], cold-users[:SHARE], k-fold:F/K.",
     ),
 ]
 SplitSeed = Annotated[int, typer.Option("--split-seed", help="Of a split that is drawn.")]

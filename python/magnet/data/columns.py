@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
-__all__ = ["find_item", "find_title", "find_user", "parse_parts", "shown"]
+__all__ = ["find_item", "find_title", "find_user", "has_item", "is_id_name", "parse_parts", "shown"]
 
 # Names are compared in lower case without separators; the first of these that the table has is taken.
 USER = ("userid", "user", "uid", "userindex", "useridx", "reviewerid", "customerid", "memberid", "visitorid")
@@ -100,9 +100,19 @@ def find_item(columns: Sequence[str], given: str | None, where: str) -> str:
     return _find(columns, given, "item", ITEM, where)
 
 
+def has_item(columns: Sequence[str]) -> bool:
+    """Whether a column is recognised as that of the items."""
+    return _recognise(columns, ITEM) is not None
+
+
 def find_title(columns: Sequence[str]) -> str | None:
     """The column that names items for people: a title or name, else a catalogue number such as an ASIN."""
     return _recognise(columns, TITLE) or _recognise(columns, CATALOGUE_NUMBER)
+
+
+def is_id_name(name: object) -> bool:
+    """Whether an array of that name, beside one of features, holds the ids of their items."""
+    return _plain(str(name)) in (*ITEM, "ids", "id", "items", "itemids", "keys", "asins")
 
 
 def parse_parts(values: pl.Series, where: str, first_line: int) -> NDArray[np.int8]:

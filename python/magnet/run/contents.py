@@ -137,9 +137,10 @@ class RunContents:
         said = [f"{len(self.user_ids):,} users x {len(self.item_ids):,} items"]
         if self.events:
             said.append(f"{len(self.events):,} epochs")
+        metric = self.facts.get("chosen_by", "recall@20")
         for name, found in self.metrics.items():
-            value = found.get("metrics", {}).get("recall@20")
-            said += [] if value is None else [f"{name} recall@20 {value:.4f}"]
+            value = found.get("metrics", {}).get(metric)
+            said += [] if value is None else [f"{name} {metric} {value:.4f}"]
         return ", ".join(said)
 
     def __repr__(self) -> str:

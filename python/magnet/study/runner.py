@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from magnet.engine import Trainer
 from magnet.errors import MagnetError, RunError
-from magnet.evaluate.metrics import TARGET, TIE
+from magnet.evaluate.metrics import TARGET
 from magnet.models.registry import find_model
 from magnet.run.folder import RunFolder
 from magnet.runtime import num_threads, versions
@@ -200,7 +200,7 @@ def _answers(
     answers[DELIVERED] = facts["delivered"]
     routed = [stage for stage in _ROUTED_STAGES if stage in best]
     if routed:
-        answers[ROUTED] = max(routed, key=lambda stage: (best[stage][TARGET], best[stage].get(TIE, 0.0)))
+        answers[ROUTED] = max(routed, key=lambda stage: trainer.target.standing(best[stage]))
     checkpoints = RunFolder.open(trainer.folder).checkpoints
 
     def restored(stage: str) -> State:

@@ -20,8 +20,8 @@ class TrainConfig(Config):
         learning_rate: Adam's, of the embeddings.
         validate_every: Steps between validations. They take place between epochs: at the first end of an epoch after so
             many steps, and after the last.
-        patience: Steps without a better Recall@20 after which training stops; ten times as many while the loss is still
-            near its start.
+        patience: Steps without a better Recall@20, or what else validation chooses by, after which training stops; ten
+            times as many while the loss is still near its start.
         average: β of the moving average of weights over steps, which is validated and delivered; 0 takes the weights as
             they are.
     """

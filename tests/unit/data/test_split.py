@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from magnet.data import Dataset
-from magnet.data.split import split_cold_items, split_mmrec, split_random
+from magnet.data.split import split_mmrec, split_random
 from magnet.errors import DataError
 
 
@@ -51,22 +51,6 @@ def test_random_holds_out_exact_shares():
 def test_random_shares_must_leave_something():
     with pytest.raises(DataError, match=r"sum to less than 1, got 0\.5 and 0\.5"):
         split_random(10, seed=0, valid=0.5, test=0.5)
-
-
-def test_cold_items_are_held_out_with_all_their_interactions():
-    random = np.random.default_rng(0)
-    items = random.choice(np.arange(0, 400, 2), size=3000).astype(np.int32)
-    parts = split_cold_items(items, seed=123)
-    held = [set(items[parts == part].tolist()) for part in (0, 1, 2)]
-    n = np.unique(items).size
-    assert [len(some) for some in held[1:]] == [round(0.2 * n) // 2, round(0.2 * n) - round(0.2 * n) // 2]
-    assert not held[0] & held[1] | held[0] & held[2] | held[1] & held[2]
-    assert (parts == split_cold_items(items, seed=123)).all()
-    assert (parts != split_cold_items(items, seed=124)).any()
-    order = random.permutation(items.size)
-    assert (split_cold_items(items[order], seed=123) == parts[order]).all()
-    with pytest.raises(DataError, match="at least 0 and less than 1, got 1"):
-        split_cold_items(items, seed=0, share=1)
 
 
 def test_a_folder_may_be_split_by_cold_items(tmp_path):

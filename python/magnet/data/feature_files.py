@@ -1,0 +1,203 @@
+"""Files of features: arrays and tensors, with or without the ids of their items, and tables."""
+
+from __future__ import annotations
+
+import pickle
+import warnings
+import zipfile
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from magnet.data.columns import find_item, is_id_name
+from magnet.data.ids import as_ids
+from magnet.data.tables import FIRST_LINE, SUFFIXES, numbers, read_ids, read_table
+from magnet.data.vectors import FORMS, beside, column_vectors, matrix, stack
+from magnet.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from magnet.data.ids import Ids
+
+__all__ = ["ARRAYS", "check_unique", "read_array", "read_features", "read_vectors"]
+
+# Of two files of one stem the first of these is read.
+ARRAYS = (".npy", ".npz", ".safetensors", ".pt", ".pth")
+
+
+def read_features(path: Path) -> tuple[Ids | None, NDArray[Any]]:
+    """Features of a file of any kind, with the ids of their items where it has them.
+
+    Raises:
+        DataError: If the file is missing, of another kind, damaged, or holds no features.
+    """
+    if path.suffix in ARRAYS:
+        return read_array(path)
+    if path.suffix in SUFFIXES:
+        return read_vectors(path)
+    raise DataError(f"{path}: files that end in {path.suffix!r} are not read; {FORMS}")
+
+
+def read_array(path: Path) -> tuple[Ids | None, NDArray[Any]]:
+    """Features of a file of arrays or tensors.
+
+    A file of several arrays holds one matrix, and beside it the items' ids under a name such as ``ids`` or ``item_id``,
+    or else a vector for each item under the item's id. A ``.npy`` file is mapped into memory, not read.
+
+    Args:
+        path: It ends in one of :data:`ARRAYS`.
+
+    Returns:
+        The id of each row, ``(n,)``, None where rows are numbered; and the matrix, ``(n, d)``.
+
+    Raises:
+        DataError: If it is missing or damaged, would run code when it is opened, or what belongs together is not clear.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: no such file")
+    opened = _OPEN[path.suffix](path)
+    if isinstance(opened, Mapping):
+        return _picked(opened, str(path))
+    return None, matrix(opened, str(path))
+
+
+def read_vectors(path: Path) -> tuple[Ids, NDArray[Any]]:
+    """Features of a table with an item column and columns of numbers, or in Parquet of lists of numbers.
+
+    Raises:
+        DataError: If there is no item column, an id stands there twice, or a column holds something else.
+    """
+    table = read_table(path)
+    column = find_item(table.columns, None, str(path))
+    where = f"{path}: column {column!r}"
+    keys = read_ids(table[column], where, mixed=True)
+    check_unique(keys, where)
+    rest = table.drop(column)
+    lists = [name for name in rest.columns if isinstance(rest[name].dtype, (pl.List, pl.Array))]
+    # Truth values are numbers, and as text they would be none.
+    rest = rest.with_columns(pl.col(pl.Boolean).cast(pl.UInt8))
+    if not lists:
+        return keys, numbers(rest, str(path))
+    blocks = [column_vectors(rest[name], f"{path}: column {name!r}", first_row=FIRST_LINE) for name in lists]
+    others = rest.drop(lists)
+    return keys, beside([*blocks, numbers(others, str(path))] if others.width else blocks)
+
+
+def check_unique(keys: Ids, where: str) -> None:
+    """Make sure that no item stands in a table twice.
+
+    Raises:
+        DataError: If one does; names it and its line.
+    """
+    again = pl.Series(keys)
+    repeated = (~again.is_first_distinct()).arg_true()
+    if len(repeated):
+        first = int(repeated[0])
+        raise DataError(
+            f"{where}: item {again[first]!r} in line {first + FIRST_LINE} stands there a second time"
+        )
+
+
+def _picked(found: Mapping[Any, Any], where: str) -> tuple[Ids | None, NDArray[Any]]:
+    """The matrix of several arrays and the ids of its rows, or a vector for each id."""
+    values = {name: _laid_out(value, where) for name, value in found.items()}
+    matrices = [name for name, value in values.items() if value.ndim == 2]
+    ids = [name for name, value in values.items() if value.ndim == 1 and is_id_name(name)]
+    others = [name for name in values if name not in matrices and name not in ids]
+    if len(matrices) == 1 and not others and len(ids) <= 1:
+        rows = values[matrices[0]]
+        if not ids:
+            return None, rows
+        keys = values[ids[0]]
+        if len(keys) != len(rows):
+            raise DataError(
+                f"{where}: {len(keys)} ids in {ids[0]!r} do not fit the {len(rows)} rows of {matrices[0]!r}"
+            )
+        return _unique_ids(keys.tolist(), where), rows
+    if not matrices and not ids and values and all(value.ndim == 1 for value in values.values()):
+        return _unique_ids(list(values), where), stack(list(values.values()), list(values), where)
+    shapes = ", ".join(f"{name!r} of shape {value.shape}" for name, value in list(values.items())[:5])
+    more = ", …" if len(values) > 5 else ""
+    raise DataError(
+        f"{where}: expected one matrix (items, features), if its rows are not numbered beside an array named 'ids', or "
+        f"a vector for each item under its id; found {shapes or 'nothing'}{more}"
+    )
+
+
+def _laid_out(value: Any, where: str) -> NDArray[Any]:
+    if isinstance(value, Mapping):
+        raise DataError(
+            f"{where}: expected arrays, found a dictionary in a dictionary; save the features alone"
+        )
+    if isinstance(value, (list, tuple)):  # of ids, or of vectors
+        return np.asarray(value, dtype=object if any(isinstance(v, str) for v in value) else None)
+    return matrix(value, where) if hasattr(value, "shape") else np.asarray(value)
+
+
+def _unique_ids(keys: list[Any], where: str) -> Ids:
+    ids = as_ids(keys, f"{where}: ids")
+    if len(set(keys)) != len(keys):
+        raise DataError(f"{where}: {len(keys) - len(set(keys))} rows repeat the id of an earlier one")
+    return ids
+
+
+def _open_npy(path: Path) -> NDArray[Any]:
+    try:
+        array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, OSError, EOFError) as error:
+        raise DataError(f"{path}: not a readable array of numbers: {error}") from None
+    return array
+
+
+def _open_npz(path: Path) -> Any:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            if "format" in file and "indptr" in file:
+                from scipy.sparse import load_npz
+
+                return load_npz(path)
+            return {name: file[name] for name in file.files}
+    except (ValueError, OSError, EOFError, KeyError, AttributeError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path}: not readable arrays of numbers: {error}") from None
+
+
+def _open_safetensors(path: Path) -> dict[str, Any]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return dict(load_file(path))
+    except (SafetensorError, OSError) as error:
+        raise DataError(f"{path}: damaged, not readable as safetensors ({error})") from None
+
+
+def _open_torch(path: Path) -> Any:
+    import torch
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of protocols of pickle: it is read, or refused below
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise DataError(
+            f"{path}: holds more than tensors, lists, texts and numbers, and such a file can run code when it is "
+            f"opened ({str(error).splitlines()[0]}); save tensors alone: torch.save(torch.from_numpy(array), path)"
+        ) from None
+    except (RuntimeError, OSError, EOFError, ValueError, KeyError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise DataError(f"{path}: damaged, not readable as tensors ({reason})") from None
+
+
+_OPEN: dict[str, Callable[[Path], Any]] = {
+    ".npy": _open_npy,
+    ".npz": _open_npz,
+    ".safetensors": _open_safetensors,
+    ".pt": _open_torch,
+    ".pth": _open_torch,
+}
