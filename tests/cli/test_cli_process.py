@@ -95,7 +95,12 @@ def test_ctrl_c_keeps_the_last_checkpoint_and_resuming_ends_where_an_uninterrupt
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_being_asked_to_end_is_answered_like_ctrl_c(process, folder, tmp_path, number, code):
     run = tmp_path / "run"
-    training = process("train", "--data", folder, "--model", "lightgcn", *LONG, "--out", run)
+    # What this process ignores, as under nohup, its children ignore too.
+    before = signal.signal(number, signal.SIG_DFL)
+    try:
+        training = process("train", "--data", folder, "--model", "lightgcn", *LONG, "--out", run)
+    finally:
+        signal.signal(number, before)
     wait_for((run / "checkpoints" / "last.safetensors").exists, training)
     training.send_signal(number)
     _, err = training.communicate(timeout=60)
