@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 import magnet
+from magnet.errors import ConfigError
+from magnet.runtime import num_threads, set_num_threads
 
 ENVIRONMENT = {"PYTHONPATH": str(Path(magnet.__file__).parents[1]), "PATH": "/usr/bin:/bin"}
 QUESTIONS = """
@@ -89,6 +91,14 @@ def test_a_forked_child_propagates_with_threads_of_its_own(untold, told):
 def test_the_threads_of_torch_sleep_below_the_command_unless_told_otherwise(untold, told):
     assert "OMP_WAIT_POLICY = 'PASSIVE'" in untold[1]
     assert "OMP_WAIT_POLICY = 'ACTIVE'" in told[1]
+
+
+@pytest.mark.parametrize("threads", [-1, 0, 4097, 2**31, 2**70])
+def test_a_number_of_threads_that_no_machine_has_is_refused(threads):
+    before = num_threads()
+    with pytest.raises(ConfigError, match=f"number of threads must be from 1 to 4096, got {threads}"):
+        set_num_threads(threads)
+    assert num_threads() == before
 
 
 @pytest.mark.parametrize(

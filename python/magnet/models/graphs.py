@@ -73,8 +73,8 @@ class GraphConfig(Config):
     shared_weight: float = Field(0.0, ge=0, le=1)
     shared_neighbours: int = Field(10, ge=1, le=1000)
     content_edges: Literal["both", "user-item", "item-item"] = "item-item"
-    per_user: int = Field(10, ge=0)
-    per_item: int = Field(5, ge=0)
+    per_user: int = Field(10, ge=0, le=1000)
+    per_item: int = Field(5, ge=0, le=1000)
     strength: float = Field(0.5, gt=0, le=1)
     keep: float = Field(1.0, gt=0, le=1)
     drop_by: Literal["degree", "uniform"] = "degree"

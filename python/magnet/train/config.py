@@ -26,9 +26,9 @@ class TrainConfig(Config):
             they are.
     """
 
-    epochs: int = Field(1000, ge=1)
-    batch_size: int = Field(2048, ge=1)
+    epochs: int = Field(1000, ge=1, le=10_000_000)
+    batch_size: int = Field(2048, ge=1, le=10_000_000)
     learning_rate: float = Field(1e-3, gt=0)
-    validate_every: int = Field(100, ge=1)
-    patience: int = Field(1000, ge=1)
+    validate_every: int = Field(100, ge=1, le=1_000_000_000)
+    patience: int = Field(1000, ge=1, le=1_000_000_000)
     average: float = Field(0.0, ge=0, lt=1)

@@ -51,7 +51,7 @@ class RouterConfig(Config):
     """
 
     kind: Literal["pair", "user", "item", "global", "shuffled", "uniform"] = "pair"
-    top_k: int = Field(3, ge=0)
+    top_k: int = Field(3, ge=0, le=1000)
     floor: float = Field(0.02, ge=0, lt=1)
 
 
