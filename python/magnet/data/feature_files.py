@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pickle
 import warnings
-import zipfile
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -150,8 +149,9 @@ def _unique_ids(keys: list[Any], where: str) -> Ids:
 def _open_npy(path: Path) -> NDArray[Any]:
     try:
         array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise DataError(f"{path}: not a readable array of numbers: {error}") from None
+    # The header is a text of Python: damaged ones fail in as many ways as texts of Python can.
+    except Exception as error:
+        raise DataError(f"{path}: not a readable array of numbers: {_reason(error)}") from None
     return array
 
 
@@ -163,8 +163,13 @@ def _open_npz(path: Path) -> Any:
 
                 return load_npz(path)
             return {name: file[name] for name in file.files}
-    except (ValueError, OSError, EOFError, KeyError, AttributeError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path}: not readable arrays of numbers: {error}") from None
+    except Exception as error:  # of the archive, or of a header in it
+        raise DataError(f"{path}: not readable arrays of numbers: {_reason(error)}") from None
+
+
+def _reason(error: Exception) -> str:
+    """The first line of what was wrong, no longer than a line: some repeat the file."""
+    return (str(error).splitlines() or [type(error).__name__])[0][:120]
 
 
 def _open_safetensors(path: Path) -> dict[str, Any]:
@@ -190,8 +195,7 @@ def _open_torch(path: Path) -> Any:
             f"opened ({str(error).splitlines()[0]}); save tensors alone: torch.save(torch.from_numpy(array), path)"
         ) from None
     except (RuntimeError, OSError, EOFError, ValueError, KeyError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise DataError(f"{path}: damaged, not readable as tensors ({reason})") from None
+        raise DataError(f"{path}: damaged, not readable as tensors ({_reason(error)})") from None
 
 
 _OPEN: dict[str, Callable[[Path], Any]] = {

@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import save_file
 
 from magnet.data import Dataset
+from magnet.data.feature_files import read_array
 from magnet.errors import DataError
 
 ROWS = np.arange(1, 9, dtype=np.float32).reshape(4, 2)
@@ -183,6 +184,30 @@ def test_what_is_refused(tmp_path, kind, write, text):
     with pytest.raises(DataError, match=text) as caught:
         Dataset.from_frame(pl.DataFrame({**PAIRS, "item": list("abcd")}), features={"x": path})
     assert f"x{kind}" in str(caught.value)
+
+
+def test_whichever_byte_of_an_array_changes_it_is_read_or_refused_in_a_line(tmp_path):
+    path = tmp_path / "x.npy"
+    np.save(path, ROWS)
+    whole = path.read_bytes()
+    changed = [
+        whole[:at] + bytes([whole[at] ^ bit]) + whole[at + 1 :] for at in range(128) for bit in (1, 16, 128)
+    ]
+    changed += [
+        whole.replace(b"(4, 2), }", b"(99999999"),
+        b"\x93NUMPY\x02\x00" + (300_000).to_bytes(4, "little") + b"x" * 300_000,
+    ]
+    said = []
+    for content in changed:
+        path.write_bytes(content)
+        try:
+            read_array(path)
+        except DataError as error:
+            said.append(str(error))
+    assert len(said) > len(changed) / 2
+    assert [
+        text for text in said if not text.startswith(f"{path}: ") or "\n" in text or len(text) > 300
+    ] == []
 
 
 def test_a_file_without_features_is_refused_with_what_to_do(tmp_path):
