@@ -16,7 +16,7 @@ DEMO ?= demo
 LOWEST_VENV ?= $(VENV)-lowest
 LOWEST := $(LOWEST_VENV)/bin/python
 
-.PHONY: help env release build test lint types rust-test python-test test-lowest test-debug bench bench-rust bench-check wheel demo clean
+.PHONY: help env release build test lint types rust-test python-test test-lowest test-debug bench bench-rust bench-check wheel demo results clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -100,6 +100,9 @@ wheel: env ## sdist, then a cp311-abi3 manylinux wheel from the sdist, in dist/
 
 demo: build ## train on the embedded data, compare, recommend, explain, plot
 	magnet demo --out $(DEMO) --overwrite
+
+results: build ## docs/results.md and its plots out of the stored experiments in results/, without training
+	magnet results --store results --out docs/results.md --overwrite
 
 clean: ## remove what the other targets made, but for the environment
 	rm -rf target dist demo runs bench

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from magnet.states import register_state
     from magnet.study.ablate import ablate
     from magnet.study.compare import compare
+    from magnet.study.tune import tune
     from magnet.train.config import TrainConfig
 
 # Importing torch takes seconds, and `magnet --help` needs none of it: a name is imported when it is first used.
@@ -48,6 +49,7 @@ _HOMES = {
     "register_role": "magnet.nn.mixture.roles",
     "register_state": "magnet.states",
     "set_num_threads": "magnet.runtime",
+    "tune": "magnet.study.tune",
 }
 _MODULES = ("data", "errors", "graph", "synthetic", "testing")
 
@@ -80,6 +82,7 @@ __all__ = [
     "set_num_threads",
     "synthetic",
     "testing",
+    "tune",
 ]
 
 

@@ -16,6 +16,7 @@ from magnet.explain import ModelExplanation, PairExplanation, explain_model, exp
 from magnet.models.registry import MODELS, find_model
 from magnet.run.contents import check_contents
 from magnet.run.folder import RunContents, RunDescription, RunFolder
+from magnet.train.schedule import schedule_of
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping, Sequence
@@ -89,8 +90,13 @@ class Recommender:
         overwrite: bool = False,
         resume: bool = False,
         progress: bool = True,
+        final: bool = False,
     ) -> Self:
         """Train on the training part and choose by the validation part.
+
+        With ``final``, a model that was fitted to these data (or loaded) is trained again on all of them, training,
+        validation and test, for as many epochs in each phase as validation chose before. Nothing is measured then, and
+        nothing can be: every interaction was seen. Models in closed form need not have been fitted before.
 
         Args:
             dataset: Interactions and features.
@@ -99,20 +105,42 @@ class Recommender:
             overwrite: Whether a run folder that is there may be replaced.
             resume: Go on from the folder's last checkpoint.
             progress: Whether to show progress on standard error.
+            final: Whether to refit on everything.
 
         Returns:
             The model itself.
+
+        Raises:
+            DataError: If the data have no validation part and the model needs one, or with ``final`` if it was not
+                fitted to these data before.
         """
         Trainer(
             self,
-            dataset,
+            dataset.whole() if final else dataset,
             protocol=protocol,
             folder=folder,
             overwrite=overwrite,
             resume=resume,
             progress=progress,
+            schedule=self._schedule(dataset) if final else None,
         ).fit()
         return self
+
+    def _schedule(self, dataset: Dataset) -> list[int | None] | None:
+        """How long each phase takes in a final training; None for a model in closed form."""
+        if find_model(self.name).task is None:
+            return None
+        if self._contents is None or self._description is None or not self._contents.facts.get("best"):
+            raise DataError(
+                f"{dataset.name}: final=True trains for as many epochs as validation chose, and this {self.name} was "
+                "not fitted to data with a validation part yet; call fit(data) first, or magnet.load(run)"
+            )
+        if self._description.content_hash != dataset.content_hash:
+            raise DataError(
+                f"{dataset.name} is not the data this model was fitted to: their content differs; epochs are chosen on "
+                "the same data, so call fit(data) first"
+            )
+        return schedule_of(self._contents.events, self._contents.facts)
 
     def __repr__(self) -> str:
         default = find_model(self.name).config.build().resolved()

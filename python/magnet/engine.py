@@ -7,11 +7,14 @@ import dataclasses
 import functools
 from typing import TYPE_CHECKING, Any, Protocol
 
-from magnet.errors import ConfigError, RunError
+import numpy as np
+
+from magnet.errors import ConfigError, DataError, RunError
 from magnet.evaluate import Evaluation, evaluate
+from magnet.evaluate.target import USUAL, target_of
 from magnet.models.graphs import unit_features
 from magnet.models.registry import find_model
-from magnet.run.events import EventLog, read_events
+from magnet.run.events import EventLog, events_before
 from magnet.run.folder import RunContents, RunDescription, RunFolder
 from magnet.run.ids import encode_ids
 from magnet.train.config import TrainConfig
@@ -20,7 +23,7 @@ from magnet.train.progress import Reporter
 from magnet.train.snapshot import Snapshot, backbone_only
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from magnet.config import Config
@@ -71,6 +74,8 @@ class Trainer:
             as if they had trained their own.
         progress: Whether to show progress on standard error.
         evaluator: Instead of the standard one: from a state to validation metrics with ``recall@20`` among them.
+        schedule: Epochs of each phase, as :func:`magnet.train.schedule.schedule_of` finds them: the model is trained
+            for so long, and nothing is validated.
         watch: Called with the record of each epoch, after it is over.
 
     Example:
@@ -95,11 +100,14 @@ class Trainer:
         backbone: str | Path | None = None,
         progress: bool = True,
         evaluator: Callable[[State], Evaluation] | None = None,
+        schedule: Sequence[int | None] | None = None,
         watch: Callable[[dict[str, Any]], None] | None = None,
     ) -> None:
         if resume and (folder is None or overwrite):
             raise ConfigError("resume needs the folder to go on in, and does not go together with overwrite")
-        self.model, self.dataset = model, dataset
+        if resume and schedule is not None:
+            raise ConfigError("a training by a schedule cannot be resumed; begin anew with overwrite")
+        self.model, self.dataset, self.schedule = model, dataset, schedule
         self.entry = find_model(model.name)
         self.config = self._configured(config)
         self.protocol = protocol
@@ -109,6 +117,9 @@ class Trainer:
         self.evaluator = evaluator or functools.partial(
             evaluate, dataset=dataset, part="valid", protocol=protocol
         )
+        self._own_evaluator = evaluator is not None
+        # A caller's own evaluator has the usual metric, and knows what it does.
+        self.target = target_of(dataset) if evaluator is None else USUAL
         self.watch = watch
         self.history = History()
         self.task: Task | None = None
@@ -134,14 +145,27 @@ class Trainer:
             RunError: If the folder exists, or holds another run than the one to resume.
             TrainingError: If the loss becomes NaN or infinite; the last checkpoint is kept.
         """
+        if self.entry.fit is None and self.schedule is None and not self._validated:
+            raise DataError(
+                f"{self.dataset.name}: {self.model.name} needs a validation part to choose its weights by, and there "
+                "is none; mark rows as valid or let a rule draw a split (split='random'), and refit on everything when "
+                "the settings are chosen: fit(data, final=True)"
+            )
         description = self._description()
         run = self._open(description)
+        try:
+            return self._fit(run, description)
+        finally:
+            if run is not None:
+                run.release()
+
+    def _fit(self, run: RunFolder | None, description: RunDescription) -> RunContents:
         facts: dict[str, Any] = {}
         if self.entry.fit is not None:
             state = self.entry.fit(self.dataset, self.config, seed=self.model.seed)
         else:
             state, facts = self._train(run)
-        found = self.evaluator(state)
+        found = self.evaluator(state) if self._validated else None
         content = {
             name: unit_features(modality, EXPLAINED_WIDTH).half()
             for name, modality in self.dataset.modalities.items()
@@ -153,17 +177,22 @@ class Trainer:
             titles=self.dataset.titles,
             train=self.dataset.train,
             valid=self.dataset.valid,
-            metrics={f"valid/{self.protocol}": found.to_json(self.model.name)},
-            valid_users=found.users,
-            valid_per_user=found.per_user,
+            metrics={} if found is None else {f"valid/{self.protocol}": found.to_json(self.model.name)},
+            valid_users=np.empty(0, dtype=np.int32) if found is None else found.users,
+            valid_per_user={} if found is None else found.per_user,
             facts=facts | self.history.facts(),
             content=content,
             events=self.history.records,
         )
-        if run is not None:
+        if run is not None and not run.finished:
             run.finish(contents)
         self.model.receive(description, contents)
         return contents
+
+    @property
+    def _validated(self) -> bool:
+        """Whether there is something to validate on; a caller's own evaluator brings it along."""
+        return self._own_evaluator or bool(self.dataset.valid.nnz)
 
     def _description(self) -> RunDescription:
         source = self.dataset.source
@@ -196,6 +225,9 @@ class Trainer:
                     f"{run.path}: cannot resume, its {what} differs from the one asked for: {was!r} there, {now!r} "
                     "here; give the same, or train into another folder"
                 )
+        # A finished run is read and not written: going on from its last checkpoint comes out where it ended.
+        if not run.finished:
+            run.claim()
         return run
 
     def _train(self, run: RunFolder | None) -> tuple[State, dict[str, Any]]:
@@ -209,20 +241,19 @@ class Trainer:
             position, borrowed = self._borrowed_backbone(RunFolder.open(self.backbone)), True
         with contextlib.ExitStack() as stack:
             watchers: list[Callable[[dict[str, Any]], None]] = []
+            log, kept = None, None if run is None or run.finished else run
             if self.show:
-                watchers.append(stack.enter_context(Reporter(self.model.name)))
-            if run is not None:
-                log = stack.enter_context(EventLog(run.events, keep_below=len(self.history.records)))
+                watchers.append(stack.enter_context(Reporter(self.model.name, target=self.target)))
+            if kept is not None:
+                log = stack.enter_context(EventLog(kept.events, keep=len(self.history.records)))
                 if borrowed:
                     assert position is not None
                     # Who resumes this run finds the backbone's epochs and checkpoints here, as those of one of its own.
                     for record in self.history.records:
                         log.write(record)
                     for stage, snapshot in position[1].items():
-                        run.checkpoints.save(f"best-{stage}", snapshot.tensors, snapshot.meta)
-                watchers.append(log.write)
+                        kept.checkpoints.save(f"best-{stage}", snapshot.tensors, snapshot.meta)
             if self.watch is not None:
-                # The last, so that an exception of the caller's, which may end the training, finds the epoch kept.
                 watchers.append(self.watch)
             history = train(
                 task,
@@ -230,21 +261,23 @@ class Trainer:
                 config,
                 seed=self.model.seed,
                 evaluate=lambda state: self.evaluator(state).metrics,
+                target=self.target,
+                log=lambda record: None if log is None else log.write(record),
                 watch=lambda record: _tell(watchers, record),
-                keep=lambda name, s: (
-                    run.checkpoints.save(name, s.tensors, s.meta) if run is not None else None
-                ),
+                keep=lambda name, s: None if kept is None else kept.checkpoints.save(name, s.tensors, s.meta),
                 resume=position,
+                schedule=self.schedule,
             )
         history.records = self.history.records + history.records
         self.history = history
-        return task.state(), task.facts()
+        scheduled = {} if self.schedule is None else {"schedule": list(self.schedule)}
+        return task.state(), task.facts() | scheduled
 
     def _position(self, run: RunFolder, name: str) -> tuple[Snapshot, dict[str, Snapshot]]:
         """A checkpoint to go on from, the best of each stage before it; its records become the history's."""
         start = Snapshot(*run.checkpoints.load(name))
         best = {stage: Snapshot(*run.checkpoints.load(f"best-{stage}")) for stage in start.meta["best"]}
-        self.history.records = [r for r in read_events(run.events) if r["epoch"] < start.meta["epoch"]]
+        self.history.records = events_before(run.events, start.meta["epoch"])
         return start, best
 
     def _borrowed_backbone(self, run: RunFolder) -> tuple[Snapshot, dict[str, Snapshot]]:

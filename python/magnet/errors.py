@@ -15,6 +15,7 @@ __all__ = [
     "MagnetWarning",
     "MissingExtraError",
     "RunError",
+    "StorageError",
     "TrainingError",
     "UnknownIdError",
     "nearest",
@@ -39,6 +40,18 @@ class ConfigError(MagnetError, ValueError):
 
 class RunError(MagnetError):
     """A run folder exists already, is damaged, was written by a newer version, or belongs to other data."""
+
+
+class StorageError(RunError):
+    """The disk refused a file; its last good content is still there.
+
+    Attributes:
+        reason: What the system said, such as "No space left on device".
+    """
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class TrainingError(MagnetError, ArithmeticError):

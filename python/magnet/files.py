@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import errno
 import hashlib
 import json
 import math
 import os
+import re
 import secrets
 import shutil
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from magnet.errors import ConfigError, RunError
+from magnet.errors import ConfigError, RunError, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,11 +31,14 @@ __all__ = [
     "as_path",
     "check_version",
     "file_digest",
+    "put_folder_in_place",
     "put_in_place",
     "read_json",
     "read_tensors",
+    "remove_leftovers",
     "replacing",
     "replacing_folder",
+    "storing",
     "write_json",
     "write_tensors",
 ]
@@ -81,49 +88,134 @@ def as_json(value: Any) -> Any:
 
 
 @contextlib.contextmanager
+def storing(path: Path, *, unchanged: bool = True) -> Iterator[None]:
+    """Turn what the disk refuses within the block into an error that names ``path`` and says what to do.
+
+    Args:
+        path: What is written, as the user knows it.
+        unchanged: Whether what was there before is still there.
+
+    Raises:
+        StorageError: In place of an OSError; others pass.
+    """
+    try:
+        yield
+    except OSError as error:
+        advice = _ADVICE.get(error.errno or 0, "choose another place, or make this one writable")
+        kept = "; what was there before is unchanged" if unchanged and path.exists() else ""
+        reason = error.strerror or str(error)
+        raise StorageError(f"{path}: cannot be written ({reason}){kept}; {advice}", reason) from error
+
+
+_ROOM = "make room and try again"
+_ADVICE = {
+    errno.ENOSPC: _ROOM,
+    errno.EDQUOT: _ROOM,
+    errno.EFBIG: "allow larger files (ulimit -f) and try again",
+    errno.EIO: "the disk fails: save what is on it, and choose another one",
+    errno.ENOENT: "the folder is gone; make it, or choose another one",
+}
+
+
+@contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary name beside ``path`` to write to, and rename it to ``path`` when the block ends.
 
     Readers of ``path`` see the old content or the new content, never a part of it. Neither a crash nor a failure
     within the block changes it. The temporary name has the ending of ``path``, because some writers choose the
     format by it.
+
+    Raises:
+        StorageError: If the disk refuses it.
     """
     temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}{path.suffix}")
     try:
-        yield temporary
-        put_in_place(temporary, path)
+        with storing(path):
+            # Some writers make files that nobody else may read; all of a folder's files get the mode of a plain one.
+            temporary.touch(exist_ok=False)
+            mode = temporary.stat().st_mode
+            yield temporary
+            temporary.chmod(mode)
+            put_in_place(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
-def replacing_folder(path: Path) -> Iterator[Path]:
+def replacing_folder(path: Path, *, replace: bool = True) -> Iterator[Path]:
     """Give an empty folder beside ``path`` to fill, and rename it to ``path`` when the block ends.
 
-    Missing parents are made. What was at ``path`` is moved aside before, put back if the renaming fails, and
-    deleted after. Whether it may be replaced is for the caller to decide.
+    Missing parents are made. What was at ``path`` is deleted after. Whether it may be replaced is for the caller to
+    decide.
+
+    Args:
+        path: The folder.
+        replace: Whether something may be there; if not, only an empty folder is.
+
+    Raises:
+        StorageError: If the disk refuses it.
     """
     prepared = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
-    prepared.mkdir(parents=True)
     try:
-        yield prepared
-        for inner in prepared.rglob("*"):
-            _sync(inner)
-        _sync(prepared)
-        if path.exists():
-            aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.old")
-            path.rename(aside)
-            try:
+        with storing(path):
+            prepared.mkdir(parents=True)
+            yield prepared
+            for inner in prepared.rglob("*"):
+                _sync(inner)
+            _sync(prepared)
+            if replace:
+                put_folder_in_place(prepared, path)
+            else:
                 prepared.rename(path)
-            except BaseException:
-                aside.rename(path)
-                raise
-            shutil.rmtree(aside)
-        else:
-            prepared.rename(path)
-        _sync(path.parent)
+                _sync(path.parent)
     finally:
         shutil.rmtree(prepared, ignore_errors=True)
+
+
+def put_folder_in_place(folder: Path, path: Path) -> None:
+    """Rename a folder to ``path`` on the same disk, and delete what was there.
+
+    Where the system can swap two names in one step, as Linux can, no reader ever finds ``path`` missing.
+    """
+    if not path.exists():
+        folder.rename(path)
+    elif _swapped(folder, path):
+        shutil.rmtree(folder)
+    else:
+        aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.old")
+        path.rename(aside)
+        try:
+            folder.rename(path)
+        except BaseException:
+            aside.rename(path)
+            raise
+        shutil.rmtree(aside)
+    _sync(path.parent)
+
+
+_HERE, _EXCHANGE = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of Linux
+
+
+def _swapped(first: Path, second: Path) -> bool:
+    """Swap two names in one step; False, with nothing done, where the system or the file system cannot."""
+    if sys.platform != "linux":
+        return False
+    rename = getattr(ctypes.CDLL(None), "renameat2", None)
+    return rename is not None and (
+        rename(_HERE, os.fsencode(first), _HERE, os.fsencode(second), ctypes.c_uint(_EXCHANGE)) == 0
+    )
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files of writers that were killed. Whoever calls it knows that nobody else writes there."""
+    if folder.is_dir():
+        for entry in folder.iterdir():
+            if _TEMPORARY.fullmatch(entry.name):
+                entry.unlink(missing_ok=True)
+
+
+# What replacing() calls its files.
+_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}(\.\w+)?")
 
 
 def put_in_place(file: Path, path: Path) -> None:
@@ -153,6 +245,7 @@ def write_json(path: Path, value: Any) -> None:
 
     Raises:
         ValueError: If a number is NaN or infinite, which JSON cannot say.
+        StorageError: If the disk refuses it.
     """
     text = json.dumps(value, allow_nan=False, indent=1)
     with replacing(path) as temporary:
@@ -179,14 +272,26 @@ def read_json(path: Path) -> dict[str, Any]:
 def write_tensors(
     path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None
 ) -> None:
-    """Write tensors of any device and layout as safetensors, whole or not at all."""
+    """Write tensors of any device and layout as safetensors, whole or not at all.
+
+    Raises:
+        StorageError: If the disk refuses it.
+    """
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     # Copies, because safetensors refuses tensors that share memory.
     plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     with replacing(path) as temporary:
-        # Given no tensors and an empty mapping, safetensors writes a file that it cannot read.
-        save_file(plain, temporary, dict(metadata) if metadata else None)
+        try:
+            # Given no tensors and an empty mapping, safetensors writes a file that it cannot read.
+            save_file(plain, temporary, dict(metadata) if metadata else None)
+        except SafetensorError as error:
+            # It says in words what the system said in a number.
+            if (found := re.search(r"os error (\d+)", str(error))) is None:
+                raise
+            number = int(found[1])
+            raise OSError(number, os.strerror(number)) from error
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -19,6 +19,8 @@ from magnet.errors import ConfigError
 
 __all__ = ["follow_torch", "num_threads", "set_num_threads", "versions"]
 
+_MOST_THREADS = 4096
+
 # Whether somebody named a number of threads for Magnet; otherwise it has as many as torch.
 _chosen = False
 # The number last taken over from torch. Magnet is not asked for its own: that reads files until one is set.
@@ -29,10 +31,10 @@ def set_num_threads(threads: int) -> None:
     """Use this many threads in Magnet's kernels and in torch.
 
     Raises:
-        ConfigError: If ``threads`` is below 1.
+        ConfigError: If ``threads`` is below 1, or above what any machine has.
     """
-    if threads < 1:
-        raise ConfigError(f"the number of threads must be at least 1, got {threads}")
+    if not 1 <= threads <= _MOST_THREADS:
+        raise ConfigError(f"the number of threads must be from 1 to {_MOST_THREADS}, got {threads}")
     global _chosen
     _chosen = True
     _core.set_num_threads(threads)

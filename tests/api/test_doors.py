@@ -15,6 +15,7 @@ import torch
 import magnet
 from magnet.errors import ConfigError, DataError, RunError
 from magnet.evaluate import rank, score
+from magnet.files import file_digest
 from magnet.states import DotState
 from magnet.synthetic import write_folder
 
@@ -179,10 +180,11 @@ def test_a_run_of_a_model_from_a_script_says_so(tmp_path, tiny):
         ("__main__", "a script or notebook registered it"),
         ("shop.m", "import shop.m first"),
     ]:
-        changed = config | {"model": "gone", "module": module}
+        changed = {**config, "model": "gone", "module": module}
+        del changed["identity"]
         (tmp_path / "run" / "config.json").write_text(json.dumps(changed))
         manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
-        manifest["files"].pop("config.json", None)
+        manifest["files"]["config.json"] = file_digest(tmp_path / "run" / "config.json")
         (tmp_path / "run" / "manifest.json").write_text(json.dumps(manifest))
         with pytest.raises(RunError, match=f"made by the model 'gone'.*{advice}"):
             magnet.load(tmp_path / "run")

@@ -8,8 +8,10 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 from magnet.api import load
-from magnet.run.checkpoint import Checkpoints
+from magnet.run.checkpoint import Checkpoints, load_checkpoint
 
 LONG = ["--set", "dim=8", "--set", "train.epochs=100000", "--set", "train.patience=100000"]
 SHORT = ["--set", "dim=8", "--set", "train.epochs=6", "--set", "train.patience=100000"]
@@ -56,7 +58,7 @@ def test_ctrl_c_keeps_the_last_checkpoint_and_resuming_ends_where_an_uninterrupt
 ):
     common = ["train", "--data", folder, "--model", "lightgcn", "--threads", 1]
     run, whole = tmp_path / "run", tmp_path / "whole"
-    last = Checkpoints(run / "checkpoints")
+    last = Checkpoints(run / "checkpoints", "any run")
     training = process(*common, *LONG, "--out", run, "--json")
     wait_for(lambda: last.exists("last"), training)
     training.send_signal(signal.SIGINT)
@@ -64,14 +66,14 @@ def test_ctrl_c_keeps_the_last_checkpoint_and_resuming_ends_where_an_uninterrupt
     assert (training.returncode, out) == (130, "")
     assert "Traceback" not in err
     assert str(last.path("last")) in err.splitlines()[-1]
-    assert last.load("last").meta["epoch"] >= 1
+    assert load_checkpoint(last.path("last")).meta["epoch"] >= 1
     refused = magnet("recommend", run, "--users", "u001")
     assert refused.code == 1
     assert "--resume" in refused.err
     other = magnet(*common, *SHORT, "--out", run, "--resume")
     assert other.code == 1
     assert "cannot resume, its config differs" in other.err
-    assert last.load("last").meta["epoch"] >= 1
+    assert load_checkpoint(last.path("last")).meta["epoch"] >= 1
 
     # The same interruption, at a known epoch, of a run that is short enough to be finished.
     interrupted = tmp_path / "interrupted"
@@ -88,6 +90,60 @@ def test_ctrl_c_keeps_the_last_checkpoint_and_resuming_ends_where_an_uninterrupt
     assert ours.state.users.equal(theirs.state.users)
     assert ours.state.items.equal(theirs.state.items)
     assert [e["terms"] for e in ours.events] == [e["terms"] for e in theirs.events]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_being_asked_to_end_is_answered_like_ctrl_c(process, folder, tmp_path, number, code):
+    run = tmp_path / "run"
+    # What this process ignores, as under nohup, its children ignore too.
+    before = signal.signal(number, signal.SIG_DFL)
+    try:
+        training = process("train", "--data", folder, "--model", "lightgcn", *LONG, "--out", run)
+    finally:
+        signal.signal(number, before)
+    wait_for((run / "checkpoints" / "last.safetensors").exists, training)
+    training.send_signal(number)
+    _, err = training.communicate(timeout=60)
+    assert training.returncode == code
+    assert err.splitlines()[-1].startswith("interrupted; the last checkpoint is kept in ")
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("delay", [0.05, 0.15, 0.4])
+def test_a_signal_at_any_moment_ends_in_one_sentence(tmp_path, delay):
+    arguments = ["magnet", "data", "synthetic", "--out", str(tmp_path / "made"), "--size", "demo"]
+    code = (
+        "import os, signal, sys, threading\nfrom magnet.cli import main\n"
+        f"sys.argv = {arguments!r}\n"
+        f"threading.Timer({delay}, os.kill, (os.getpid(), signal.SIGTERM)).start()\nmain()"
+    )
+    made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (made.returncode, made.stderr) in ((143, "interrupted\n"), (0, made.stderr))
+    assert [file.name for file in tmp_path.iterdir()] == ([] if made.returncode else ["made"])
+
+
+def test_two_trainings_in_one_folder_and_an_overwriting_one_that_fails(process, magnet, folder, tmp_path):
+    common = ["train", "--data", folder, "--model", "lightgcn", "--threads", 1]
+    run = tmp_path / "run"
+    assert magnet(*common, *SHORT, "--out", run).code == 0
+    before = {file.name: file.read_bytes() for file in run.iterdir() if file.is_file()}
+    # The one that is to take its place goes on beside it.
+    training = process(*common, *LONG, "--out", run, "--overwrite")
+    beside = tmp_path / "run.unfinished"
+    wait_for((beside / "checkpoints" / "last.safetensors").exists, training)
+    for second in ("--overwrite", "--resume"):
+        refused = magnet(*common, *(LONG if second == "--resume" else SHORT), "--out", run, second)
+        assert refused.code == 1
+        assert f"{beside}: process {training.pid} is writing here; wait until it ends" in refused.err
+    assert magnet("evaluate", run, "--part", "test").code == 0
+    training.send_signal(signal.SIGINT)
+    _, err = training.communicate(timeout=60)
+    assert training.returncode == 130
+    assert err.splitlines()[-1].endswith(f"; the run that was there is still in {run}")
+    assert {file.name: file.read_bytes() for file in run.iterdir() if file.is_file()} == before
+    diverging = magnet(*common, "--set", "train.learning_rate=1e30", "--out", run, "--overwrite")
+    assert diverging.code == 1
+    assert {file.name: file.read_bytes() for file in run.iterdir() if file.is_file()} == before
 
 
 def test_ctrl_c_before_the_first_checkpoint_says_so(process, folder, tmp_path):

@@ -153,8 +153,15 @@ def test_an_empty_part_cannot_be_evaluated(magnet, folder, tmp_path):
     text = (data / "inter.tsv").read_text()
     (data / "inter.tsv").write_text(text.replace("\tvalid\n", "\ttrain\n"))
     answer = magnet("train", "--data", data, "--model", "popularity", "--out", tmp_path / "run")
+    assert answer.code == 0
+    assert "no validation part" in answer.err
+    answer = magnet("evaluate", tmp_path / "run", "--part", "valid")
     assert answer.code == 1
-    assert "valid" in answer.err
+    assert "part 'valid' has no interactions" in answer.err
+    assert magnet("evaluate", tmp_path / "run", "--part", "test").code == 0
+    answer = magnet("train", "--data", data, "--model", "bpr-mf", "--out", tmp_path / "other")
+    assert answer.code == 1
+    assert "bpr-mf needs a validation part" in answer.err
 
 
 @pytest.mark.parametrize(
@@ -192,3 +199,31 @@ def test_the_trigger_is_told_even_where_older_weights_are_delivered():
     events = [{"epoch": 3, "fired_by": None}, {"epoch": 4, "fired_by": "cap"}, {"epoch": 5, "fired_by": None}]
     assert trigger(SimpleNamespace(events=events)) == {"fired_by": "cap", "fired_at": 4}
     assert trigger(SimpleNamespace(events=events[:1])) == {"fired_by": None, "fired_at": None}
+
+
+def test_a_run_is_refitted_on_everything(magnet, folder, tmp_path):
+    run, out = tmp_path / "run", tmp_path / "final"
+    short = ["--set", "train.epochs=3", "--set", "train.batch_size=512"]
+    assert magnet("train", "--data", folder, "--model", "bpr-mf", "--out", run, *short).code == 0
+    answer = magnet("train", "--final", run, "--out", out, "--json")
+    assert answer.code == 0, answer.err
+    document = json.loads(answer.out)
+    assert document["valid"] is None
+    found, chosen = load(out), load(run)
+    assert document["epochs"] == chosen.contents.facts["best"]["training"]["epoch"] + 1
+    assert found.contents.train.nnz == Dataset.from_folder(folder).users.size
+    assert found.description.config == chosen.description.config
+    answer = magnet("train", "--final", run, "--out", out, "--overwrite")
+    assert "refitted on all" in answer.out
+    assert magnet("recommend", out, "--users", "u001", "-k", "3").code == 0
+    assert magnet("evaluate", out, "--part", "test").code == 1
+
+
+def test_final_takes_its_settings_from_the_run(magnet, ease_run, tmp_path):
+    for options in (["--model", "ease"], ["--set", "regularization=3"], ["--resume"]):
+        answer = magnet("train", "--final", ease_run, "--out", tmp_path / "out", *options)
+        assert answer.code == 2
+        assert "--final takes model" in answer.err
+    answer = magnet("train", "--out", tmp_path / "out")
+    assert answer.code == 2
+    assert "--data and --model must be" in answer.err

@@ -41,6 +41,7 @@ PUBLIC = [
     "set_num_threads",
     "synthetic",
     "testing",
+    "tune",
 ]
 
 

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 import magnet
+from magnet.errors import ConfigError
+from magnet.runtime import num_threads, set_num_threads
 
 ENVIRONMENT = {"PYTHONPATH": str(Path(magnet.__file__).parents[1]), "PATH": "/usr/bin:/bin"}
 QUESTIONS = """
@@ -91,6 +93,14 @@ def test_the_threads_of_torch_sleep_below_the_command_unless_told_otherwise(unto
     assert "OMP_WAIT_POLICY = 'ACTIVE'" in told[1]
 
 
+@pytest.mark.parametrize("threads", [-1, 0, 4097, 2**31, 2**70])
+def test_a_number_of_threads_that_no_machine_has_is_refused(threads):
+    before = num_threads()
+    with pytest.raises(ConfigError, match=f"number of threads must be from 1 to 4096, got {threads}"):
+        set_num_threads(threads)
+    assert num_threads() == before
+
+
 @pytest.mark.parametrize(
     ("environment", "policy"),
     [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE"), ({"GOMP_SPINCOUNT": "100"}, None)],
@@ -103,8 +113,8 @@ def test_the_command_decides_how_threads_wait_only_where_the_environment_does_no
         monkeypatch.delenv(name)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    command = importlib.import_module("magnet.cli.app")
+    command = importlib.import_module("magnet.cli.verbs")
     monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)  # main sets its own
     monkeypatch.setattr(command, "app", lambda prog_name: None)
-    command.main()
+    command.run()
     assert os.environ.get("OMP_WAIT_POLICY") == policy

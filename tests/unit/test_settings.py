@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 import pytest
+from annotated_types import Interval, Le, Lt
 from pydantic import Field
 
 from magnet.config import Config
@@ -93,3 +94,16 @@ def test_a_docstring_names_no_setting_that_is_not_there():
     for model in MODELS.own:
         for config in configs(MODELS.find(model).config):
             assert set(meanings(config)) <= set(config.model_fields), config
+
+
+@pytest.mark.parametrize("model", MODELS.own)
+def test_every_count_has_a_bound(model):
+    def fields(config):
+        for name, field in config.model_fields.items():
+            if isinstance(field.annotation, type) and issubclass(field.annotation, Config):
+                yield from fields(field.annotation)
+            elif field.annotation in (int, int | None):
+                yield name, field
+
+    for name, field in fields(MODELS.find(model).config):
+        assert any(isinstance(rule, Le | Lt | Interval) for rule in field.metadata), name

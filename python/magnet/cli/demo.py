@@ -104,8 +104,9 @@ def _train(dataset: "Dataset", run: Path, *, seed: int, overwrite: bool) -> dict
     magnet = Magnet(seed=seed, **DEMO["magnet"])
     try:
         magnet.fit(dataset, folder=run, overwrite=overwrite)
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"interrupted; what was trained so far is in {run}") from None
+    except KeyboardInterrupt as stop:
+        stop.args = (f"interrupted; what was trained so far is in {run}",)
+        raise
     return {
         "magnet": magnet,
         "lightgcn": LightGCN(seed=seed, **DEMO["lightgcn"]).fit(dataset),

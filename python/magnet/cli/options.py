@@ -40,7 +40,10 @@ DataPath = Annotated[
 Split = Annotated[
     str,
     typer.Option(
-        "--split", metavar="NAME", help="A column of inter.tsv, or 'mmrec' or 'random' to draw one."
+        "--split",
+        metavar="NAME",
+        help="A column of inter.tsv, or a rule: mmrec, random, leave-last[:N], temporal[:SHARE|DATE], "
+        "cold-items[:SHARE], cold-users[:SHARE], k-fold:F/K.",
     ),
 ]
 SplitSeed = Annotated[int, typer.Option("--split-seed", help="Of a split that is drawn.")]

@@ -34,8 +34,9 @@ __all__ = ["make_model", "train", "trigger"]
 
 
 def train(
+    *,
     data: Annotated[
-        Path,
+        Path | None,
         typer.Option(
             "--data",
             metavar="PATH",
@@ -43,16 +44,26 @@ def train(
             show_default=False,
             parser=as_path,
         ),
-    ],
+    ] = None,
     model: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--model",
             metavar="NAME",
             help=f"{', '.join(MODELS.own)}, or one that is registered.",
             show_default=False,
         ),
-    ],
+    ] = None,
+    final: Annotated[
+        Path | None,
+        typer.Option(
+            "--final",
+            metavar="RUN",
+            help="Refit on all parts, with the settings and epochs of this run and its data.",
+            show_default=False,
+            parser=as_path,
+        ),
+    ] = None,
     out: Annotated[
         Path,
         typer.Option("--out", metavar="RUN", help="Run folder to write.", show_default=False, parser=as_path),
@@ -78,6 +89,18 @@ def train(
     if resume and overwrite:
         raise typer.BadParameter("--resume goes on with a run, --overwrite replaces it: give one of them")
     set_threads(threads)
+    if final is not None:
+        if model is not None or settings or config is not None or resume:
+            raise typer.BadParameter(
+                "--final takes model, settings and epochs from the run; leave out --model, --set, --config and --resume"
+            )
+        _refit(final, data, out, overwrite=overwrite, as_json=as_json)
+        return
+    if data is None or model is None:
+        missing = " and ".join(
+            name for name, given in (("--data", data), ("--model", model)) if given is None
+        )
+        raise typer.BadParameter(f"{missing} must be given, or --final RUN to refit a run on everything")
     recommender = make_model(model, seed=seed, config=config, settings=settings or [])
     dataset = read_data(
         data,
@@ -93,17 +116,49 @@ def train(
         recommender.fit(
             dataset, protocol=protocol, folder=out, overwrite=overwrite, resume=resume, progress=True
         )
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(_interrupted(out)) from None
+    except KeyboardInterrupt as stop:
+        stop.args = (_interrupted(out),)
+        raise
     document = _document(recommender, out, time.perf_counter() - started)
     if as_json:
         print_json(document)
         return
     from magnet.evaluate.metrics import TARGET, metric_title
 
+    if document["valid"] is None:
+        typer.echo(f"{model}: fitted without a validation part, {document['seconds']:.0f} s; saved in {out}")
+        return
     metrics = document["valid"]["metrics"]
     shown = ", ".join(f"{metric_title(name)} {metrics[name]:.4f}" for name in (TARGET, "ndcg@20"))
     typer.echo(f"{model}: validation ({protocol}) {shown}, {document['seconds']:.0f} s; saved in {out}")
+
+
+def _refit(run: Path, data: Path | None, out: Path, *, overwrite: bool, as_json: bool) -> None:
+    from magnet.api import load
+    from magnet.cli.evaluate import read_again
+
+    recommender = load(run)
+    dataset = read_again(recommender.description, run, data)
+    started = time.perf_counter()
+    try:
+        recommender.fit(
+            dataset,
+            protocol=recommender.description.protocol,
+            folder=out,
+            overwrite=overwrite,
+            progress=True,
+            final=True,
+        )
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("interrupted; a final training is begun anew with --overwrite") from None
+    document = _document(recommender, out, time.perf_counter() - started)
+    if as_json:
+        print_json(document)
+        return
+    typer.echo(
+        f"{recommender.name}: refitted on all {dataset.users.size:,} interactions (train, valid and test), "
+        f"{document['epochs']} epochs, {document['seconds']:.0f} s; nothing is left to measure it on; saved in {out}"
+    )
 
 
 def make_model(name: str, *, seed: int, config: Path | None, settings: list[str]) -> "Recommender":
@@ -144,8 +199,9 @@ def _document(model: "Recommender", out: Path, seconds: float) -> dict[str, Any]
         "epochs": len(contents.events),
         "best": facts.get("best", {}),
         "delivered": facts.get("delivered", ""),
+        "chosen_by": facts.get("chosen_by"),
         **trigger(contents),
-        "valid": contents.metrics[f"valid/{description.protocol}"],
+        "valid": contents.metrics.get(f"valid/{description.protocol}"),
     }
 
 
@@ -158,9 +214,14 @@ def trigger(contents: "RunContents") -> dict[str, Any]:
 
 
 def _interrupted(out: Path) -> str:
-    from magnet.run.checkpoint import Checkpoints
+    from magnet.errors import RunError
+    from magnet.run.folder import RunFolder
 
-    checkpoints = Checkpoints(out / "checkpoints")
-    if not checkpoints.exists("last"):
-        return "interrupted before the first checkpoint"
-    return f"interrupted; the last checkpoint is kept in {checkpoints.path('last')}; --resume goes on from it"
+    try:
+        run = RunFolder.open(out, unfinished=True)
+    except RunError:  # before the folder was made
+        return "interrupted before the training"
+    kept = "" if run.path.name == out.name else f"; the run that was there is still in {out}"
+    if not run.checkpoints.exists("last"):
+        return f"interrupted before the first checkpoint{kept}"
+    return f"interrupted; the last checkpoint is kept in {run.checkpoints.path('last')}; --resume goes on from it{kept}"

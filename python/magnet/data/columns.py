@@ -20,6 +20,8 @@ __all__ = [
     "find_time",
     "find_title",
     "find_user",
+    "has_item",
+    "is_id_name",
     "parse_parts",
     "recognised",
     "shown",
@@ -69,7 +71,18 @@ RATING = (
     "overall",
     "preference",
 )
-TIME = ("timestamp", "time", "date", "datetime", "unixtime", "unixreviewtime", "ratingtimestamp")
+TIME = (
+    "timestamp",
+    "time",
+    "datetime",
+    "date",
+    "unixtime",
+    "unixreviewtime",
+    "reviewtime",
+    "ts",
+    "createdat",
+    "ratingtimestamp",
+)
 OTHERS = ("split", *TIME, *RATING)
 
 PART_NAMES = {
@@ -134,6 +147,11 @@ def find_item(columns: Sequence[str], given: str | None, where: str) -> str:
     return _find(columns, given, "item", ITEM, where)
 
 
+def has_item(columns: Sequence[str]) -> bool:
+    """Whether a column is recognised as that of the items."""
+    return _recognise(columns, ITEM) is not None
+
+
 def find_title(columns: Sequence[str]) -> str | None:
     """The column that names items for people: a title or name, else a catalogue number such as an ASIN."""
     return _recognise(columns, TITLE) or _recognise(columns, CATALOGUE_NUMBER)
@@ -147,6 +165,11 @@ def find_rating(columns: Sequence[str]) -> str | None:
 def find_time(columns: Sequence[str]) -> str | None:
     """The column that says when an interaction took place, if there is one."""
     return _recognise(columns, TIME)
+
+
+def is_id_name(name: object) -> bool:
+    """Whether an array of that name, beside one of features, holds the ids of their items."""
+    return _plain(str(name)) in (*ITEM, "ids", "id", "items", "itemids", "keys", "asins")
 
 
 def parse_parts(values: pl.Series, where: str, lines: Sequence[int]) -> NDArray[np.int8]:

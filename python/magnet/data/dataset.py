@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from narwhals.typing import IntoDataFrame
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
+
+    from magnet.data.vectors import Features
 
 __all__ = ["PARTS", "DataSource", "Dataset", "Modality", "Part"]
 
@@ -44,6 +47,8 @@ class Dataset:
         modalities: By name, in the order in which models use them.
         messages: What was changed or found odd while reading, with counts, one sentence each.
         source: Where it was read from; None for data made in memory.
+        times: When each interaction took place, ``(N,)``, int64: microseconds since 1970 of dates, and numbers as they
+            were given; None where no column says so.
 
     Raises:
         DataError: If lengths, types or indices do not fit each other.
@@ -59,8 +64,11 @@ class Dataset:
     modalities: dict[str, Modality] = field(default_factory=dict)
     messages: list[str] = field(default_factory=list)
     source: DataSource | None = None
+    times: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
+        if self.times is not None and self.times.shape != self.users.shape:
+            raise DataError(f"{self.name}: times must have shape {self.users.shape}, got {self.times.shape}")
         kinds = {"users": np.int32, "items": np.int32, "parts": np.int8}
         for name, kind in kinds.items():
             array = getattr(self, name)
@@ -113,14 +121,18 @@ class Dataset:
         """Read a folder with ``inter.tsv`` (or ``.csv``), feature files and, if there is one, ``items.tsv``.
 
         Row i of ``<name>.npy`` belongs to row i of ``items.tsv``; without that file to the item whose id is
-        i, counted from 0. ``<name>.tsv``, ``.csv`` or ``.parquet``, if listed in ``modalities``, is a table
-        with an item column and numeric ones.
+        i, counted from 0. ``<name>.npz``, ``.safetensors`` or ``.pt`` are the same, or have the items' ids beside the
+        matrix. ``<name>.tsv``, ``.csv`` or ``.parquet``, if listed in ``modalities``, is a table with an item column
+        and columns of numbers, or in Parquet of lists of numbers.
 
         Args:
             path: The folder.
-            split: A column of the interaction file with 0, 1, 2 or train, valid, test; or ``"mmrec"`` or
-                ``"random"``, see :mod:`magnet.data.split`.
-            modalities: Which features to use, in this order; by default every ``*.npy``, sorted by name.
+            split: A column of the interaction file with 0, 1, 2 or train, valid, test; or a rule: ``"mmrec"``,
+                ``"random"``, ``"leave-last"`` (``leave-last:2``), ``"temporal"`` (``temporal:0.2``,
+                ``temporal:2024-01-31``), ``"cold-items"``, ``"cold-users"``, ``"k-fold:1/5"``; see
+                :mod:`magnet.data.split`.
+            modalities: Which features to use, in this order; by default every ``*.npy``, sorted by name, or
+                where there is none every other file of arrays.
             user: The user column, if its name is not recognised (``userID``, ``user_id``, ``user`` … are).
             item: The item column, likewise.
             seed: What a drawn split depends on.
@@ -188,7 +200,7 @@ class Dataset:
         user: str | None = None,
         item: str | None = None,
         split: str | None = None,
-        features: Mapping[str, ArrayLike | IntoDataFrame | Mapping[Hashable, ArrayLike]] | None = None,
+        features: Mapping[str, Features] | None = None,
         items: Sequence[Hashable] | None = None,
         titles: Sequence[str | None] | Mapping[Hashable, str | None] | None = None,
         seed: int = 0,
@@ -200,11 +212,13 @@ class Dataset:
             frame: One row for each interaction.
             user: The user column, if its name is not recognised.
             item: The item column, likewise.
-            split: A column with 0, 1, 2 or train, valid, test; ``"mmrec"`` or ``"random"``; None: all rows
-                are for training.
-            features: By name: an array ``(I, d)`` whose row i belongs to ``items[i]``, a frame with an item
-                column and numeric ones, or a mapping from item id to vector. Items may be missing in the last
-                two.
+            split: A column with 0, 1, 2 or train, valid, test; a rule as :meth:`from_folder` takes it; None: all
+                rows are for training.
+            features: By name: a matrix ``(I, d)`` whose row i belongs to ``items[i]``, as an array, a tensor, a
+                sparse matrix or a list of vectors; a frame with an item column, or in pandas with the items as its
+                index, and columns of numbers, truth values or vectors; a pandas Series of vectors by item id; a
+                mapping from item id to vector; or the path of a file as :meth:`from_folder` reads it. Items may be
+                missing where ids come along.
             items: The catalogue, in the order of the features' rows; by default every item that occurs,
                 sorted.
             titles: A name for each item: aligned with ``items``; by item id in a mapping or in the index of a
@@ -279,6 +293,10 @@ class Dataset:
     def train_valid(self) -> csr_array:
         """Training and validation interactions together, ``(U, I)``, float32 ones, indices sorted."""
         return self._matrix(self.parts <= 1)
+
+    def whole(self) -> Dataset:
+        """The same data with every interaction in the training part, for a final model that nobody measures."""
+        return dataclasses.replace(self, parts=np.zeros_like(self.parts))
 
     def part(self, name: Part) -> csr_array:
         """The interactions of ``"train"``, ``"valid"`` or ``"test"``, ``(U, I)``.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Delimited", "open_delimited"]
+__all__ = ["SEPARATORS", "Delimited", "open_delimited"]
 
 SEPARATORS = {".tsv": "\t", ".csv": ","}
 _COMMENT = "#"

@@ -3,34 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
 from magnet.data.assemble import assemble
-from magnet.data.columns import find_item, find_rating, find_time, find_user, parse_parts, shown
+from magnet.data.columns import find_item, find_rating, find_time, find_user, has_item, parse_parts, shown
+from magnet.data.feature_files import FeatureTable, read_features
 from magnet.data.features import make_modality
-from magnet.data.given import as_frame, as_keys, as_whole
+from magnet.data.given import as_column, as_frame, as_keys, as_values, as_whole
 from magnet.data.ids import as_ids, as_list, catalogue, plain_key, positions
 from magnet.data.matching import check_overlap
+from magnet.data.rules import find_rule, no_such_split
 from magnet.data.spelling import check_spelling
-from magnet.data.split import RULES
+from magnet.data.times import read_times
 from magnet.data.titles import align_titles
 from magnet.data.unread import unread_columns
-from magnet.errors import DataError, nearest
+from magnet.data.vectors import FORMS, frame_vectors, is_matrix, is_missing_vector, matrix, stack
+from magnet.errors import DataError
+from magnet.files import as_path
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
     import narwhals as nw
     from narwhals.typing import IntoDataFrame
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
 
     from magnet.data.dataset import Dataset
     from magnet.data.given import Keys
     from magnet.data.ids import Ids
     from magnet.data.records import Modality
+    from magnet.data.rules import Rule
+    from magnet.data.vectors import Features
 
 __all__ = ["from_frame"]
 
@@ -41,7 +48,7 @@ def from_frame(
     user: str | None,
     item: str | None,
     split: str | None,
-    features: Mapping[str, ArrayLike | IntoDataFrame | Mapping[Hashable, ArrayLike]] | None,
+    features: Mapping[str, Features] | None,
     items: Keys | None,
     titles: Sequence[str | None] | Mapping[Hashable, str | None] | IntoDataFrame | None,
     seed: int,
@@ -55,22 +62,21 @@ def from_frame(
     table = _open(frame, name)
     columns = table.columns
     user_column, item_column = find_user(columns, user, name), find_item(columns, item, name)
-    if split is not None and split not in RULES and split not in columns:
-        raise DataError(
-            f"{name}: there is no split column {split!r}{nearest(split, [*columns, *RULES])}; "
-            f"the columns are {shown(columns)}, the rules 'mmrec' and 'random' draw a split"
-        )
+    rule = None if split is None else find_rule(split, columns)
+    if split is not None and rule is None and split not in columns:
+        raise no_such_split(split, columns, name, shown(columns))
     if len(table) == 0:
         raise DataError(f"{name}: there is not a single interaction in the frame")
     user_keys, messages = _id_column(table, user_column, name)
     item_keys, found = _id_column(table, item_column, name)
     messages += found
     parts = None
-    if split is not None and split not in RULES:
+    if split is not None and rule is None:
         labels = pl.Series([None if label is None else str(label) for label in table[split].to_list()])
         parts = parse_parts(labels, f"{name}: column {split!r}", range(len(labels)))
 
-    keyed, plain = _sort_out(features or {}, item_column)
+    keyed, plain, found = _sort_out(features or {}, item_column)
+    messages += found
     item_ids = _catalogue(items, item_keys, keyed, plain, name)
     indices = positions(item_keys, item_ids)
     unknown = np.flatnonzero(indices < 0)
@@ -81,6 +87,8 @@ def from_frame(
             f"{len(item_ids)} items given ({unknown.size} such rows)"
         )
     for feature, (keys, _) in keyed.items():
+        if not len(keys):
+            continue  # that there is no vector at all is said below
         grows = items is None and not plain
         known_ids = as_list(item_keys if grows else item_ids)
         found = check_overlap(as_list(keys), known_ids, f"{name}: modality '{feature}'", grow=grows)
@@ -88,6 +96,8 @@ def from_frame(
     # Other columns of a frame are there on purpose; these two would change what is learnt.
     telling = [column for column in columns if find_rating([column]) or find_time([column])]
     used = {user_column, item_column, *([] if parts is None or split is None else [split])}
+    times = _times(table, rule, name)
+    used |= {column for column in [find_time(columns)] if times is not None and column is not None}
     messages += unread_columns(
         telling, used, name, values=lambda column: _values(table, column), place=_place
     )
@@ -113,7 +123,8 @@ def from_frame(
         users=positions(user_keys, user_ids),
         items=indices,
         parts=parts,
-        rule=split if split in RULES else None,
+        rule=rule,
+        times=times,
         seed=as_whole(seed, f"{name}: seed"),
         user_ids=as_list(user_ids),
         item_ids=as_list(item_ids),
@@ -122,6 +133,20 @@ def from_frame(
         messages=messages,
         source=None,
     )
+
+
+def _times(table: nw.DataFrame[Any], rule: Rule | None, where: str) -> NDArray[np.int64] | None:
+    column = find_time(table.columns)
+    if column is None:
+        return None
+    values = table[column]
+    try:
+        known = pl.Series(values.to_list(), strict=False)
+        return read_times(known, f"{where}: column {column!r}", range(len(known)))
+    except DataError:
+        if rule is not None and rule.timed:
+            raise
+        return None  # a column by that name that no rule asks for
 
 
 def _open(frame: Any, where: str) -> nw.DataFrame[Any]:
@@ -173,57 +198,78 @@ def _column(table: nw.DataFrame[Any], column: str, where: str) -> Ids:
 
 def _sort_out(
     features: Mapping[str, Any], item_column: str
-) -> tuple[dict[str, tuple[Ids, NDArray[Any]]], dict[str, NDArray[Any]]]:
-    """Features that bring their item ids along, and those aligned with the catalogue."""
+) -> tuple[dict[str, tuple[Ids, NDArray[Any]]], dict[str, NDArray[Any]], list[str]]:
+    """Features that bring their item ids along, those aligned with the catalogue, and what was odd in files."""
     keyed: dict[str, tuple[Ids, NDArray[Any]]] = {}
     plain: dict[str, NDArray[Any]] = {}
+    messages: list[str] = []
     for name, given in features.items():
-        where = f"modality '{name}'"
-        if isinstance(given, Mapping):
-            keyed[name] = as_ids(list(given), where), _stack(list(given.values()), list(given), where)
-        elif isinstance(given, (np.ndarray, list, tuple)) or hasattr(given, "__array_interface__"):
-            plain[name] = _matrix(given, where)
+        if isinstance(given, (str, Path)):
+            read = read_features(as_path(given))
+            if isinstance(read, FeatureTable):
+                keyed[name] = read.keys, read.matrix
+                messages += read.notes
+            else:
+                plain[name] = read
+            continue
+        keys, rows = _opened(given, item_column, f"modality '{name}'")
+        if keys is None:
+            plain[name] = rows
         else:
-            keyed[name] = _feature_frame(_open(given, where), item_column, where)
-            keys = as_list(keyed[name][0])
-            if len(set(keys)) != len(keys):
-                raise DataError(f"{where}: {len(keys) - len(set(keys))} rows repeat the id of an earlier one")
-    return keyed, plain
+            keyed[name] = keys, rows
+    return keyed, plain, messages
 
 
-def _matrix(values: Any, where: str) -> NDArray[Any]:
-    try:
-        return np.asarray(values)
-    except ValueError as error:
-        raise DataError(f"{where}: expected a matrix (items, features): {error}") from None
+def _opened(given: Any, item_column: str, where: str) -> tuple[Ids | None, NDArray[Any]]:
+    """The rows of one modality, with their item ids if they bring any along."""
+    if isinstance(given, Mapping):
+        there = {key: vector for key, vector in given.items() if not is_missing_vector(vector)}
+        return as_ids(list(there), where), stack(list(there.values()), list(there), where)
+    if is_matrix(given):
+        return None, matrix(given, where)
+    keys: Ids | None
+    column = as_column(given)
+    if column is not None:
+        # By the item ids of its index, unless that only counts the rows.
+        keys = _index(given, where)
+        rows = frame_vectors(column.alias("vectors").to_frame(), ["vectors"], where)
+    else:
+        try:
+            table = _open(given, where)
+        except DataError as error:
+            raise DataError(f"{error}; {FORMS}") from None
+        keys, rows = _feature_frame(given, table, item_column, where)
+    if keys is not None and len(set(as_list(keys))) != len(keys):
+        raise DataError(
+            f"{where}: {len(keys) - len(set(as_list(keys)))} rows repeat the id of an earlier one"
+        )
+    return keys, rows
 
 
-def _stack(vectors: list[Any], keys: list[Hashable], where: str) -> NDArray[Any]:
-    arrays = [np.asarray(vector) for vector in vectors]
-    for key, array in zip(keys, arrays, strict=True):
-        if array.ndim != 1 or array.shape != arrays[0].shape:
-            raise DataError(
-                f"{where}: expected vectors of one length, {arrays[0].size} as the first, "
-                f"got shape {array.shape} for item {key!r}"
-            )
-    return np.stack(arrays) if arrays else np.zeros((0, 0))
+def _index(given: Any, where: str) -> Ids | None:
+    """The labels of a pandas object, None if it has none or they only count the rows."""
+    index = getattr(given, "index", None)
+    if index is None or callable(index):
+        return None
+    labels = as_values(index, where)
+    if index.name is None and labels == list(range(len(labels))):
+        return None
+    return as_ids(labels, f"{where}: index")
 
 
-def _feature_frame(table: nw.DataFrame[Any], item_column: str, where: str) -> tuple[Ids, NDArray[Any]]:
-    column = find_item(table.columns, item_column if item_column in table.columns else None, where)
-    others = [name for name in table.columns if name != column]
-    for name in others:
-        if not table[name].dtype.is_numeric():
-            raise DataError(
-                f"{where}: expected numbers in column {name!r}, found {table[name].dtype}; "
-                f"the columns are {shown(table.columns)}"
-            )
-    matrix = table.select(others).to_numpy() if others else np.zeros((len(table), 0))
-    if matrix.dtype.kind == "O":  # nullable columns
-        matrix = matrix.astype(np.float64)
-    if matrix.dtype.kind == "f" and others:
-        matrix = np.where(np.isnan(matrix).all(axis=1, keepdims=True), matrix.dtype.type(0), matrix)
-    return _id_column(table, column, where)[0], matrix
+def _feature_frame(
+    given: Any, table: nw.DataFrame[Any], item_column: str, where: str
+) -> tuple[Ids, NDArray[Any]]:
+    """Ids and features of a frame; a pandas frame without an item column may have the items as its index."""
+    columns = table.columns
+    named = item_column if item_column in columns else None
+    if named is None and not has_item(columns):
+        labels = _index(given, where)
+        if labels is not None:
+            return labels, frame_vectors(table, columns, where)
+    column = find_item(columns, named, where)
+    others = [name for name in columns if name != column]
+    return _id_column(table, column, where)[0], frame_vectors(table, others, where)
 
 
 def _catalogue(

@@ -18,7 +18,17 @@ if TYPE_CHECKING:
 
     from narwhals.typing import IntoDataFrame
 
-__all__ = ["Keys", "as_frame", "as_key", "as_keys", "as_names", "as_values", "as_whole", "as_wholes"]
+__all__ = [
+    "Keys",
+    "as_column",
+    "as_frame",
+    "as_key",
+    "as_keys",
+    "as_names",
+    "as_values",
+    "as_whole",
+    "as_wholes",
+]
 
 # Ids as the public methods take them: one, or several in whatever holds them.
 Keys: TypeAlias = "Hashable | Iterable[Hashable] | IntoDataFrame"
@@ -44,6 +54,15 @@ def as_frame(given: Any) -> nw.DataFrame[Any] | None:
         named = f"{', '.join(map(repr, again))} stand there more than once" if again else str(error)
         raise DataError(f"expected columns of different names: {named}; rename or drop columns") from None
     return table
+
+
+def as_column(given: Any) -> nw.Series[Any] | None:
+    """A column of any library that narwhals knows, None for anything else."""
+    try:
+        column: nw.Series[Any] = nw.from_native(given, series_only=True)
+    except TypeError:
+        return None
+    return column
 
 
 def as_values(given: Any, what: str) -> list[Any]:

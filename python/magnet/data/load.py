@@ -8,25 +8,28 @@ import numpy as np
 import polars as pl
 
 from magnet.data.assemble import assemble
-from magnet.data.columns import find_item, find_title, find_user, parse_parts, recognised, shown
-from magnet.data.feature_files import (
+from magnet.data.columns import find_item, find_time, find_title, find_user, parse_parts, recognised, shown
+from magnet.data.feature_files import check_unique
+from magnet.data.features import make_modality
+from magnet.data.folder_features import (
+    all_arrays,
     array_files,
     check_tables,
-    check_unique,
-    feature_files,
     in_one_kind,
-    open_array,
+    read_chosen,
+    shadowed_files,
     table_files,
+    unasked,
 )
-from magnet.data.features import make_modality
 from magnet.data.given import as_names, as_whole
 from magnet.data.ids import as_list, catalogue, positions
 from magnet.data.readers import register_reader
 from magnet.data.records import DataSource, Modality
-from magnet.data.split import RULES
+from magnet.data.rules import find_rule, no_such_split
 from magnet.data.tables import SUFFIXES, Table, as_text, check_header, read_ids, read_table, whole_numbers
+from magnet.data.times import read_times
 from magnet.data.unread import unread_columns, unread_files
-from magnet.errors import DataError, nearest
+from magnet.errors import DataError
 from magnet.files import as_path
 
 if TYPE_CHECKING:
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
 
     from magnet.data.dataset import Dataset
     from magnet.data.ids import Ids
+    from magnet.data.rules import Rule
 
 __all__ = ["load_folder"]
 
@@ -72,22 +76,25 @@ def load_folder(
     where, columns = str(inter.path), inter.columns
     user_column = find_user(columns, user, where)
     item_column = find_item(columns, item, where)
-    if split not in RULES and split not in columns:
-        raise DataError(
-            f"{where}: there is no split column {split!r}{nearest(split, [*columns, *RULES])}; "
-            f"the columns are {shown(columns)}, the rules 'mmrec' and 'random' draw a split"
-        )
-    used = [user_column, item_column, *([] if split in RULES else [split])]
+    rule = find_rule(split, columns)
+    if rule is None and split not in columns:
+        raise no_such_split(split, columns, where, shown(columns))
     if not len(inter):
         raise DataError(f"{where}: there is not a single interaction below the line of column names")
     messages = [*inter.notes, *_first_line_note(inter)]
-    table = inter.select(used)
-    parts = None if split in RULES else parse_parts(table[split], inter.where(split), inter.lines)
+    used = [user_column, item_column, *([] if rule is not None else [split])]
+    time_column = find_time(columns)
+    table = inter.select(used if time_column is None else [*used, time_column])
+    times = None if time_column is None else _times(table[time_column], rule, inter)
+    used += [] if times is None or time_column is None else [time_column]
+    parts = None if rule is not None else parse_parts(table[split], inter.where(split), inter.lines)
     users, found = read_ids(table[user_column], inter)
     messages += found
     user_ids = catalogue(users)
 
-    arrays, tables = feature_files(folder, modalities, messages)
+    files = array_files(folder)
+    arrays, tables, found = read_chosen(folder, files, modalities)
+    messages += found
     listing = next((folder / f"items{s}" for s in SUFFIXES if (folder / f"items{s}").is_file()), None)
     titles: list[str | None] | None = None
     why = ""
@@ -96,8 +103,8 @@ def load_folder(
     if listing is not None:
         item_ids, items, titles = _listed_items(listing, items, inter, item_column, messages)
         why = f" of {listing.name}"
-    elif array_files(folder):
-        item_ids, items, why = _numbered_items(folder, arrays, items, inter, item_column)
+    elif numbered := arrays or all_arrays(files):
+        item_ids, why = _numbered_items(files, numbered, items, inter, item_column)
     else:
         items = in_one_kind(items, tables)
         messages += check_tables(tables, items, grow=True)
@@ -106,13 +113,16 @@ def load_folder(
     messages += unread_columns(
         columns, used, where, values=lambda column: inter.select([column])[column], place=inter.place
     )
-    messages += unread_files(folder, _read_names(folder, inter.path, listing, modalities))
+    hidden = shadowed_files(folder, files)
+    messages += [f"{path}: not read, since {files[path.stem].name} is there as well" for path in hidden]
+    told = {path.name for path in hidden} | _read_names(folder, files, inter.path, listing, modalities)
+    messages += unread_files(folder, told)
 
     known: dict[str, Modality] = {}
-    for name in modalities if modalities is not None else sorted(arrays):
+    for name in modalities if modalities is not None else unasked(files):
         if name in arrays:
             modality, found = make_modality(
-                name, arrays[name], n_items=len(item_ids), where=str(folder / f"{name}.npy"), why=why
+                name, arrays[name], n_items=len(item_ids), where=str(files[name]), why=why
             )
         else:
             given = tables[name]
@@ -144,7 +154,8 @@ def load_folder(
         users=positions(users, user_ids),
         items=positions(items, item_ids),
         parts=parts,
-        rule=split if split in RULES else None,
+        rule=rule,
+        times=times,
         seed=seed,
         user_ids=as_list(user_ids),
         item_ids=as_list(item_ids),
@@ -166,11 +177,23 @@ def _table_file(folder: Path, stem: str) -> Path:
     return found[0]
 
 
-def _read_names(folder: Path, inter: Path, listing: Path | None, chosen: Sequence[str] | None) -> set[str]:
+def _read_names(
+    folder: Path, files: dict[str, Path], inter: Path, listing: Path | None, chosen: Sequence[str] | None
+) -> set[str]:
     """Files that are read, and those that the caller left out by naming others."""
-    arrays = {path.name for path in array_files(folder).values()}
-    left_out = set() if chosen is None else {path.name for path in table_files(folder).values()}
-    return {inter.name, *([] if listing is None else [listing.name]), *arrays, *left_out}
+    known = {inter.name, *([] if listing is None else [listing.name])}
+    if chosen is None:
+        return known | {files[name].name for name in unasked(files)}
+    return known | {path.name for path in [*files.values(), *table_files(folder, files).values()]}
+
+
+def _times(values: pl.Series, rule: Rule | None, inter: Table) -> NDArray[np.int64] | None:
+    try:
+        return read_times(values, inter.where(values.name), inter.lines)
+    except DataError:
+        if rule is not None and rule.timed:
+            raise
+        return None  # a column by that name that no rule asks for
 
 
 def _first_line_note(table: Table) -> list[str]:
@@ -207,21 +230,20 @@ def _listed_items(
 
 
 def _numbered_items(
-    folder: Path, arrays: dict[str, NDArray[Any]], items: Ids, inter: Table, column: str
-) -> tuple[Ids, Ids, str]:
-    """Catalogue by row number of the feature files, whichever of them are chosen."""
+    files: dict[str, Path], arrays: dict[str, NDArray[Any]], items: Ids, inter: Table, column: str
+) -> tuple[Ids, str]:
+    """Catalogue by row number of the feature files."""
     numbered = whole_numbers(items, inter, column)
-    opened = arrays or {name: open_array(path) for name, path in array_files(folder).items()}
-    longest = max(opened, key=lambda name: opened[name].shape[:1])
-    rows = opened[longest].shape[0] if opened[longest].ndim else 0
+    longest = max(arrays, key=lambda name: arrays[name].shape[:1])
+    rows = arrays[longest].shape[0] if arrays[longest].ndim else 0
     highest = int(numbered.argmax())
     if numbered[highest] >= rows:
         raise DataError(
-            f"{inter.where(column)}: item {numbered[highest]} in {inter.place(highest)} has no row in {longest}.npy, "
-            f"whose {rows} feature rows are fewer than the items; add the missing rows (zeros where there "
-            "is no feature), or list the items in items.tsv"
+            f"{inter.where(column)}: item {numbered[highest]} in {inter.place(highest)} has no row in "
+            f"{files[longest].name}, whose {rows} feature rows are fewer than the items; add the missing rows "
+            "(zeros where there is no feature), or list the items in items.tsv"
         )
-    return pl.Series(np.arange(rows)), items, f" (as many as {longest}.npy has rows)"
+    return pl.Series(np.arange(rows)), f" (as many as {files[longest].name} has rows)"
 
 
 register_reader("folder", load_folder)

@@ -49,7 +49,7 @@ class DataSource:
 
     Attributes:
         path: The folder, absolute.
-        split: A column of the interaction file, ``"mmrec"`` or ``"random"``.
+        split: A column of the interaction file, or a rule, see :mod:`magnet.data.rules`.
         modalities: The chosen modalities in order, or None for all feature files of the folder.
         user: The user column where it was named.
         item: The item column where it was named.

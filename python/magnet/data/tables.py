@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from magnet.data.columns import recognised, shown
-from magnet.data.delimited import open_delimited
+from magnet.data.delimited import SEPARATORS, open_delimited
 from magnet.data.spelling import settle_floats, spell
 from magnet.errors import DataError
 
@@ -26,6 +26,7 @@ __all__ = [
     "Table",
     "as_text",
     "check_header",
+    "ids_of_text",
     "numbers",
     "read_ids",
     "read_table",
@@ -58,7 +59,7 @@ class Table:
     @property
     def is_text(self) -> bool:
         """Whether every value is text, and the column names are the first line."""
-        return self.path.suffix != ".parquet"
+        return self.path.suffix in SEPARATORS
 
     def select(self, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """Some columns, all by default; text where the file is one, as it is from Parquet.
@@ -89,7 +90,7 @@ def read_table(path: Path) -> Table:
     if not path.is_file():
         raise DataError(f"{path}: no such file")
     try:
-        if path.suffix != ".parquet":
+        if path.suffix in SEPARATORS:
             text = open_delimited(path)
             return Table(path, text.columns, text.lines, text.notes, text.select)
         frame = pl.scan_parquet(path)
@@ -147,13 +148,31 @@ def as_text(values: pl.Series, where: str) -> pl.Series:
 
 
 def read_ids(values: pl.Series, table: Table, *, mixed: bool = False) -> tuple[Ids, list[str]]:
-    """Read a column of ids: integers if all values are plain integers, else text.
-
-    Blanks around ids, other Unicode forms than NFC and integers written as floats are corrected.
+    """Read a column of ids, see :func:`ids_of_text`.
 
     Args:
         values: One of the columns of ``table``, under its name.
         table: The file.
+        mixed: Whether text may stand among integers.
+
+    Raises:
+        DataError: If a value is none of an id; names the line.
+    """
+    where = table.where(values.name)
+    return ids_of_text(as_text(values, where), where, table.place, mixed=mixed)
+
+
+def ids_of_text(
+    text: pl.Series, where: str, place: Callable[[int], str], *, mixed: bool = False
+) -> tuple[Ids, list[str]]:
+    """Ids that are written as text: integers if all of them are plain integers, else text.
+
+    Blanks around ids, other Unicode forms than NFC and integers written as floats are corrected.
+
+    Args:
+        text: Null where there is none.
+        where: What to call the ids in an error.
+        place: The name of a row for a reader of the file.
         mixed: Whether text may stand among integers (some catalogue numbers are like that). If not, and most
             values are integers, the others are taken for damage.
 
@@ -164,19 +183,17 @@ def read_ids(values: pl.Series, table: Table, *, mixed: bool = False) -> tuple[I
         DataError: If a value is missing, negative, or text or too large a number among integers; names the
             line.
     """
-    where = table.where(values.name)
-    text = as_text(values, where)
     missing = text.is_null().arg_true()
     if len(missing):
         raise DataError(
-            f"{where}: no value in {table.place(int(missing[0]))} ({len(missing)} such rows); drop such rows, or give "
+            f"{where}: no value in {place(int(missing[0]))} ({len(missing)} such rows); drop such rows, or give "
             "them ids"
         )
     notes: list[str] = []
     integers, plain = _integers(text)
     if not plain.all():
-        text, notes = spell(text, where, table.place)
-        text, found = settle_floats(text, where, table.place, whole=_integers(text)[1])
+        text, notes = spell(text, where, place)
+        text, found = settle_floats(text, where, place, whole=_integers(text)[1])
         notes += found
         integers, plain = _integers(text)
     if plain.all():
@@ -184,7 +201,7 @@ def read_ids(values: pl.Series, table: Table, *, mixed: bool = False) -> tuple[I
         if len(negative):
             first = int(negative[0])
             raise DataError(
-                f"{where}: negative id {integers[first]} in {table.place(first)} "
+                f"{where}: negative id {integers[first]} in {place(first)} "
                 f"({len(negative)} such rows); "
                 "if it stands for a missing value, drop the row"
             )
@@ -194,7 +211,7 @@ def read_ids(values: pl.Series, table: Table, *, mixed: bool = False) -> tuple[I
         first = int(faulty[0])
         raise DataError(
             f"{where}: expected 64-bit integers, as in most rows, found {text[first]!r} "
-            f"in {table.place(first)} ({len(faulty)} such rows)"
+            f"in {place(first)} ({len(faulty)} such rows)"
         )
     return text, notes
 
@@ -222,18 +239,21 @@ def whole_numbers(ids: Ids, table: Table, column: str) -> NDArray[np.int64]:
     )
 
 
-def numbers(table: Table, columns: Sequence[str]) -> NDArray[np.float32]:
+def numbers(table: Table, frame: pl.DataFrame) -> NDArray[np.float32]:
     """Columns of a feature table as a matrix. Rows without a single value become zeros.
+
+    Args:
+        table: The file.
+        frame: Some of its columns, as :meth:`Table.select` gives them.
 
     Raises:
         DataError: If there is no column, or a value is text or missing; names column and line.
     """
-    if not columns:
+    if not frame.width:
         raise DataError(f"{table.path}: expected numeric columns beside the item's")
-    frame = table.select(columns)
     empty = frame.select(pl.all_horizontal(pl.all().is_null())).to_series()
     matrix = np.empty(frame.shape, dtype=np.float32)
-    for place, name in enumerate(columns):
+    for place, name in enumerate(frame.columns):
         try:
             given = frame[name].str.strip_chars() if frame[name].dtype == pl.String else frame[name]
             values = given.cast(pl.Float64, strict=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from magnet.evaluate.metrics import TARGET, metric_title
+from magnet.evaluate.metrics import metric_title
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,7 +75,7 @@ def _delivered(training: Training) -> list[str]:
     others = [s for s in training.stages if s.name != stage.name and s.best is not None]
     rest = ", ".join(f"{s.name} {s.best:.4f}" for s in others)
     said = [
-        f"Delivered: {stage.name}, whose best validation {metric_title(TARGET)} is {stage.best:.4f}, "
+        f"Delivered: {stage.name}, whose best validation {metric_title(training.metric)} is {stage.best:.4f}, "
         f"in epoch {stage.best_epoch}" + (f" (others: {rest})." if rest else ".")
     ]
     backbone = training.stage("backbone")

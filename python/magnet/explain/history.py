@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from magnet.evaluate.metrics import TARGET
+from magnet.evaluate.target import CHOSEN_BY, USUAL
 from magnet.run.events import trigger_of
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ class Stage:
         name: ``backbone``, ``coverage``, ``specialisation``, or whatever a model calls its only stage.
         first: Its first epoch.
         last: Its last epoch.
-        best: Best value of :data:`magnet.evaluate.metrics.TARGET` on validation, None if it was never validated.
+        best: Best validation value of the metric that the training chose by, None if it was never validated.
         best_epoch: The epoch that reached it.
     """
 
@@ -43,6 +43,7 @@ class Training:
         delivered: The stage whose best weights the model has, None if not known.
         fired_by: ``criterion``, ``cap``, ``fixed`` or ``no evidence``; None if nothing fired.
         fired_at: The epoch after which it fired; None if the records do not tell.
+        metric: What validation chose by, such as ``recall@20``.
     """
 
     events: list[dict[str, Any]]
@@ -50,6 +51,7 @@ class Training:
     delivered: str | None
     fired_by: str | None
     fired_at: int | None
+    metric: str = USUAL.metric
 
     @property
     def routed(self) -> list[dict[str, Any]]:
@@ -67,6 +69,7 @@ class Training:
             "delivered": self.delivered,
             "fired_by": self.fired_by,
             "fired_at": self.fired_at,
+            "chosen_by": self.metric,
             "epochs": self.events,
         }
 
@@ -81,11 +84,11 @@ def training_of(events: Sequence[dict[str, Any]], facts: Mapping[str, Any]) -> T
     spans: dict[str, list[int]] = {}
     for record in events:
         spans.setdefault(record["stage"], []).append(record["epoch"])
-    best = facts.get("best", {})
+    best, metric = facts.get("best", {}), facts.get(CHOSEN_BY, USUAL.metric)
     stages = []
     for name, epochs in spans.items():
         known = best.get(name, {})
-        value, epoch = known.get(TARGET), known.get("epoch")
+        value, epoch = known.get(metric), known.get("epoch")
         stages.append(Stage(name, min(epochs), max(epochs), value, None if epoch is None else int(epoch)))
     # The records come first: facts of older runs have another number under "fired_at", the epochs of coverage.
     fired_by, fired_at = trigger_of(events)
@@ -95,4 +98,5 @@ def training_of(events: Sequence[dict[str, Any]], facts: Mapping[str, Any]) -> T
         delivered=facts.get("delivered") or None,
         fired_by=fired_by or facts.get("fired_by"),
         fired_at=fired_at,
+        metric=metric,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from magnet.evaluate.metrics import TARGET
+from magnet.evaluate.metrics import metric_title
 from magnet.tables import render, table
 
 if TYPE_CHECKING:
@@ -73,7 +73,8 @@ def _epochs(e: ModelExplanation) -> Table:
     chosen |= {position for position, record in enumerate(events) if record["epoch"] in marked}
     curves = {"H pair": "pair_entropy", "H marginal": "marginal_entropy", "H loads": "load_entropy"}
     curves = curves if e.training.routed else {}
-    head = ["epoch", "stage", "loss", "valid R@20", *curves, *(["experts"] if curves else []), ""]
+    metric = metric_title(e.training.metric).replace("Recall", "R")
+    head = ["epoch", "stage", "loss", f"valid {metric}", *curves, *(["experts"] if curves else []), ""]
     rows = []
     for position in sorted(chosen):
         record = events[position]
@@ -85,7 +86,7 @@ def _epochs(e: ModelExplanation) -> Table:
                 str(record["epoch"]),
                 record["stage"],
                 _number(record.get("terms", {}).get("loss"), 4),
-                _number(record.get("valid", {}).get(TARGET), 4),
+                _number(record.get("valid", {}).get(e.training.metric), 4),
                 *(_number(record.get(key), 3) for key in curves.values()),
                 *([str(record.get("top_k", ""))] if curves else []),
                 ", ".join(notes),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from magnet.evaluate.metrics import TARGET, metric_title
+from magnet.evaluate.metrics import metric_title
 from magnet.explain.experts import ExpertInfo
 from magnet.explain.figures import GREY, INK, expert_colours, new_figure, save
 
@@ -156,7 +156,8 @@ def _validation(
 ) -> None:
     from matplotlib.patches import Patch
 
-    points = [(r["epoch"], r["valid"][TARGET]) for r in shown if r.get("valid", {}).get(TARGET) is not None]
+    metric = explained.training.metric
+    points = [(r["epoch"], r["valid"][metric]) for r in shown if r.get("valid", {}).get(metric) is not None]
     if points:
         x, y = zip(*points, strict=True)
         axis.plot(x, y, color="#0072B2", linewidth=1.8, marker="o", markersize=3, label="validation")
@@ -168,7 +169,7 @@ def _validation(
     if stage is not None and stage.best is not None and (stage.best_epoch or 0) >= shown[0]["epoch"]:
         (star,) = axis.plot([stage.best_epoch or 0], [stage.best], "*", label="delivered", zorder=6)
         star.set(color="#D55E00", markersize=13, markeredgecolor="white")
-    axis.set_ylabel(metric_title(TARGET))
+    axis.set_ylabel(metric_title(metric))
     axis.margins(y=0.15)
     if left_out:
         axis.text(

@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import warnings
-import zipfile
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from scipy.sparse import csr_array
 
-from magnet.errors import DataError, MagnetWarning
-from magnet.files import as_path, replacing
+from magnet.errors import DataError, MagnetWarning, StorageError
+from magnet.files import as_path, replacing, storing
 from magnet.graph.approximate import approximate_knn_graph
 from magnet.graph.arrays import checked_features, checked_present
 from magnet.graph.knn import knn_graph
@@ -41,9 +40,9 @@ def cached_knn(
 ) -> csr_array:
     """Read the kNN graph of these very features from the cache, or build and keep it.
 
-    A file that is damaged is built anew. Files appear whole or not at all, so several processes may share a
-    folder. Where the folder cannot be written, the graph is returned all the same, with a
-    :class:`~magnet.errors.MagnetWarning`.
+    A file that is damaged, or holds something else than such a graph, is built anew, and a
+    :class:`~magnet.errors.MagnetWarning` says so. Files appear whole or not at all, so several processes may share a
+    folder. Where the folder cannot be written, the graph is returned all the same, with another such warning.
 
     An approximate graph says so in a :class:`~magnet.errors.MagnetWarning`, with the share of true neighbours
     that it holds.
@@ -72,7 +71,7 @@ def cached_knn(
     )
     name = content_name(features, k, present, exact=exact)
     path = (cache_folder() if folder is None else as_path(folder)) / name
-    kept = _read(path, features.shape[0])
+    kept = _read(path, present, k)
     if kept is None:
         if exact:
             kept = knn_graph(features, k, present=present), 1.0
@@ -81,9 +80,9 @@ def cached_knn(
             kept = found.graph, found.recall
         try:
             _write(path, kept[0], kept[1])
-        except OSError as error:
+        except StorageError as error:
             warnings.warn(
-                f"the graph cannot be kept in {path.parent}: {error}; point MAGNET_CACHE to another folder",
+                f"the graph cannot be kept in {path.parent} ({error.reason}); point MAGNET_CACHE to another folder",
                 MagnetWarning,
                 stacklevel=2,
             )
@@ -118,8 +117,11 @@ def content_name(
     return f"knn-{digest.hexdigest()[:40]}.npz"
 
 
-def _read(path: Path, n_rows: int) -> tuple[csr_array, float] | None:
-    """The graph of a file and its recall; None if the file is missing or damaged (the archive has checksums)."""
+def _read(path: Path, present: NDArray[np.bool_], k: int) -> tuple[csr_array, float] | None:
+    """The graph of a file and its recall; None if the file is missing, or with a note if it is of no use."""
+    if not path.is_file():
+        return None
+    n_rows = len(present)
     try:
         # NumPy would leave the file of a broken archive open, so it is opened here.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
@@ -127,13 +129,37 @@ def _read(path: Path, n_rows: int) -> tuple[csr_array, float] | None:
                 (arrays["values"], arrays["indices"], arrays["indptr"]), shape=(n_rows, n_rows), copy=False
             )
             recall = float(arrays["recall"])
-        matrix.check_format(full_check=True)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        _check(matrix, recall, present, k)
+    # A damaged archive fails in as many ways as zip and NumPy have: whatever it is, the graph can be built again.
+    except Exception as error:
+        warnings.warn(
+            f"{path}: the graph that was kept here is damaged ({error}) and is built anew",
+            MagnetWarning,
+            stacklevel=3,
+        )
         return None
     return matrix, recall
 
 
+def _check(matrix: csr_array, recall: float, present: NDArray[np.bool_], k: int) -> None:
+    """Refuse what cannot be the graph of these rows, however sound its file is."""
+    matrix.check_format(full_check=True)
+    sizes = np.diff(matrix.indptr)
+    rules = {
+        "types": matrix.data.dtype == np.float32 and matrix.indices.dtype == np.int32,
+        "recall": 0 <= recall <= 1,
+        "order": bool(matrix.has_sorted_indices) and matrix.has_canonical_format,
+        "values": bool((np.abs(matrix.data) <= 1.001).all()),  # NaN is not
+        "neighbours": bool((sizes <= k).all()) and (matrix.nnz > 0 or present.sum() < 2),
+        "rows without features": not sizes[~present].any() and bool(present[matrix.indices].all()),
+    }
+    broken = [name for name, kept in rules.items() if not kept]
+    if broken:
+        raise ValueError(f"not such a graph: {', '.join(broken)}")
+
+
 def _write(path: Path, graph: csr_array, recall: float) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with storing(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
         np.savez(temporary, indptr=graph.indptr, indices=graph.indices, values=graph.data, recall=recall)

@@ -151,4 +151,10 @@ class BM3Task(OnePhaseTask):
         return DotState(*(net.predictor(rows) for rows in net.encode(self.graph).whole()))
 
 
-register("bm3", BM3Config, task=BM3Task)
+# The authors' grid, and learning rates as for every trained model.
+register(
+    "bm3",
+    BM3Config,
+    task=BM3Task,
+    space={"layers": [1, 2], "dropout": [0.3, 0.5], "l2": [0.01, 0.1], "train.learning_rate": (5e-4, 5e-3)},
+)

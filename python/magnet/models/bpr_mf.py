@@ -90,4 +90,6 @@ class BPRMFTask(OnePhaseTask):
         return DotState(rows[: self.n_users].clone(), rows[self.n_users :].clone())
 
 
-register("bpr-mf", BPRMFConfig, task=BPRMFTask)
+register(
+    "bpr-mf", BPRMFConfig, task=BPRMFTask, space={"l2": (1e-5, 1.0), "train.learning_rate": (5e-4, 5e-3)}
+)

@@ -198,4 +198,14 @@ class FREEDOMTask(OnePhaseTask):
         return {"graph_weights": self.weights}
 
 
-register("freedom", FREEDOMConfig, task=FREEDOMTask)
+# The authors' grid, and learning rates as for every trained model.
+register(
+    "freedom",
+    FREEDOMConfig,
+    task=FREEDOMTask,
+    space={
+        "drop": [0.8, 0.9],
+        "content_weight": [0.0, 1e-5, 1e-4, 1e-3],
+        "train.learning_rate": (5e-4, 5e-3),
+    },
+)

@@ -11,6 +11,7 @@ from pydantic import Field
 from scipy.sparse import csr_array, hstack
 
 from magnet.config import Config
+from magnet.data.unit_length import unit_tensor
 from magnet.errors import ConfigError, DataError, nearest
 from magnet.graph.build import (
     bipartite,
@@ -72,8 +73,8 @@ class GraphConfig(Config):
     shared_weight: float = Field(0.0, ge=0, le=1)
     shared_neighbours: int = Field(10, ge=1, le=1000)
     content_edges: Literal["both", "user-item", "item-item"] = "item-item"
-    per_user: int = Field(10, ge=0)
-    per_item: int = Field(5, ge=0)
+    per_user: int = Field(10, ge=0, le=1000)
+    per_item: int = Field(5, ge=0, le=1000)
     strength: float = Field(0.5, gt=0, le=1)
     keep: float = Field(1.0, gt=0, le=1)
     drop_by: Literal["degree", "uniform"] = "degree"
@@ -236,8 +237,7 @@ def unit_features(modality: Modality, max_width: int) -> Tensor:
         modality: Features as they were given.
         max_width: Wider ones pass through a fixed PCA; 0 never.
     """
-    x = torch.from_numpy(np.asarray(modality.features, dtype=np.float32))
-    x = torch.nn.functional.normalize(x, dim=1)
+    x = unit_tensor(modality.features)
     x[~torch.from_numpy(modality.present)] = 0.0
     if max_width and x.shape[1] > max_width:
         # The leading directions of the uncentred rows keep products, and with them cosines, as well as can be.

@@ -36,7 +36,7 @@ class ImplicitALSConfig(Config):
     dim: int = Field(64, ge=1, le=1024)
     regularization: float = Field(0.01, ge=0)
     alpha: float = Field(1.0, gt=0)
-    iterations: int = Field(15, ge=1)
+    iterations: int = Field(15, ge=1, le=100_000)
 
 
 class ImplicitBPRConfig(Config):
@@ -52,7 +52,7 @@ class ImplicitBPRConfig(Config):
     dim: int = Field(64, ge=1, le=1024)
     learning_rate: float = Field(0.01, gt=0)
     regularization: float = Field(0.01, ge=0)
-    iterations: int = Field(100, ge=1)
+    iterations: int = Field(100, ge=1, le=100_000)
 
 
 def fit_implicit_als(dataset: Dataset, config: ImplicitALSConfig, *, seed: int = 0) -> DotState:
@@ -126,5 +126,15 @@ def _fit(name: str, dataset: Dataset, seed: int, *, model: str, **settings: Any)
     return DotState(users, items)
 
 
-register("implicit-als", ImplicitALSConfig, fit=fit_implicit_als)
-register("implicit-bpr", ImplicitBPRConfig, fit=fit_implicit_bpr)
+register(
+    "implicit-als",
+    ImplicitALSConfig,
+    fit=fit_implicit_als,
+    space={"regularization": (1e-3, 10.0), "alpha": (1.0, 100.0)},
+)
+register(
+    "implicit-bpr",
+    ImplicitBPRConfig,
+    fit=fit_implicit_bpr,
+    space={"learning_rate": (1e-3, 1e-1), "regularization": (1e-4, 1e-1)},
+)

@@ -248,4 +248,10 @@ def _matrix(items: Tensor, weights: Tensor) -> csr_array:
     return matrix
 
 
-register("lattice", LATTICEConfig, task=LATTICETask)
+# What the authors of FREEDOM and BM3 searched for it.
+register(
+    "lattice",
+    LATTICEConfig,
+    task=LATTICETask,
+    space={"l2": [0.0, 1e-5, 1e-4, 1e-3], "train.learning_rate": (1e-4, 5e-3)},
+)

@@ -231,4 +231,16 @@ class LGMRecTask(OnePhaseTask):
         return DotState(z[: self.n_users].contiguous(), z[self.n_users :].contiguous())
 
 
-register("lgmrec", LGMRecConfig, task=LGMRecTask)
+# Around what the authors chose for three data sets, and learning rates as for every trained model.
+register(
+    "lgmrec",
+    LGMRecConfig,
+    task=LGMRecTask,
+    space={
+        "hyperedges": [4, 8, 16, 32, 64],
+        "hyper_layers": [1, 2],
+        "keep": (0.2, 0.5),
+        "hyper_weight": (0.2, 0.6),
+        "train.learning_rate": (5e-4, 5e-3),
+    },
+)

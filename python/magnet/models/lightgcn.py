@@ -109,4 +109,10 @@ class LightGCNTask(OnePhaseTask):
         return DotState(z[: self.n_users].contiguous(), z[self.n_users :].contiguous())
 
 
-register("lightgcn", LightGCNConfig, task=LightGCNTask)
+# Section 4.1.2 of the paper.
+register(
+    "lightgcn",
+    LightGCNConfig,
+    task=LightGCNTask,
+    space={"layers": [1, 2, 3, 4], "l2": (1e-6, 1e-2), "train.learning_rate": (5e-4, 5e-3)},
+)

@@ -42,4 +42,14 @@ def make_task(dataset: Dataset, config: MagnetConfig, *, seed: int) -> Task:
     return make(dataset, config, seed=seed)
 
 
-register("magnet", MagnetConfig, task=make_task)
+register(
+    "magnet",
+    MagnetConfig,
+    task=make_task,
+    space={
+        "behaviour.content_weight": (0.1, 1.0),
+        "loss.l2": (1e-2, 1.0),
+        "loss.alignment": (1e-3, 1e-1),
+        "train.learning_rate": (5e-4, 5e-3),
+    },
+)

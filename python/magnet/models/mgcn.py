@@ -235,4 +235,10 @@ class MGCNTask(OnePhaseTask):
         return DotState(z[: self.n_users].contiguous(), z[self.n_users :].contiguous())
 
 
-register("mgcn", MGCNConfig, task=MGCNTask)
+# The authors' grid, and learning rates as for every trained model.
+register(
+    "mgcn",
+    MGCNConfig,
+    task=MGCNTask,
+    space={"contrast": [1e-3, 1e-2, 1e-1], "train.learning_rate": (5e-4, 5e-3)},
+)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from magnet.errors import ConfigError
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from magnet.config import Config
+    from magnet.models.space import Dimension, Space
     from magnet.states import State
     from magnet.train.task import Task
 
@@ -27,12 +28,14 @@ class ModelEntry:
         config: Class of its configuration; one with a part ``train`` is trained.
         task: Makes its training task: ``task(dataset, config, *, seed)``.
         fit: Makes its state: ``fit(dataset, config, *, seed)``.
+        space: What tuning searches unless it is told otherwise, by key; empty where nothing was declared.
     """
 
     name: str
     config: type[Config]
     task: Callable[..., Task] | None = None
     fit: Callable[..., State] | None = None
+    space: dict[str, Dimension] = field(default_factory=dict)
 
     @property
     def module(self) -> str:
@@ -77,6 +80,7 @@ def register(
     *,
     fit: Callable[..., State] | None = None,
     task: Callable[..., Task] | None = None,
+    space: Space | None = None,
     replace: bool = False,
 ) -> None:
     """Add a model, so that ``magnet.Recommender(name)``, ``magnet.load`` and the command know it.
@@ -92,13 +96,18 @@ def register(
             :class:`magnet.states.DotState`. Only ``dataset.train`` may be looked at.
         task: For a trained model: ``task(dataset, config, *, seed)`` returns a :class:`magnet.train.Task`, which is
             most easily a :class:`magnet.train.OnePhaseTask`.
+        space: What :func:`magnet.tune` searches by default: by setting, parts with dots, a tuple of two ends or a list
+            of values, as in ``{"l2": (1e-4, 1e-1), "layers": [1, 2, 3]}``. Positive ends of a factor of ten or more are
+            searched by their logarithm.
         replace: Whether a model of that name may be replaced, as when a notebook's cell runs again.
 
     Raises:
-        ConfigError: If the name is taken, if not exactly one of ``fit`` and ``task`` is given, or if ``config`` is no
-            configuration.
+        ConfigError: If the name is taken, if not exactly one of ``fit`` and ``task`` is given, if ``config`` is no
+            configuration, or if ``space`` does not fit it.
     """
-    from magnet.config import Config  # pydantic is not cheap, and the command's help reads MODELS
+    # pydantic is not cheap, and the command's help reads MODELS
+    from magnet.config import Config
+    from magnet.models.space import check_space
 
     if (fit is None) == (task is None):
         raise ConfigError(
@@ -113,7 +122,8 @@ def register(
             f"model {name!r}: the configuration of a trained model needs a field `train: TrainConfig = TrainConfig()`; "
             f"{config.__name__} has {', '.join(config.model_fields) or 'no fields'}"
         )
-    entry = ModelEntry(name, config, task, fit)
+    searched = check_space(config, space or {}, where=f"space of {name}")
+    entry = ModelEntry(name, config, task, fit, searched)
     MODELS.add(name, entry, module=entry.module, replace=replace)
 
 

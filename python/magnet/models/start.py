@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from scipy.sparse import csr_array
 
+from magnet.data.unit_length import unit_tensor
 from magnet.nn.propagate import Graph, multiply
 from magnet.seeds import torch_generator
 
@@ -62,7 +63,7 @@ def content_start(dataset: Dataset, graphs: Graphs, dim: int, *, seed: int) -> T
 def _centred(modality: Modality) -> Tensor:
     """Unit rows about their mean, of unit length again; missing ones are zero."""
     there = torch.from_numpy(modality.present)
-    x = F.normalize(torch.from_numpy(np.asarray(modality.features, dtype=np.float32)), dim=1)
-    x = F.normalize(x - x[there].mean(0), dim=1)
+    x = unit_tensor(modality.features)
+    x = unit_tensor((x - x[there].mean(0)).numpy())
     x[~there] = 0.0
     return x

@@ -96,4 +96,7 @@ def user_neighbours(train: csr_array, k: int, *, shrink: float = 0.0) -> csr_arr
     return near
 
 
-register("user-knn", UserKNNConfig, fit=fit_user_knn)
+# The ranges of Ferrari Dacrema et al., to a shrinkage of 0, which a logarithm does not reach.
+register(
+    "user-knn", UserKNNConfig, fit=fit_user_knn, space={"neighbours": (5, 1000), "shrink": (1.0, 1000.0)}
+)

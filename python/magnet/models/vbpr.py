@@ -149,4 +149,5 @@ class VBPRTask(OnePhaseTask):
         return DotState(users, net.encode(net.items, net.item_bias, self.features))
 
 
-register("vbpr", VBPRConfig, task=VBPRTask)
+# What the authors of FREEDOM and BM3 searched for it.
+register("vbpr", VBPRConfig, task=VBPRTask, space={"l2": (1e-5, 2.0), "train.learning_rate": (5e-4, 5e-3)})

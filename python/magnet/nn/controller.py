@@ -63,12 +63,12 @@ class ControllerConfig(Config):
     trigger_slope: float = Field(1e-3, gt=0)
     trigger_information: float = Field(1e-3, ge=0, le=1)
     smoothing: float = Field(0.9, ge=0, lt=1)
-    window: int = Field(3, ge=1)
-    earliest: int = Field(3, ge=1)
-    cap: int = Field(12, ge=1)
-    switch_at: int | None = Field(None, ge=1)
+    window: int = Field(3, ge=1, le=1_000_000)
+    earliest: int = Field(3, ge=1, le=1_000_000)
+    cap: int = Field(12, ge=1, le=1_000_000)
+    switch_at: int | None = Field(None, ge=1, le=1_000_000)
     confidence_weight: float = Field(1e-3, ge=0)
-    ramp: int = Field(6, ge=1)
+    ramp: int = Field(6, ge=1, le=1_000_000)
 
 
 class EpochStatistics(NamedTuple):

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from magnet.errors import RunError
-from magnet.files import as_path, check_version, read_tensors, write_tensors
+from magnet.files import as_path, check_version, read_tensors, storing, write_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Checkpoint", "Checkpoints", "load_checkpoint", "save_checkpoint"]
 
 _FORMAT = 1
+_RUN = "run"  # among the meta data
 
 
 class Checkpoint(NamedTuple):
@@ -32,11 +33,13 @@ class Checkpoints:
     """The checkpoints of a run by name, ``last`` and the best of each stage, in a folder of their own.
 
     Args:
-        folder: Where they lie; made by the first save.
+        folder: Where they lie; made by the first save, in a run folder that exists.
+        run: The identity of the run that they belong to.
     """
 
-    def __init__(self, folder: str | Path) -> None:
+    def __init__(self, folder: str | Path, run: str) -> None:
         self.folder = as_path(folder)
+        self.run = run
 
     def path(self, name: str) -> Path:
         """The file of a checkpoint, whether it exists or not."""
@@ -48,12 +51,24 @@ class Checkpoints:
 
     def save(self, name: str, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
         """Save over the previous one of that name; see :func:`save_checkpoint`."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        save_checkpoint(self.path(name), tensors, meta)
+        with storing(self.path(name)):
+            self.folder.mkdir(exist_ok=True)
+        save_checkpoint(self.path(name), tensors, {**meta, _RUN: self.run})
 
     def load(self, name: str) -> Checkpoint:
-        """Load one; see :func:`load_checkpoint`."""
-        return load_checkpoint(self.path(name))
+        """Load one; see :func:`load_checkpoint`.
+
+        Raises:
+            RunError: Also if it is a checkpoint of another run.
+        """
+        found = load_checkpoint(self.path(name))
+        # Runs of versions that did not write it down yet have none.
+        if found.meta.pop(_RUN, self.run) != self.run:
+            raise RunError(
+                f"{self.path(name)}: a checkpoint of another run (other data, settings or seed); put the right one "
+                "back, or train again"
+            )
+        return found
 
 
 def save_checkpoint(path: str | Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
@@ -66,6 +81,7 @@ def save_checkpoint(path: str | Path, tensors: Mapping[str, Tensor], meta: Mappi
 
     Raises:
         ValueError, TypeError: If ``meta`` is not JSON-compatible.
+        StorageError: If the disk refuses it.
     """
     text = json.dumps(dict(meta), allow_nan=False, sort_keys=True)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import asdict, dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 import torch
@@ -25,7 +27,23 @@ if TYPE_CHECKING:
 
     from magnet.states import State
 
-__all__ = ["RunContents", "RunDescription", "check_contents", "read_contents", "write_contents"]
+__all__ = ["REQUIRED", "RunContents", "RunDescription", "check_contents", "read_contents", "write_contents"]
+
+REQUIRED: Final = frozenset(
+    {
+        "config.json",
+        "content.safetensors",
+        "events.jsonl",
+        "facts.json",
+        "ids.json",
+        "metrics.json",
+        "seen.safetensors",
+        "state.json",
+        "state.safetensors",
+        "valid_per_user.safetensors",
+    }
+)
+"""Files of every finished run."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +70,12 @@ class RunDescription:
     versions: Mapping[str, str] = field(default_factory=versions)
     module: str | None = None
 
+    @property
+    def identity(self) -> str:
+        """A digest of all that the result is made of; equal for equal runs, whatever made them."""
+        made_of = (self.model, self.module, self.config, self.content_hash, self.protocol, self.seed)
+        return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
+
     def to_json(self) -> dict[str, Any]:
         """JSON-ready data, the attributes by name; ``module`` only where there is one."""
         values = asdict(self)
@@ -64,13 +88,16 @@ class RunDescription:
         """Read back :meth:`to_json`, found in the file ``path``; other keys are ignored.
 
         Raises:
-            RunError: If a key is missing.
+            RunError: If a key is missing, or the values are not those that were written.
         """
         names = [known.name for known in fields(cls)]
         missing = [name for name in names if name not in values and name != "module"]
         if missing:
             raise RunError(f"{path}: damaged, the key '{missing[0]}' is missing")
-        return cls(**{name: values[name] for name in names if name in values})
+        found = cls(**{name: values[name] for name in names if name in values})
+        if values.get("identity", found.identity) != found.identity:
+            raise RunError(f"{path}: damaged, its 'identity' is of another run; restore it or train again")
+        return found
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -110,9 +137,10 @@ class RunContents:
         said = [f"{len(self.user_ids):,} users x {len(self.item_ids):,} items"]
         if self.events:
             said.append(f"{len(self.events):,} epochs")
+        metric = self.facts.get("chosen_by", "recall@20")
         for name, found in self.metrics.items():
-            value = found.get("metrics", {}).get("recall@20")
-            said += [] if value is None else [f"{name} recall@20 {value:.4f}"]
+            value = found.get("metrics", {}).get(metric)
+            said += [] if value is None else [f"{name} {metric} {value:.4f}"]
         return ", ".join(said)
 
     def __repr__(self) -> str:

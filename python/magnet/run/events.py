@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from magnet.errors import RunError
-from magnet.files import as_json, replacing
+from magnet.files import as_json, replacing, storing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from types import TracebackType
 
-__all__ = ["EventLog", "read_events", "trigger_of", "write_events"]
+__all__ = ["EventLog", "events_before", "read_events", "trigger_of", "write_events"]
 
 
 class EventLog:
-    """Appends whole lines to a file of events, each passed to the operating system before the next epoch begins.
+    """Appends whole lines to a file of events, each on the disk before :meth:`write` returns.
 
     A line that an interrupted writer left unfinished is cut off when the file is opened again.
 
     Args:
         path: The file, in a folder that exists; made if it is missing.
-        keep_below: Drop the events whose ``"epoch"`` is at least this: a run resumed there will write them
-            again.
+        keep: Keep this many events of those that are there: a run resumed after them will write the others again. All
+            of them if not given.
 
     Raises:
         RunError: If a line before the last is damaged.
+        StorageError: If the disk refuses it.
 
     Example:
         >>> import tempfile
@@ -37,12 +39,13 @@ class EventLog:
         [{'epoch': 0, 'loss': 0.30000000000000004, 'recall@20': None}]
     """
 
-    def __init__(self, path: str | Path, *, keep_below: int | None = None) -> None:
+    def __init__(self, path: str | Path, *, keep: int | None = None) -> None:
         self.path = Path(path)
         if self.path.exists():
-            _mend(self.path, keep_below)
-        # Without a buffer each line is one write: whole or cut short, and never mixed with another.
-        self._file = self.path.open("ab", buffering=0)
+            _mend(self.path, keep)
+        with storing(self.path):
+            # Without a buffer each line is one write: whole or cut short, and never mixed with another.
+            self._file = self.path.open("ab", buffering=0)
 
     def write(self, event: Mapping[str, Any]) -> None:
         """Append an event.
@@ -50,8 +53,15 @@ class EventLog:
         Args:
             event: JSON-compatible data and NumPy scalars. Floats keep every digit; NaN and infinity, which
                 JSON lacks, become null.
+
+        Raises:
+            StorageError: If the disk refuses it.
         """
-        self._file.write(_line(event))
+        line = _line(event)
+        with storing(self.path):
+            while line:
+                line = line[self._file.write(line) :]
+            os.fsync(self._file.fileno())
 
     def close(self) -> None:
         """Close the file; to be called once nothing more will be written."""
@@ -98,6 +108,31 @@ def read_events(path: str | Path) -> list[dict[str, Any]]:
     return events
 
 
+def events_before(path: str | Path, epochs: int) -> list[dict[str, Any]]:
+    """The events of a run's first epochs, one for each and in their order.
+
+    Args:
+        path: The file of events.
+        epochs: How many were over at the moment to go on from.
+
+    Raises:
+        RunError: If the file is missing, or a line is damaged, missing, doubled or out of its place.
+    """
+    events = read_events(path)[:epochs]
+    for number, event in enumerate(events):
+        if event.get("epoch") != number or type(event["epoch"]) is not int:
+            raise RunError(
+                f"{path}: line {number + 1} should be epoch {number} and is {event.get('epoch')!r}: lines are missing, "
+                "doubled or out of order; restore the file, or train again"
+            )
+    if len(events) < epochs:
+        raise RunError(
+            f"{path}: ends after {len(events)} of the {epochs} epochs before the checkpoint; restore the file, or "
+            "train again"
+        )
+    return events
+
+
 def trigger_of(events: Iterable[Mapping[str, Any]]) -> tuple[str | None, int | None]:
     """What ended the first stage of a mixture (``fired_by``), and the epoch after which it did (``fired_at``).
 
@@ -116,9 +151,9 @@ def trigger_of(events: Iterable[Mapping[str, Any]]) -> tuple[str | None, int | N
     return fired.get("fired_by"), fired.get("epoch")
 
 
-def _mend(path: Path, keep_below: int | None) -> None:
+def _mend(path: Path, keep: int | None) -> None:
     events = read_events(path)
-    kept = [event for event in events if keep_below is None or event.get("epoch", -1) < keep_below]
+    kept = events[:keep]
     if len(kept) < len(events) or not path.read_bytes().endswith(b"\n"):
         write_events(path, kept)
 

@@ -7,10 +7,22 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from magnet.errors import RunError
-from magnet.files import as_path, check_version, file_digest, read_json, replacing_folder, write_json
+from magnet.errors import RunError, StorageError
+from magnet.files import (
+    as_path,
+    check_version,
+    file_digest,
+    put_folder_in_place,
+    read_json,
+    remove_leftovers,
+    replacing_folder,
+    storing,
+    write_json,
+)
+from magnet.locks import FolderLock
 from magnet.run.checkpoint import Checkpoints
-from magnet.run.contents import RunContents, RunDescription, read_contents, write_contents
+from magnet.run.contents import REQUIRED, RunContents, RunDescription, read_contents, write_contents
+from magnet.run.evaluations import read_evaluations, write_evaluation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,8 +33,9 @@ _KIND = "magnet-run"
 _FORMAT = 1
 _CONFIG = "config.json"
 _MANIFEST = "manifest.json"
-_METRICS = "metrics.json"
 _LISTED = {".json", ".jsonl", ".safetensors"}
+# In the folder of a run that will take the place of another one: the name of that one.
+_REPLACES = ".replaces"
 
 
 class RunFolder:
@@ -31,16 +44,23 @@ class RunFolder:
     :meth:`create` makes the folder before training, with ``config.json`` alone, so that events and
     checkpoints have a place and an interrupted run can be told from a finished one. :meth:`finish` adds the
     rest, and last of all ``manifest.json`` with the SHA-256 of every file, which :meth:`open` compares. Files
-    that are added later, such as plots, are not checked.
+    that are added later, such as plots, are not checked; evaluations that are added later lie in ``evaluations/``,
+    each a file of its own with a checksum of its own.
+
+    A finished run that is to be overwritten stays until the new one is finished: that one is written to the folder
+    ``NAME.unfinished`` beside it.
+
+    While a run is made, its folder is locked: one process at a time writes it.
 
     Attributes:
         path: The folder.
         description: What was run.
     """
 
-    def __init__(self, path: Path, description: RunDescription) -> None:
+    def __init__(self, path: Path, description: RunDescription, lock: FolderLock | None = None) -> None:
         self.path = path
         self.description = description
+        self._lock = lock
 
     def __repr__(self) -> str:
         state = "finished" if self.finished else "unfinished"
@@ -49,7 +69,7 @@ class RunFolder:
 
     @classmethod
     def create(cls, path: str | Path, description: RunDescription, *, overwrite: bool = False) -> Self:
-        """Make a new run folder.
+        """Make a new run folder, locked for this process.
 
         It is prepared beside ``path`` and renamed, so that ``path`` never holds half of it. Overwriting
         replaces the whole folder, and only where it is a run folder: nothing else is ever deleted.
@@ -57,21 +77,29 @@ class RunFolder:
         Args:
             path: Where; missing parents are made. An empty folder may exist there.
             description: What is run; written to ``config.json``.
-            overwrite: Whether a run folder that is there may be replaced.
+            overwrite: Whether a run folder that is there may be replaced; a finished one stays until :meth:`finish`.
 
         Raises:
-            RunError: If something is there that may not be replaced, or the folder cannot be made.
+            RunError: If something is there that may not be replaced, another process writes it, or the folder cannot
+                be made.
         """
         # A symbolic link stays: the folder that it points to is replaced.
         path = Path(os.path.realpath(as_path(path)))
         _check_free(path, overwrite)
-        head = {"kind": _KIND, "format_version": _FORMAT}
-        try:
-            with replacing_folder(path) as prepared:
-                write_json(prepared / _CONFIG, head | description.to_json())
-        except OSError as error:
-            raise RunError(f"{path}: the run folder cannot be made ({error.strerror})") from error
-        return cls(path, description)
+        replaces = path.name if (path / _MANIFEST).is_file() else None
+        place = path if replaces is None else _beside(path)
+        head = {"kind": _KIND, "format_version": _FORMAT, "identity": description.identity}
+        there = place.is_dir() and any(place.iterdir())
+        with FolderLock(place) if there else contextlib.nullcontext():
+            try:
+                with replacing_folder(place, replace=there) as prepared:
+                    write_json(prepared / _CONFIG, head | description.to_json())
+                    if replaces is not None:
+                        (prepared / _REPLACES).write_text(replaces, encoding="utf-8")
+                    lock = FolderLock(prepared)
+            except StorageError as error:
+                raise RunError(f"{path}: the run folder cannot be made ({error.reason})") from error
+        return cls(place, description, lock)
 
     @classmethod
     def open(cls, path: str | Path, *, unfinished: bool = False) -> Self:
@@ -79,13 +107,16 @@ class RunFolder:
 
         Args:
             path: Where it is.
-            unfinished: Accept a run that was interrupted before it finished, to resume it.
+            unfinished: Accept a run that was interrupted before it finished, to resume it; where one was to take the
+                place of ``path``, it is opened instead.
 
         Raises:
             RunError: If there is none, it is unfinished, a file is missing or damaged (named), or it was
                 written by a newer version.
         """
         path = as_path(path)
+        if unfinished and ((beside := _beside(Path(os.path.realpath(path)))) / _REPLACES).is_file():
+            path = beside
         if not path.is_dir():
             raise RunError(f"{path}: no such run folder")
         if not (path / _CONFIG).is_file():
@@ -115,41 +146,91 @@ class RunFolder:
 
     @property
     def checkpoints(self) -> Checkpoints:
-        """The checkpoints of training; they carry checksums of their own."""
-        return Checkpoints(self.path / "checkpoints")
+        """The checkpoints of training; they carry checksums of their own, and the run that they belong to."""
+        return Checkpoints(self.path / "checkpoints", self.description.identity)
 
-    def finish(self, contents: RunContents) -> None:
-        """Write what a finished run knows, and then the manifest.
+    def claim(self) -> None:
+        """Lock a folder that was opened, to go on writing it; what dead processes left half-written is removed.
 
         Raises:
-            RunError: If an id is of a kind that cannot be kept.
+            RunError: If another process writes it.
         """
+        if self._lock is None:
+            self._lock = FolderLock(self.path)
+        for folder in (self.path, self.checkpoints.folder):
+            remove_leftovers(folder)
+
+    def release(self) -> None:
+        """Let others write the folder."""
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    def finish(self, contents: RunContents) -> None:
+        """Write what a finished run knows, then the manifest, and put the folder in the place of the run it replaces.
+
+        Raises:
+            RunError: If an id is of a kind that cannot be kept, or the folder was deleted or replaced meanwhile.
+            StorageError: If the disk refuses a file.
+        """
+        if self._lock is not None and not self._lock.holds(self.path):
+            raise RunError(f"{self.path}: the folder was deleted or replaced while its run was going on")
         (self.path / _MANIFEST).unlink(missing_ok=True)
         write_contents(self.path, contents)
-        self._write_manifest()
+        files = sorted(file for file in self.path.iterdir() if file.suffix in _LISTED and file.name[0] != ".")
+        write_json(
+            self.path / _MANIFEST,
+            {
+                "format_version": _FORMAT,
+                "identity": self.description.identity,
+                "files": {file.name: file_digest(file) for file in files},
+            },
+        )
+        if (self.path / _REPLACES).is_file():
+            self._take_its_place()
+        self.release()
+
+    def _take_its_place(self) -> None:
+        target = self.path.with_name((self.path / _REPLACES).read_text(encoding="utf-8"))
+        _check_free(target, overwrite=True)
+        with storing(target):
+            (self.path / _REPLACES).unlink()
+            put_folder_in_place(self.path, target)
+        self.path = target
 
     def load(self) -> RunContents:
-        """Read what :meth:`finish` wrote.
+        """Read what :meth:`finish` wrote, and the evaluations that came later.
 
         Raises:
             RunError: If a file is missing or damaged, or the files do not fit each other.
         """
-        return read_contents(self.path)
+        contents = read_contents(self.path)
+        contents.metrics.update(read_evaluations(self.path, self.description.identity))
+        return contents
 
     def record_metrics(self, name: str, metrics: Mapping[str, Any]) -> None:
         """Add a result to the metrics of a finished run, such as its evaluation at test.
 
+        No file that is there is touched: others may read the run, or add results, at the same time.
+
         Args:
             name: What to call it, such as ``"test/mmrec"``; an older result of that name is replaced.
             metrics: JSON-compatible data.
-        """
-        write_json(self.path / _METRICS, read_json(self.path / _METRICS) | {name: dict(metrics)})
-        self._write_manifest()
 
-    def _write_manifest(self) -> None:
-        files = sorted(file for file in self.path.iterdir() if file.suffix in _LISTED and file.name[0] != ".")
-        digests = {file.name: file_digest(file) for file in files if file.name != _MANIFEST}
-        write_json(self.path / _MANIFEST, {"format_version": _FORMAT, "files": digests})
+        Raises:
+            RunError: If another run lies there now.
+            StorageError: If the disk refuses it.
+        """
+        if RunFolder.open(self.path).description.identity != self.description.identity:
+            raise RunError(
+                f"{self.path}: another run took the place of the one that was evaluated; do it again"
+            )
+        write_evaluation(self.path, self.description.identity, name, metrics)
+
+
+def _beside(path: Path) -> Path:
+    """Where a run is made that will take the place of a finished one."""
+    return path.with_name(f"{path.name}.unfinished")
 
 
 def _check_free(path: Path, overwrite: bool) -> None:
@@ -177,6 +258,10 @@ def _check_files(path: Path) -> None:
     files = manifest.get("files")
     if not isinstance(files, dict) or not all(Path(name).name == name for name in files):
         raise RunError(f"{path / _MANIFEST}: damaged, expected the SHA-256 of every file under 'files'")
+    for name in sorted(REQUIRED - files.keys()):
+        raise RunError(
+            f"{path / _MANIFEST}: damaged, it has no checksum of {name}; restore it or train again"
+        )
     for name, digest in files.items():
         if not (path / name).is_file():
             raise RunError(f"{path / name}: missing; the run folder is damaged, restore it or train again")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections import defaultdict
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import polars as pl
@@ -16,7 +16,7 @@ from magnet.study.commands import row_command
 from magnet.study.comparison import Comparison, Gap, Row
 from magnet.study.contenders import DELIVERED
 from magnet.study.scoring import METRICS
-from magnet.study.slices import group_column, item_groups, user_groups
+from magnet.study.slices import column_groups, group_column, user_groups
 from magnet.study.statistics import holm, paired_differences, seeds_test
 
 if TYPE_CHECKING:
@@ -24,18 +24,50 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from magnet.data import Dataset
+    from magnet.data import DataSource
     from magnet.study.contenders import Contender
-    from magnet.study.runner import Experiment
+    from magnet.study.described import Described
     from magnet.study.store import Record
 
-__all__ = ["assembled"]
+__all__ = ["Run", "assembled"]
+
+
+class Run(Protocol):
+    """What is known of a run beside its record; a :class:`magnet.study.plan.Experiment` is one."""
+
+    @property
+    def contender(self) -> Contender:
+        """The model."""
+
+    @property
+    def source(self) -> DataSource | None:
+        """Of the data as the model saw them."""
+
+    @property
+    def data(self) -> str:
+        """Name of the data in tables."""
+
+    @property
+    def seed(self) -> int:
+        """Of the training."""
+
+    @property
+    def protocol(self) -> str:
+        """``strict`` or ``mmrec``."""
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Which are scored."""
+
+    @property
+    def key(self) -> str:
+        """Its name in a store."""
 
 
 def assembled(
-    experiments: Sequence[Experiment],
+    experiments: Sequence[Run],
     records: Mapping[str, Record],
-    datasets: Mapping[str, Dataset],
+    datasets: Mapping[str, Described],
     *,
     protocol: str,
     reference: str,
@@ -49,7 +81,7 @@ def assembled(
     Args:
         experiments: All runs of the comparison.
         records: Theirs, by key.
-        datasets: By name.
+        datasets: What is known of each, by name.
         protocol: Of all of them.
         reference: Name of the model that the others are compared with.
         pairs: Labels of rows to be compared beside that, the one and the other.
@@ -59,7 +91,7 @@ def assembled(
     asked = list(pairs)
     gaps: list[Gap] = []
     slices: list[Gap] = []
-    for data, dataset in datasets.items():
+    for data, described in datasets.items():
         here = {row.label: row for row in rows if row.data == data}
         matched = [(row, here[other]) for row in here.values() if (other := _other(row, here, reference))]
         matched += [(here[one], here[other]) for one, other in asked if one in here and other in here]
@@ -70,7 +102,7 @@ def assembled(
                 replace(gap, p_seeds=_over_seeds(row, other, part, metric))
                 for (row, other), gap in zip(matched, _gaps(matched, metric, metric), strict=True)
             ]
-        slices += _sliced(matched, dataset)
+        slices += _sliced(matched, described)
     return Comparison(
         protocol=protocol,
         part=part,
@@ -78,12 +110,12 @@ def assembled(
         rows=rows,
         gaps=_adjusted(gaps),
         slices=slices,
-        data={name: _facts(dataset) for name, dataset in datasets.items()},
+        data={name: described.facts for name, described in datasets.items()},
     )
 
 
-def _rows(experiments: Sequence[Experiment], records: Mapping[str, Record], part: str) -> list[Row]:
-    runs: dict[tuple[str, str], list[Experiment]] = defaultdict(list)
+def _rows(experiments: Sequence[Run], records: Mapping[str, Record], part: str) -> list[Row]:
+    runs: dict[tuple[str, str], list[Run]] = defaultdict(list)
     for one in experiments:
         runs[one.data, one.contender.name].append(one)
     read = functools.cache(lambda key: records[key].values())
@@ -102,7 +134,7 @@ def _row(
     name: str,
     contender: Contender,
     answer: str,
-    runs: list[Experiment],
+    runs: list[Run],
     records: Mapping[str, Record],
     part: str,
     read: Any,
@@ -132,7 +164,7 @@ def _row(
         memory=[one["cost"]["memory"] for one in facts if one["cost"]["memory"]] if own else [],
         delivered=[one["delivered"] for one in facts if len(one.get("best", {})) > 1] if own else [],
         information=[one["information"] for one in facts if "information" in one] if own else [],
-        command=row_command(contender, answer, runs[0].dataset, seeds, runs[0].protocol),
+        command=row_command(contender, answer, runs[0].source, seeds, runs[0].protocol),
         made_by=[(one.key, state) for one, state in zip(runs, states, strict=True)],
         values=pl.DataFrame({"user": users, **averaged}),
     )
@@ -177,15 +209,16 @@ def _gaps(
     ]
 
 
-def _sliced(matched: Sequence[tuple[Row, Row]], dataset: Dataset) -> list[Gap]:
+def _sliced(matched: Sequence[tuple[Row, Row]], described: Described) -> list[Gap]:
     """By degree of the users, and by groups of items."""
     if not matched:
         return []
     users = matched[0][0].values["user"].to_numpy()
     gaps = []
-    for name, members in user_groups(dataset).items():
+    for name, members in user_groups(described.history).items():
         gaps += _gaps(matched, TARGET, TARGET, f"users {name}", members[users])
-    for name in item_groups(dataset):
+    seen = sorted((row.values.columns for pair in matched for row in pair), key=lambda columns: -len(columns))
+    for name in column_groups(dict.fromkeys(column for columns in seen for column in columns)):
         column = group_column(name)
         # A model that does not see a modality has no group of its missing rows.
         able = [pair for pair in matched if all(column in row.values.columns for row in pair)]
@@ -214,15 +247,3 @@ def _adjusted(gaps: Sequence[Gap]) -> list[Gap]:
         for place, p in zip(places, holm([gaps[place].found.p for place in places]), strict=True):
             out[place] = replace(gaps[place], p_holm=p)
     return out
-
-
-def _facts(dataset: Dataset) -> dict[str, Any]:
-    return {
-        "name": dataset.name,
-        "content_hash": dataset.content_hash,
-        "n_users": dataset.n_users,
-        "n_items": dataset.n_items,
-        "n_interactions": int(dataset.users.size),
-        "modalities": list(dataset.modalities),
-        "source": None if dataset.source is None else dataset.source.to_json(),
-    }

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
-from magnet.choices import Protocol
 from magnet.data import Dataset
-from magnet.errors import ConfigError, DataError, nearest
+from magnet.errors import ConfigError, nearest
 from magnet.study.assemble import assembled
 from magnet.study.contenders import contenders
-from magnet.study.runner import plan, run_all
+from magnet.study.described import describe, keep_description
+from magnet.study.plan import check_asked, plan
+from magnet.study.runner import run_all
 from magnet.study.store import RunStore
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def study(
         ConfigError, DataError, RunError: As :func:`compare`.
     """
     named = _named(data)
-    _check(named, seeds, protocol)
+    check_asked(named, seeds, protocol)
     names = [model.name for model in models]
     if against is not None and against not in names:
         raise ConfigError(f"against: no model {against!r} is compared{nearest(against, names)}")
@@ -116,16 +117,19 @@ def study(
     there = RunStore(store)
     try:
         records = run_all(experiments, there, show=progress)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         kept = sum(there.find(one.key) is not None for one in experiments)
-        raise KeyboardInterrupt(
+        stop.args = (
             f"interrupted; {kept} of {len(experiments)} runs are in {there.path}, and the same command goes on from "
-            "there"
-        ) from None
+            "there",
+        )
+        raise
+    for dataset in {id(one.dataset): one.dataset for one in experiments}.values():
+        keep_description(dataset, there)
     return assembled(
         experiments,
         records,
-        named,
+        {name: describe(dataset) for name, dataset in named.items()},
         protocol=protocol,
         reference=names[0] if against is None else against,
         pairs=pairs,
@@ -145,20 +149,3 @@ def _named(data: Dataset | Mapping[str, Dataset] | Iterable[Dataset]) -> dict[st
             )
         named[dataset.name] = dataset
     return named
-
-
-def _check(data: Mapping[str, Dataset], seeds: Sequence[int], protocol: str) -> None:
-    if not data:
-        raise ConfigError("no data set was given; compare takes at least one")
-    for dataset in data.values():
-        for part in ("valid", "test"):
-            if not dataset.part(part).nnz:
-                raise DataError(
-                    f"{dataset.name}: part '{part}' has no interactions; a comparison chooses on valid and scores "
-                    "test: give a split that has both"
-                )
-    wrong = [seed for seed in seeds if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0]
-    if wrong or not len(seeds) or len(set(seeds)) < len(seeds):
-        raise ConfigError(f"seeds must be different whole numbers from 0, got {list(seeds)}")
-    if protocol not in get_args(Protocol):
-        raise ConfigError(f"no protocol {protocol!r}{nearest(protocol, get_args(Protocol))}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
@@ -15,9 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from types import TracebackType
 
-    from magnet.study.runner import Experiment
-
-__all__ = ["StudyProgress", "duration"]
+__all__ = ["Shown", "StudyProgress", "duration"]
 
 _QUIET = 30.0  # seconds between lines of one run where there is no terminal
 
@@ -39,22 +37,38 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
+class Shown(Protocol):
+    """What is shown of one run, which an :class:`magnet.study.plan.Experiment` has."""
+
+    @property
+    def key(self) -> str:
+        """Unique among the runs."""
+
+    @property
+    def kind(self) -> str:
+        """Runs of the same kind take about as long as each other."""
+
+    @property
+    def title(self) -> str:
+        """The run in words."""
+
+
 class StudyProgress:
     """Shows runs on standard error: a bar on a terminal, plain lines elsewhere.
 
     The time left is the sum of what runs of the same name took; runs of which none has been timed are counted instead.
 
     Args:
-        waiting: The experiments to be run.
+        waiting: The runs to come.
         stored: How many there are already.
-        known: Seconds of runs so far, by :attr:`Experiment.kind`.
+        known: Seconds of runs so far, by :attr:`Shown.kind`.
         console: Where to write; standard error if not given.
         show: Whether to show anything.
     """
 
     def __init__(
         self,
-        waiting: Iterable[Experiment],
+        waiting: Iterable[Shown],
         *,
         stored: int,
         known: Mapping[str, list[float]],
@@ -67,7 +81,7 @@ class StudyProgress:
         self.console = console or Console(stderr=True)
         self.show = show
         self._started = self._last = time.monotonic()
-        self._now: Experiment | None = None
+        self._now: Shown | None = None
         self._bar: Progress | None = None
         if show and self.console.is_terminal:
             self._bar = Progress(
@@ -93,7 +107,7 @@ class StudyProgress:
         if self._bar is not None:
             self._bar.stop()
 
-    def begin(self, experiment: Experiment) -> None:
+    def begin(self, experiment: Shown) -> None:
         """A run begins."""
         self._now, self._started, self._last = experiment, time.monotonic(), time.monotonic()
         if self._bar is not None:
@@ -112,7 +126,7 @@ class StudyProgress:
             self._last = time.monotonic()
             self._say(f"  {text}; {self.left()}")
 
-    def end(self, experiment: Experiment, seconds: float | None, text: str) -> None:
+    def end(self, experiment: Shown, seconds: float | None, text: str) -> None:
         """A run is over.
 
         Args:
@@ -129,6 +143,14 @@ class StudyProgress:
             self._bar.update(self._task, completed=self.done, text="")
         spent = "made by another process" if seconds is None else duration(seconds)
         self._say(f"{experiment.title}: {text}, {spent}")
+
+    def drop(self, keys: Iterable[str]) -> None:
+        """Some runs are not needed after all."""
+        for key in keys:
+            if self.waiting.pop(key, None) is not None:
+                self.total -= 1
+        if self._bar is not None:
+            self._bar.update(self._task, total=self.total)
 
     def wait(self) -> None:
         """All that is left is being run by other processes."""

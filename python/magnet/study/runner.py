@@ -2,130 +2,31 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from magnet.engine import Trainer, backbone_facts
+from magnet.engine import Trainer
 from magnet.errors import MagnetError, RunError
-from magnet.evaluate.metrics import TARGET, TIE
+from magnet.evaluate.metrics import TARGET
 from magnet.models.registry import find_model
-from magnet.run.folder import RunDescription, RunFolder
+from magnet.run.folder import RunFolder
 from magnet.runtime import num_threads, versions
-from magnet.study.contenders import DELIVERED, ROUTED, without_modalities
+from magnet.study.contenders import DELIVERED, ROUTED
 from magnet.study.cost import measured
-from magnet.study.identity import experiment, key_of, takes_seed
 from magnet.study.progress import StudyProgress
 from magnet.study.scoring import score_states
 from magnet.train.snapshot import Snapshot, restore_task
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from magnet.data import Dataset
     from magnet.states import State
-    from magnet.study.contenders import Contender
+    from magnet.study.plan import Experiment
     from magnet.study.store import Record, RunStore
 
-__all__ = ["PARTS", "Experiment", "plan", "run_all"]
-
-PARTS = ("valid", "test")
+__all__ = ["lends", "run_all", "run_one"]
 
 _ROUTED_STAGES = ("coverage", "specialisation")
-
-
-@dataclass(frozen=True, eq=False)
-class Experiment:
-    """One run of one model on one data set.
-
-    Attributes:
-        contender: The model.
-        dataset: The data, without the modalities that are taken from this model.
-        data: Name of the data in tables.
-        seed: Of the training.
-        protocol: ``strict`` or ``mmrec``.
-        parts: Which are scored.
-        description: All that its figures depend on.
-        key: Its name in a store.
-    """
-
-    contender: Contender
-    dataset: Dataset
-    data: str
-    seed: int
-    protocol: str
-    parts: tuple[str, ...]
-    description: dict[str, Any]
-    key: str
-
-    @property
-    def kind(self) -> str:
-        """Runs of the same kind take about as long as each other."""
-        return f"{self.contender.name} on {self.data}"
-
-    @property
-    def title(self) -> str:
-        """Model, data and seed in words."""
-        return f"{self.kind}, seed {self.seed}" if takes_seed(self.contender.model) else self.kind
-
-    def backbone(self) -> str | None:
-        """What runs that can share a trained backbone agree in; None where there is none to share."""
-        config = self.description["config"]
-        mixing = config.get("mixing", {})
-        if self.contender.model != "magnet" or not config["mixture"] or mixing.get("cross_fit") != "holdout":
-            return None
-        described = RunDescription(
-            model=self.contender.model,
-            config=config,
-            content_hash=self.dataset.content_hash,
-            protocol=self.protocol,
-            seed=self.seed,
-            versions={},
-        )
-        return json.dumps(backbone_facts(described), sort_keys=True)
-
-
-def plan(
-    contenders: Iterable[Contender],
-    datasets: dict[str, Dataset],
-    seeds: Sequence[int],
-    *,
-    protocol: str,
-    parts: tuple[str, ...] = PARTS,
-) -> list[Experiment]:
-    """List the runs that a comparison asks for: data by data, seed by seed, in the order of the models.
-
-    A model that draws nothing has one run, whatever the seeds.
-
-    Raises:
-        ConfigError: If there is no such model, a setting is wrong, or the data lack a modality to leave out.
-    """
-    wanted = list(contenders)
-    found = []
-    for name, dataset in datasets.items():
-        seen = {one.without: without_modalities(dataset, one.without) for one in wanted}
-        for position, seed in enumerate(seeds):
-            for contender in wanted:
-                if position and not takes_seed(contender.model):
-                    continue
-                data, config = seen[contender.without], contender.recommender(seed).config
-                described = experiment(
-                    data, contender.model, config, seed=seed, protocol=protocol, parts=parts
-                )
-                found.append(
-                    Experiment(
-                        contender,
-                        data,
-                        name,
-                        described["seed"],
-                        protocol,
-                        parts,
-                        described,
-                        key_of(described),
-                    )
-                )
-    return found
 
 
 def run_all(experiments: Sequence[Experiment], store: RunStore, *, show: bool = True) -> dict[str, Record]:
@@ -154,14 +55,14 @@ def run_all(experiments: Sequence[Experiment], store: RunStore, *, show: bool = 
         while waiting:
             before = len(waiting)
             for one in list(waiting.values()):
-                with store.claimed(one.key, wait=wait) as mine:
+                with store.claimed(one.training, wait=wait) as mine:
                     if not mine:
                         continue
                     record = store.find(one.key)
                     made = record is None
                     if record is None:
                         progress.begin(one)
-                        record = _run(one, store, lenders, progress.epoch)
+                        record = run_one(one, store, lenders, progress.epoch)
                     _keep(one, record, found, lenders, store)
                 del waiting[one.key]
                 wait = False
@@ -178,12 +79,13 @@ def _keep(
     one: Experiment, record: Record, found: dict[str, Record], lenders: dict[str, Path], store: RunStore
 ) -> None:
     found[one.key] = record
-    backbone, folder = one.backbone(), store.run_folder(one.key)
-    if backbone is not None and backbone not in lenders and _lends(folder):
+    backbone, folder = one.backbone(), store.run_folder(one.training)
+    if backbone is not None and backbone not in lenders and lends(folder):
         lenders[backbone] = folder
 
 
-def _lends(folder: Path) -> bool:
+def lends(folder: Path) -> bool:
+    """Whether a finished run has a backbone that others can borrow."""
     try:
         return RunFolder.open(folder).checkpoints.exists("start-global")
     except RunError:  # somebody made room, or it is damaged: a backbone can always be trained again
@@ -196,14 +98,34 @@ def _outcome(record: Record) -> str:
     return f"validation Recall@20 {value:.4f}"
 
 
-def _run(
-    one: Experiment, store: RunStore, lenders: dict[str, Path], watch: Callable[[dict[str, Any]], None]
+def run_one(
+    one: Experiment,
+    store: RunStore,
+    lenders: Mapping[str, Path],
+    watch: Callable[[dict[str, Any]], None],
+    *,
+    resumed: Callable[[Sequence[dict[str, Any]]], None] | None = None,
 ) -> Record:
-    folder = store.run_folder(one.key) if find_model(one.contender.model).task is not None else None
+    """Train, score and keep one experiment; what was interrupted is resumed. Call it with the training claimed.
+
+    Args:
+        one: Which.
+        store: Where to.
+        lenders: Run folders whose backbones may be borrowed, by :meth:`Experiment.backbone`.
+        watch: Called with the record of each epoch; what it raises ends the run, which can be resumed.
+        resumed: Called before the first of them, if there were epochs before an interruption, or of the run that lent
+            the backbone.
+
+    Raises:
+        MagnetError: If the run fails; its name is told.
+    """
+    folder = store.run_folder(one.training) if find_model(one.contender.model).task is not None else None
     resume = folder is not None and _resumable(folder)
     here: list[float] = []  # seconds of the epochs of this session
 
     def note(record: dict[str, Any]) -> None:
+        if not here and resumed is not None and trainer.history.records:
+            resumed(trainer.history.records)
         here.append(record["seconds"])
         watch(record)
 
@@ -278,7 +200,7 @@ def _answers(
     answers[DELIVERED] = facts["delivered"]
     routed = [stage for stage in _ROUTED_STAGES if stage in best]
     if routed:
-        answers[ROUTED] = max(routed, key=lambda stage: (best[stage][TARGET], best[stage].get(TIE, 0.0)))
+        answers[ROUTED] = max(routed, key=lambda stage: trainer.target.standing(best[stage]))
     checkpoints = RunFolder.open(trainer.folder).checkpoints
 
     def restored(stage: str) -> State:

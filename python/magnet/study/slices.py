@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from magnet.evaluate.metrics import TARGET
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from numpy.typing import NDArray
 
     from magnet.data import Dataset
     from magnet.evaluate import Metric, Rankings
 
-__all__ = ["HEAD", "group_column", "group_recall", "item_groups", "user_groups"]
+__all__ = ["HEAD", "column_groups", "group_column", "group_recall", "item_groups", "user_groups"]
 
 HEAD = 0.2
 """The share of the items, those with the most training interactions, that is the head; the others are the tail."""
@@ -42,9 +42,12 @@ def item_groups(dataset: Dataset) -> dict[str, NDArray[np.bool_]]:
     return {name: members for name, members in groups.items() if members.any()}
 
 
-def user_groups(dataset: Dataset) -> dict[str, NDArray[np.bool_]]:
-    """Users by their number of training items, ``(U,)`` each; every user is in one group. Empty groups are left out."""
-    degree = np.diff(dataset.train.indptr)
+def user_groups(degree: NDArray[np.integer[Any]]) -> dict[str, NDArray[np.bool_]]:
+    """Users by their number of training items, ``(U,)`` each; every user is in one group. Empty groups are left out.
+
+    Args:
+        degree: Training items of each user, ``(U,)``.
+    """
     names = ["0", *(f"{low + 1}-{high}" for low, high in itertools.pairwise(_DEGREES))]
     names.append(f"over {_DEGREES[-1]}")
     which = np.searchsorted(_DEGREES, degree)  # the first bound that is at least the degree
@@ -55,6 +58,12 @@ def user_groups(dataset: Dataset) -> dict[str, NDArray[np.bool_]]:
 def group_column(group: str) -> str:
     """The name of the metric of a group of items, such as ``"tail recall@20"``."""
     return f"{group} {TARGET}"
+
+
+def column_groups(columns: Iterable[str]) -> list[str]:
+    """The groups of items whose metrics are among these columns, in their order."""
+    ending = f" {TARGET}"
+    return [column.removesuffix(ending) for column in columns if column.endswith(ending)]
 
 
 def group_recall(groups: Mapping[str, NDArray[np.bool_]]) -> list[Metric]:

@@ -12,8 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from magnet.errors import RunError
-from magnet.files import as_json, as_path, check_version, file_digest, read_json, replacing_folder, write_json
+from magnet.errors import RunError, StorageError
+from magnet.files import (
+    as_json,
+    as_path,
+    check_version,
+    file_digest,
+    read_json,
+    replacing_folder,
+    storing,
+    write_json,
+)
 from magnet.study.identity import key_of
 
 if TYPE_CHECKING:
@@ -56,6 +65,8 @@ class RunStore:
         STORE/store.json              kind and format
         STORE/experiments/KEY/        facts.json and users.parquet, renamed into place together
         STORE/runs/KEY/               the run folder of a trained model, to be resumed, lent and looked at
+        STORE/data/HASH/              what tables say of the data, see :mod:`magnet.study.described`
+        STORE/tunings/KEY/            the trials of a tuning, see :class:`magnet.study.trials.TrialLog`
         STORE/locks/KEY               held by the process that runs the experiment
 
     A process that is killed at any moment leaves at worst a folder with a leading dot, which the next one that runs the
@@ -76,10 +87,11 @@ class RunStore:
         self.path = as_path(path)
         head = self.path / _HEAD
         try:
-            self._make(head)
-        except OSError as error:
+            with storing(self.path):
+                self._make(head)
+        except StorageError as error:
             raise RunError(
-                f"{self.path}: the store cannot be written ({error.strerror}); choose a folder that is yours"
+                f"{self.path}: the store cannot be written ({error.reason}); choose a folder that is yours"
             ) from error
         found = read_json(head)
         if found.get("kind") != _KIND:
@@ -112,6 +124,10 @@ class RunStore:
     def run_folder(self, key: str) -> Path:
         """Where the run folder of an experiment lies, or would lie."""
         return self.path / "runs" / key
+
+    def discard_run(self, key: str) -> None:
+        """Remove the run folder of an experiment; what the experiment found stays. Call it inside :meth:`claimed`."""
+        shutil.rmtree(self.run_folder(key), ignore_errors=True)
 
     def find(self, key: str) -> Record | None:
         """A finished experiment; None if it has not been run.
@@ -156,9 +172,9 @@ class RunStore:
                 digest = file_digest(prepared / _VALUES)
                 whole = {"experiment": experiment, "facts": as_json(facts), "values": digest}
                 write_json(prepared / _FACTS, json.loads(json.dumps(whole, allow_nan=False)))
-        except OSError as error:
+        except StorageError as error:
             raise RunError(
-                f"{folder}: the experiment cannot be kept ({error.strerror}); make room, and the same command goes on"
+                f"{folder}: the experiment cannot be kept ({error.reason}); make room, and the same command goes on"
             ) from error
         found = self.find(key)
         assert found is not None

@@ -8,6 +8,7 @@ import torch
 
 from magnet.clock import timed
 from magnet.errors import TrainingError
+from magnet.train.adamw import AdamW
 from magnet.train.average import WeightAverage
 from magnet.train.sums import KEPT
 
@@ -28,7 +29,7 @@ class Descent:
     def __init__(self, task: Task, average: float) -> None:
         self.task = task
         # AdamW without decay is Adam; its decay, where a group has one, does not pass through the moments.
-        self.optimizer = torch.optim.AdamW(task.parameter_groups(), fused=True)
+        self.optimizer = AdamW(task.parameter_groups())
         trained = {id(p) for group in task.parameter_groups() for p in group["params"]}
         self.trained = {name: p for name, p in task.module.named_parameters() if id(p) in trained}
         self.average = WeightAverage(self.trained, average)
@@ -45,7 +46,7 @@ class Descent:
         with timed("forward"):
             terms = self.task.step(batch)
         with timed("backward"):
-            self.optimizer.zero_grad(set_to_none=True)
+            self.optimizer.zero_grad()
             terms.total.backward()  # type: ignore[no-untyped-call]
         with timed("optimiser"):
             self.optimizer.step()

@@ -6,18 +6,18 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from magnet.evaluate.metrics import TARGET, TIE
+from magnet.evaluate.target import CHOSEN_BY, USUAL, Target
 from magnet.run.events import trigger_of
 from magnet.seeds import derive, seeded
 from magnet.train.batches import Batches
 from magnet.train.descent import Descent
 from magnet.train.memory import freed_memory_kept
-from magnet.train.snapshot import Snapshot, restore_optimizer, restore_task, restore_weights, take
+from magnet.train.snapshot import Snapshot, restore_task, restore_weights, take
 from magnet.train.stopping import EarlyStopping
 from magnet.train.sums import LossSums
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from magnet.data import Dataset
     from magnet.states import State
@@ -39,16 +39,20 @@ class History:
         records: One mapping for each epoch: loss terms, stage, routing, validation metrics, seconds.
         best: Best validation metrics of each stage, those it is chosen by, and the epoch that reached them.
         delivered: The stage whose best weights the model has now.
+        target: The metric that both were chosen by.
     """
 
     records: list[dict[str, Any]] = field(default_factory=list)
     best: dict[str, dict[str, float]] = field(default_factory=dict)
     delivered: str = ""
+    target: Target = USUAL
 
     def facts(self) -> dict[str, Any]:
-        """What a run keeps of it: the best of each stage, the delivered stage, and the trigger if one fired."""
+        """What a run keeps of it: the best of each stage, the delivered one, by what, and the trigger if one fired."""
         fired_by, fired_at = trigger_of(self.records)
         facts: dict[str, Any] = {"best": self.best, "delivered": self.delivered}
+        if self.best:
+            facts[CHOSEN_BY] = self.target.metric
         if fired_by is not None:
             facts |= {"fired_by": fired_by, "fired_at": fired_at}
         return facts
@@ -65,14 +69,18 @@ class _Loop:
         *,
         seed: int,
         evaluate: Evaluator,
+        target: Target,
+        log: Watcher,
         watch: Watcher,
         keep: Keeper,
+        schedule: Sequence[int | None] | None,
     ) -> None:
         self.task, self.config, self.seed = task, config, seed
-        self.evaluate, self.watch, self.keep = evaluate, watch, keep
+        self.evaluate, self.log, self.watch, self.keep = evaluate, log, watch, keep
         self.dataset = dataset
         self.batches = self._batches()
-        self.history = History()
+        self.target = target
+        self.history = History(target=target)
         self.best: dict[str, Snapshot] = {}
         self.epoch = 0  # epochs that are over
         self.step = 0  # steps that were taken
@@ -80,6 +88,8 @@ class _Loop:
         self.phase_start = 0
         self.stopping = EarlyStopping(config.patience)
         self.descent = Descent(task, config.average)
+        self.schedule = None if schedule is None else list(schedule)
+        self.phase = 0
 
     def _batches(self) -> Batches:
         """Of the phase that the task is in."""
@@ -91,7 +101,7 @@ class _Loop:
         restore_task(self.task, last)
         self.batches = self._batches()
         self.descent = Descent(self.task, self.config.average)
-        restore_optimizer(self.descent.optimizer, last)
+        self.descent.optimizer.restore(last.tensors)
         self.descent.average.restore(last.tensors)
         self.epoch, self.phase_start = last.meta["epoch"], last.meta["phase_start"]
         self.step, self.validated = last.meta["step"], last.meta["validated"]
@@ -106,6 +116,8 @@ class _Loop:
                 record = self._epoch()
             over = self.stopping.should_stop or self._at_limit
             self.history.records.append(record)
+            # Before the checkpoint that counts it, so that no epoch is ever without its record.
+            self.log(record)
             if over and not self._next_phase():
                 self.watch(record)
                 break
@@ -136,7 +148,7 @@ class _Loop:
         # The last epoch of a stage or a phase is validated as well, so that none ends without having been.
         last = self._at_limit or task.stage != record["stage"]
         every = self.config.validate_every if task.validate_every is None else task.validate_every
-        if every and (last or self.step - self.validated >= every):
+        if self.schedule is None and every and (last or self.step - self.validated >= every):
             self.validated = self.step
             with self.descent.average.applied():
                 record["valid"] = self._validate(record["stage"])
@@ -145,10 +157,10 @@ class _Loop:
 
     def _validate(self, stage: str) -> dict[str, float]:
         metrics = dict(self.evaluate(self.task.state()))
-        value = metrics[TARGET]
+        value = metrics[self.target.metric]
         known = self.history.best.get(stage)
-        if known is None or _standing(metrics) > _standing(known):
-            chosen_by = {name: metrics[name] for name in (TARGET, TIE) if name in metrics}
+        if known is None or self.target.standing(metrics) > self.target.standing(known):
+            chosen_by = {name: metrics[name] for name in self.target[:2] if name in metrics}
             self.history.best[stage] = chosen_by | {"epoch": self.epoch - 1}
             self.best[stage] = take(
                 self.task, {**self._position(), "stage": stage, "delivers": self.task.delivers}
@@ -167,11 +179,18 @@ class _Loop:
     @property
     def _limit(self) -> int:
         """Epochs of the phase at most."""
+        if self.schedule is not None and self.schedule[self.phase] is not None:
+            return self.schedule[self.phase] or 1
         return self.task.max_epochs or self.config.epochs
 
     def _next_phase(self) -> bool:
         stage = self.task.stage
         epochs = self.epoch - self.phase_start
+        if self.schedule is not None:
+            self._settle()
+            if self.phase + 1 >= len(self.schedule):
+                return False
+            self.phase += 1
         if stage in self.best:
             restore_weights(self.task, self.best[stage])
             epochs = int(self.history.best[stage]["epoch"]) + 1 - self.phase_start
@@ -184,12 +203,21 @@ class _Loop:
         self.keep(f"start-{self.task.stage}", take(self.task, self._position()))
         return True
 
+    def _settle(self) -> None:
+        """Put the average of the weights in their place for good, as it is where validation takes it."""
+        with self.descent.average.applied():
+            snapshot = take(self.task, self._position())
+        restore_weights(self.task, snapshot)
+
     def _deliver(self) -> None:
+        if self.schedule is not None:
+            self.history.delivered = self.task.stage
+            return
         if not self.best:
             with self.descent.average.applied():
                 self._validate(self.task.stage)
         ready = [s for s, snapshot in self.best.items() if snapshot.meta["delivers"]]
-        chosen = max(ready, key=lambda s: _standing(self.history.best[s]))
+        chosen = max(ready, key=lambda s: self.target.standing(self.history.best[s]))
         restore_task(self.task, self.best[chosen])
         self.history.delivered = chosen
 
@@ -204,11 +232,6 @@ class _Loop:
         }
 
 
-def _standing(metrics: Mapping[str, float]) -> tuple[float, float]:
-    """What weights and stages are chosen by."""
-    return metrics[TARGET], metrics.get(TIE, 0.0)
-
-
 def _ignore(*_: Any) -> None:
     pass
 
@@ -220,9 +243,12 @@ def train(
     *,
     seed: int,
     evaluate: Evaluator,
+    target: Target = USUAL,
+    log: Watcher = _ignore,
     watch: Watcher = _ignore,
     keep: Keeper = _ignore,
     resume: tuple[Snapshot, Mapping[str, Snapshot]] | None = None,
+    schedule: Sequence[int | None] | None = None,
 ) -> History:
     """Train a task to its end and leave it with the weights that validation chose.
 
@@ -234,18 +260,33 @@ def train(
         dataset: Training interactions.
         config: Epochs, batches, stopping.
         seed: Of orders, negatives and dropout.
-        evaluate: Validation metrics of a state, ``recall@20`` among them.
-        watch: Called with the record of each epoch, after it is over.
+        evaluate: Validation metrics of a state, that of ``target`` among them.
+        target: What weights and stages are chosen by.
+        log: Called with the record of each epoch, before the checkpoint that follows it.
+        watch: Called with the same, after that checkpoint.
         keep: Given each checkpoint under its name: ``last`` after every epoch, ``best-STAGE`` at each improvement,
             ``start-STAGE`` where a new phase begins.
         resume: The last checkpoint and the best of each stage, to go on from.
+        schedule: Epochs of each phase, None for what the task says. Nothing is validated then, and the weights after
+            the last of these phases are delivered.
 
     Raises:
         TrainingError: If the loss becomes NaN or infinite; epoch and batch are named. The error comes some steps later,
             at the end of that epoch at the latest: weights that went bad are neither validated nor kept.
         DataError: If there is nothing to train on.
     """
-    loop = _Loop(task, dataset, config, seed=seed, evaluate=evaluate, watch=watch, keep=keep)
+    loop = _Loop(
+        task,
+        dataset,
+        config,
+        seed=seed,
+        evaluate=evaluate,
+        target=target,
+        log=log,
+        watch=watch,
+        keep=keep,
+        schedule=schedule,
+    )
     if resume is not None:
         loop.resume(*resume)
     with freed_memory_kept():

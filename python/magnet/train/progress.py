@@ -8,15 +8,19 @@ from typing import TYPE_CHECKING, Any, Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from magnet.evaluate.metrics import TARGET
+from magnet.evaluate.metrics import metric_title
+from magnet.evaluate.target import USUAL
 
 if TYPE_CHECKING:
     from types import TracebackType
+
+    from magnet.evaluate.target import Target
 
 __all__ = ["Reporter"]
 
 # Lines to a file come at most this often, in seconds, but for a new stage or a validation's record.
 _QUIET = 5.0
+_SHORT = {"recall@20": "R@20"}
 
 
 class Reporter:
@@ -27,10 +31,11 @@ class Reporter:
     Args:
         name: Of the model.
         console: Where to write; standard error if not given.
+        target: What validation chooses by; an unusual one is told at the start.
     """
 
-    def __init__(self, name: str, console: Console | None = None) -> None:
-        self.name = name
+    def __init__(self, name: str, console: Console | None = None, *, target: Target = USUAL) -> None:
+        self.name, self.target = name, target
         self.console = console or Console(stderr=True)
         self.best = -1.0
         self._last_line = 0.0
@@ -52,6 +57,10 @@ class Reporter:
     def __enter__(self) -> Self:
         if self._progress is not None:
             self._progress.start()
+        if self.target.why:
+            self.console.print(
+                f"{self.name}: {self.target.why}", highlight=False, markup=False, soft_wrap=True
+            )
         return self
 
     def __exit__(
@@ -62,7 +71,7 @@ class Reporter:
 
     def __call__(self, record: dict[str, Any]) -> None:
         """Show one epoch."""
-        text = epoch_line(record)
+        text = epoch_line(record, self.target.metric)
         if self._progress is not None:
             if record["phase_epochs"] <= self._phase_epochs:
                 self._progress.reset(self._bar)  # a new phase: the old one's speed says nothing of it
@@ -73,7 +82,7 @@ class Reporter:
                 self._progress.console.print(f"{self.name}: epoch {record['epoch']}: {text}", highlight=False)
         else:
             now = time.monotonic()
-            better = record.get("valid", {}).get(TARGET, -1.0) > self.best
+            better = self._value(record) > self.best
             if (
                 better
                 or record["stage"] != self._stage
@@ -88,18 +97,22 @@ class Reporter:
                     soft_wrap=True,
                 )
         self._stage, self._phase_epochs = record["stage"], record["phase_epochs"]
-        self.best = max(self.best, record.get("valid", {}).get(TARGET, -1.0))
+        self.best = max(self.best, self._value(record))
+
+    def _value(self, record: dict[str, Any]) -> float:
+        value: float = record.get("valid", {}).get(self.target.metric, -1.0)
+        return value
 
 
-def epoch_line(record: dict[str, Any]) -> str:
-    """One epoch in one line: stage, loss terms, entropy, validation."""
+def epoch_line(record: dict[str, Any], metric: str = USUAL.metric) -> str:
+    """One epoch in one line: stage, loss terms, entropy, validation by the metric that chooses."""
     parts = [record["stage"]]
     parts += [f"{name} {value:.4f}" for name, value in record["terms"].items()]
     if "pair_entropy" in record:
         parts.append(f"entropy {record['pair_entropy']:.3f} loads {record['load_entropy']:.3f}")
         parts.append(f"experts {record['top_k']}")
     if "valid" in record:
-        parts.append(f"valid R@20 {record['valid'][TARGET]:.4f}")
+        parts.append(f"valid {_SHORT.get(metric, metric_title(metric))} {record['valid'][metric]:.4f}")
     if record.get("fired_by"):
         parts.append(f"trigger: {record['fired_by']}")
     parts.append(f"{record['seconds']:.1f} s")

@@ -6,20 +6,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
 
+    from magnet.train.adamw import AdamW
     from magnet.train.average import WeightAverage
     from magnet.train.task import Task
 
-__all__ = ["Snapshot", "backbone_only", "optimizer_tensors", "restore_optimizer", "restore_task", "take"]
+__all__ = ["Snapshot", "backbone_only", "restore_task", "restore_weights", "take"]
 
-_MODEL, _OPTIMIZER = "model/", "optimizer/"
+_MODEL = "model/"
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Weights, and with ``optimizer/`` in front of their names an optimiser's moments, beside what is not a tensor."""
+    """Weights, an optimiser's moments and averages, beside what is not a tensor."""
 
     tensors: dict[str, Tensor]
     meta: dict[str, Any]
@@ -28,13 +28,13 @@ class Snapshot:
 def take(
     task: Task,
     meta: dict[str, Any],
-    optimizer: torch.optim.Optimizer | None = None,
+    optimizer: AdamW | None = None,
     average: WeightAverage | None = None,
 ) -> Snapshot:
     """Copy a task's weights and progress, and what else going on needs: moments and averages."""
     tensors = {_MODEL + name: t.detach().clone() for name, t in task.module.state_dict().items()}
     if optimizer is not None:
-        tensors |= optimizer_tensors(optimizer)
+        tensors |= optimizer.tensors()
     if average is not None:
         tensors |= average.tensors()
     return Snapshot(tensors, meta | {"task": task.progress()})
@@ -69,24 +69,3 @@ def backbone_only(
     tensors = {name: t for name, t in snapshot.tensors.items() if name.startswith(wanted)}
     task = snapshot.meta["task"] | (progress or {})
     return Snapshot(tensors, snapshot.meta | {"partial": True, "task": task})
-
-
-def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """An optimiser's moments, named by the parameter's position and the moment."""
-    state: dict[int, dict[str, Tensor]] = optimizer.state_dict()["state"]
-    return {
-        f"{_OPTIMIZER}{index}/{key}": value.detach().clone()
-        for index, moments in state.items()
-        for key, value in moments.items()
-    }
-
-
-def restore_optimizer(optimizer: torch.optim.Optimizer, snapshot: Snapshot) -> None:
-    """Put an optimiser's moments back."""
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, value in snapshot.tensors.items():
-        if name.startswith(_OPTIMIZER):
-            index, key = name.removeprefix(_OPTIMIZER).split("/")
-            state.setdefault(int(index), {})[key] = value
-    if state:
-        optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

@@ -121,12 +121,51 @@ def test_numbers_among_text_are_the_same_items_in_both_files(tmp_path):
 
 def test_ratings_and_what_else_is_not_read_are_named_once(tmp_path):
     folder(tmp_path, rating=lambda u, i: u - 1, timestamp=lambda u, i: 100 + i, colour=lambda u, i: "red")
-    np.savez(tmp_path / "image.npz", a=np.ones(3))
+    (tmp_path / "image.h5").write_bytes(b"features")
     pl.DataFrame({"item_id": ["i0"], "a": [1.0]}).write_parquet(tmp_path / "text.parquet")
     rating, others, files = read(tmp_path).messages
     assert "column 'rating' is not read" in rating
     assert "the 8 of 24 with a rating of 0 or below: '-1' in line 2" in rating
-    assert others.endswith("2 columns are not read: 'timestamp', 'colour'")
-    assert "2 files are not read: 'image.npz', 'text.parquet'" in files
+    assert others.endswith("1 column is not read: 'colour'")  # times are kept, see Dataset.times
+    assert "2 files are not read: 'image.h5', 'text.parquet'" in files
     (message,) = Dataset.from_frame(frame().assign(rating=[0.0] + [3.0] * 23)).messages
     assert "the 1 of 24 with a rating of 0 or below: 0.0 in row 0" in message
+
+
+def test_times_count_as_read_if_they_can_be(tmp_path):
+    folder(tmp_path, timestamp=lambda u, i: "yesterday")
+    assert [text.partition(": ")[2] for text in read(tmp_path).messages] == [
+        "1 column is not read: 'timestamp'"
+    ]
+    dated = frame().assign(timestamp=range(24))
+    assert Dataset.from_frame(dated).messages == []
+    (message,) = Dataset.from_frame(dated.assign(timestamp="yesterday")).messages
+    assert message.endswith("1 column is not read: 'timestamp'")
+
+
+def test_a_file_that_is_not_read_is_named_once(tmp_path):
+    folder(tmp_path, item=int)
+    np.save(tmp_path / "x.npy", np.ones((5, 2)))
+    for name in ("x.npz", "y.npz"):
+        np.savez(tmp_path / name, a=np.ones((5, 2)))
+    hidden, others = read(tmp_path).messages
+    assert hidden.endswith("x.npz: not read, since x.npy is there as well")
+    assert others.endswith("1 file is not read: 'y.npz'")
+    assert len(read(tmp_path, modalities=["x"]).messages) == 1
+
+
+def test_ids_beside_an_array_are_spelled_as_those_of_tables_and_have_rows(tmp_path):
+    folder(tmp_path)
+    ids = [f"i{i}" for i in range(5)]
+    np.savez(tmp_path / "x.npz", v=np.arange(10.0).reshape(5, 2) + 1, ids=np.array([*ids[:4], " i4"]))
+    data = read(tmp_path)
+    assert data.item_ids == ids
+    assert data.modalities["x"].features[4].tolist() == [9, 10]
+    assert "x.npz: ids: 1 row has an id with blanks around it" in data.messages[0]
+    assert "' i4' in row 4" in data.messages[0]
+    np.savez(tmp_path / "x.npz", v=np.ones((5, 2)), ids=np.array([*ids[:4], " i0"]))
+    with pytest.raises(DataError, match=r"x\.npz: ids: item 'i0' in row 4 stands there a second time"):
+        read(tmp_path)
+    np.savez(tmp_path / "x.npz", a=np.ones(3))
+    with pytest.raises(DataError, match=r"x\.npz: 0 of its 1 keys .*name those that are \(modalities\)"):
+        read(tmp_path)

@@ -53,6 +53,15 @@ def test_random_shares_must_leave_something():
         split_random(10, seed=0, valid=0.5, test=0.5)
 
 
+def test_a_folder_may_be_split_by_cold_items(tmp_path):
+    lines = [f"{user}\t{item}\n" for user in range(12) for item in range(20) if (user + item) % 3]
+    (tmp_path / "inter.tsv").write_text("user_id\titem_id\n" + "".join(lines))
+    data = Dataset.from_folder(tmp_path, split="cold-items", seed=123)
+    taken = [np.bincount(data.part(part).indices, minlength=20) > 0 for part in ("train", "valid", "test")]
+    assert [int(some.sum()) for some in taken] == [16, 2, 2]
+    assert (sum(taken) == 1).all()
+
+
 @pytest.mark.parametrize("seed", [0, 7])
 def test_mmrec_gives_the_published_counts_on_baby(real_data, seed):
     data = Dataset.from_folder(real_data / "baby", split="mmrec", seed=seed)
@@ -96,7 +105,6 @@ NOTES = {
     "mlsmall": [
         "items.tsv: rows in which text in quotes runs over several lines: 1 (line 553)",
         "inter.tsv: column 'rating' is not read, every row is an interaction",
-        "inter.tsv: 1 column is not read: 'timestamp'",
     ],
 }
 

@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pytest
 
@@ -86,9 +88,53 @@ def test_a_damaged_file_is_built_anew(x, builds, tmp_path, damage):
         np.savez(path, indptr=np.array([0, 9]), indices=np.zeros(1, np.int32), values=np.ones(1))
     else:
         path.write_bytes(damaged[damage])
-    assert same_bits(cached_knn(x, 4, folder=tmp_path), whole)
+    with pytest.warns(MagnetWarning, match=r"knn-\w+\.npz: the graph that was kept here is damaged"):
+        assert same_bits(cached_knn(x, 4, folder=tmp_path), whole)
     assert len(builds) == 2
     assert same_bits(cached_knn(x, 4, folder=tmp_path), whole)
+    assert len(builds) == 2
+
+
+def test_whichever_byte_changes_the_graph_is_the_right_one(x, tmp_path):
+    whole = cached_knn(x, 4, folder=tmp_path)
+    (path,) = tmp_path.iterdir()
+    content = path.read_bytes()
+    for at in range(0, len(content), 31):
+        path.write_bytes(content[:at] + bytes([content[at] ^ (1 << at % 8)]) + content[at + 1 :])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", MagnetWarning)
+            assert same_bits(cached_knn(x, 4, folder=tmp_path), whole), at
+
+
+def swapped(graph):
+    graph.indices[[0, 1]] = graph.indices[[1, 0]]
+
+
+def emptied(graph):
+    graph.indptr[:] = 0
+    graph.indices, graph.data = graph.indices[:0], graph.data[:0]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda graph: graph.data.__setitem__(3, np.nan), "values"),
+        (lambda graph: graph.data.__setitem__(3, 7), "values"),
+        (swapped, "order"),
+        (emptied, "neighbours"),
+        (lambda graph: setattr(graph, "data", graph.data.astype(np.float64)), "types"),
+        (lambda graph: graph.indices.__setitem__(3, 40), "column index|indices"),
+    ],
+    ids=["NaN", "no cosine", "unsorted", "empty", "another type", "out of range"],
+)
+def test_a_sound_archive_of_another_graph_is_not_used(x, builds, tmp_path, change, said):
+    whole = cached_knn(x, 4, folder=tmp_path)
+    (path,) = tmp_path.iterdir()
+    graph = whole.copy()
+    change(graph)
+    np.savez(path, indptr=graph.indptr, indices=graph.indices, values=graph.data, recall=1.0)
+    with pytest.warns(MagnetWarning, match=f"is damaged .*({said}).* and is built anew"):
+        assert same_bits(cached_knn(x, 4, folder=tmp_path), whole)
     assert len(builds) == 2
 
 

@@ -40,7 +40,7 @@ def test_everything_comes_back_bit_by_bit(tmp_path):
 
 
 def test_best_and_last_are_kept_apart_and_replaced(tmp_path):
-    checkpoints = Checkpoints(tmp_path / "checkpoints")
+    checkpoints = Checkpoints(tmp_path / "checkpoints", "this run")
     assert not checkpoints.exists("last")
     checkpoints.save("best", {"w": torch.zeros(2)}, {"epoch": 1})
     for epoch in (1, 2):
@@ -79,7 +79,7 @@ def test_meta_that_is_not_json_is_refused_before_anything_is_written(tmp_path):
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(RunError, match=r"best\.safetensors: missing"):
-        Checkpoints(tmp_path).load("best")
+        Checkpoints(tmp_path, "this run").load("best")
 
 
 @pytest.mark.parametrize("keep", [0, 4, 60, -1])

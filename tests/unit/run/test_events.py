@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import json
+import os
 
 import numpy as np
 import pytest
 
 from magnet.errors import RunError
-from magnet.run.events import EventLog, read_events, write_events
+from magnet.run.events import EventLog, events_before, read_events, write_events
 
 
 def test_lines_are_on_disk_at_once_and_floats_keep_every_digit(tmp_path):
@@ -59,12 +60,47 @@ def test_reopening_a_whole_file_changes_nothing(tmp_path):
 def test_a_resumed_run_drops_the_epochs_that_it_writes_again(tmp_path):
     path = tmp_path / "events.jsonl"
     with EventLog(path) as log:
-        log.write({"note": "start"})
         for epoch in range(4):
             log.write({"epoch": epoch})
-    with EventLog(path, keep_below=2) as log:
-        log.write({"epoch": 2})
-    assert read_events(path) == [{"note": "start"}, {"epoch": 0}, {"epoch": 1}, {"epoch": 2}]
+    with EventLog(path, keep=2) as log:
+        log.write({"epoch": 2, "again": True})
+    assert read_events(path) == [{"epoch": 0}, {"epoch": 1}, {"epoch": 2, "again": True}]
+
+
+@pytest.mark.parametrize(
+    ("epochs", "said"),
+    [
+        ([0, 2], "line 2 should be epoch 1 and is 2"),
+        ([0, 0, 1], "line 2 should be epoch 1 and is 0"),
+        ([1, 0], "line 1 should be epoch 0 and is 1"),
+        ([0, "1"], "line 2 should be epoch 1 and is '1'"),
+        ([0, None], "line 2 should be epoch 1 and is None"),
+        ([0, True], "line 2 should be epoch 1 and is True"),
+        ([0, [1]], r"line 2 should be epoch 1 and is \[1\]"),
+        ([0], "ends after 1 of the 2 epochs before the checkpoint"),
+    ],
+)
+def test_lines_that_lack_or_stand_elsewhere_are_not_gone_on_from(tmp_path, epochs, said):
+    path = tmp_path / "events.jsonl"
+    write_events(path, [{"epoch": epoch} for epoch in epochs])
+    with pytest.raises(RunError, match=rf"events\.jsonl: .*{said}"):
+        events_before(path, 2)
+
+
+def test_what_stands_after_the_checkpoint_does_not_matter(tmp_path):
+    path = tmp_path / "events.jsonl"
+    write_events(path, [{"epoch": 0}, {"epoch": 1}, {"odd": 3}])
+    assert events_before(path, 2) == [{"epoch": 0}, {"epoch": 1}]
+
+
+def test_every_event_is_on_the_disk_before_writing_goes_on(tmp_path, monkeypatch):
+    synced = []
+    fsync = os.fsync
+    monkeypatch.setattr("magnet.run.events.os.fsync", lambda file: (fsync(file), synced.append(file)))
+    with EventLog(tmp_path / "events.jsonl") as log:
+        for epoch in range(3):
+            log.write({"epoch": epoch})
+            assert len(synced) == epoch + 1
 
 
 @pytest.mark.parametrize("line", [b"{", b"[1]", b"\xff", b""])

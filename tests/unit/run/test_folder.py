@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import enum
 import json
+import os
 import pathlib
+import shutil
+import subprocess
+import sys
 import uuid
 
 import numpy as np
@@ -141,12 +146,144 @@ def test_only_a_run_folder_is_ever_overwritten(tmp_path, config):
 
 
 def test_overwriting_leaves_nothing_of_the_old_run(tmp_path):
-    old = finished(tmp_path / "run")
-    old.checkpoints.save("best", {}, {})
+    RunFolder.create(tmp_path / "run", DESCRIPTION).checkpoints.save("best", {}, {})
     new = RunFolder.create(tmp_path / "run", DESCRIPTION, overwrite=True)
     assert [file.name for file in new.path.iterdir()] == ["config.json"]
     assert not new.finished
     assert [file.name for file in tmp_path.iterdir()] == ["run"]
+
+
+def test_a_finished_run_stays_until_the_one_that_replaces_it_is_finished(tmp_path):
+    path = tmp_path / "run"
+    finished(path, facts={"which": "old"}).checkpoints.save("best", {}, {})
+    before = {file.name: file.read_bytes() for file in path.iterdir() if file.is_file()}
+    new = RunFolder.create(path, DESCRIPTION, overwrite=True)
+    with EventLog(new.events) as log:
+        log.write({"epoch": 0})
+    new.release()  # as a process does that ends here
+    assert {file.name: file.read_bytes() for file in path.iterdir() if file.is_file()} == before
+    assert RunFolder.open(path).load().facts == {"which": "old"}
+
+    resumed = RunFolder.open(path, unfinished=True)
+    assert resumed.path.name == "run.unfinished"
+    resumed.claim()
+    resumed.finish(contents(facts={"which": "new"}))
+    assert resumed.path == path
+    assert RunFolder.open(path).load().facts == {"which": "new"}
+    assert not RunFolder.open(path).checkpoints.exists("best")
+    assert [file.name for file in tmp_path.iterdir()] == ["run"]
+    assert not (path / ".replaces").exists()
+
+
+def test_overwriting_once_more_replaces_the_unfinished_one(tmp_path):
+    path = tmp_path / "run"
+    finished(path, facts={"which": "old"})
+    RunFolder.create(path, DESCRIPTION, overwrite=True).release()
+    again = RunFolder.create(path, DESCRIPTION, overwrite=True)
+    again.finish(contents(facts={"which": "third"}))
+    assert RunFolder.open(path).load().facts == {"which": "third"}
+    assert [file.name for file in tmp_path.iterdir()] == ["run"]
+
+
+@pytest.mark.parametrize("over", ["nothing", "an unfinished run", "a finished run"])
+def test_one_process_at_a_time_writes_a_run(tmp_path, over):
+    path = tmp_path / "run"
+    if over == "an unfinished run":
+        RunFolder.create(path, DESCRIPTION).release()
+    if over == "a finished run":
+        finished(path)
+    first = RunFolder.create(path, DESCRIPTION, overwrite=True)
+    with pytest.raises(
+        RunError, match=r"run(\.unfinished)?: another thread of this process is writing here; wait"
+    ):
+        RunFolder.create(path, DESCRIPTION, overwrite=True)
+    with pytest.raises(RunError, match="is writing here"):
+        RunFolder.open(path, unfinished=True).claim()
+    first.finish(contents())
+    RunFolder.open(path, unfinished=True).claim()
+
+
+def test_the_process_that_writes_is_named(tmp_path):
+    code = (
+        "import sys; from magnet.run.folder import RunFolder; from support.run_data import DESCRIPTION\n"
+        f"run = RunFolder.create({str(tmp_path / 'run')!r}, DESCRIPTION)\n"
+        "print('ready', flush=True); sys.stdin.read()"
+    )
+    path = {"PYTHONPATH": os.pathsep.join([str(pathlib.Path(__file__).parents[2]), *sys.path])}
+    writer = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **path},
+    )
+    with writer:
+        assert writer.stdout.readline() == "ready\n"
+        with pytest.raises(RunError, match=rf"process {writer.pid} is writing here"):
+            RunFolder.create(tmp_path / "run", DESCRIPTION, overwrite=True)
+        writer.kill()
+        writer.wait()
+        # Its lock went with it.
+        RunFolder.create(tmp_path / "run", DESCRIPTION, overwrite=True).finish(contents())
+
+
+@pytest.mark.parametrize("then", [None, "another run"])
+def test_a_folder_that_vanished_meanwhile_is_named(tmp_path, then):
+    run = RunFolder.create(tmp_path / "run", DESCRIPTION)
+    run.checkpoints.save("last", {}, {})
+    shutil.rmtree(run.path)
+    if then is None:
+        with pytest.raises(RunError, match=r"last\.safetensors: cannot be written .*the folder is gone"):
+            run.checkpoints.save("last", {}, {})
+    else:
+        RunFolder.create(tmp_path / "run", DESCRIPTION)
+    with pytest.raises(RunError, match="run: the folder was deleted or replaced while its run was going on"):
+        run.finish(contents())
+    assert not (tmp_path / "run" / "manifest.json").exists()
+
+
+def test_what_killed_writers_left_is_removed_by_the_next_one(tmp_path):
+    run = RunFolder.create(tmp_path / "run", DESCRIPTION)
+    run.checkpoints.save("last", {"w": torch.ones(2)}, {"epoch": 1})
+    run.release()
+    left = [run.path / ".events.0123abcd.jsonl", run.checkpoints.folder / ".last.89abcdef.safetensors"]
+    own = run.path / ".notes"
+    for file in (*left, own):
+        file.write_bytes(b"half")
+    again = RunFolder.open(run.path, unfinished=True)
+    again.claim()
+    assert not any(file.exists() for file in left)
+    assert own.exists()
+    assert again.checkpoints.load("last").meta == {"epoch": 1}
+
+
+def test_all_files_have_the_mode_of_a_plain_file(tmp_path):
+    run = finished(tmp_path / "run")
+    run.checkpoints.save("last", {}, {})
+    run.record_metrics("test/strict", {})
+    (tmp_path / "plain").touch()
+    files = [file for file in run.path.rglob("*") if file.is_file()]
+    assert len(files) == 13
+    assert {file.stat().st_mode for file in files} == {(tmp_path / "plain").stat().st_mode}
+
+
+def test_a_checkpoint_of_another_run_is_refused(tmp_path):
+    ours = RunFolder.create(tmp_path / "ours", DESCRIPTION)
+    theirs = RunFolder.create(tmp_path / "theirs", dataclasses.replace(DESCRIPTION, seed=8))
+    for run in (ours, theirs):
+        run.checkpoints.save("last", {}, {"epoch": 1})
+    assert ours.checkpoints.load("last").meta == {"epoch": 1}
+    shutil.copy(theirs.checkpoints.path("last"), ours.checkpoints.path("last"))
+    with pytest.raises(RunError, match=r"last\.safetensors: a checkpoint of another run"):
+        ours.checkpoints.load("last")
+
+
+def test_a_changed_description_is_noticed_before_there_is_a_manifest(tmp_path):
+    run = RunFolder.create(tmp_path / "run", DESCRIPTION)
+    config = run.path / "config.json"
+    config.write_text(config.read_text().replace('"seed": 7', '"seed": 8'))
+    with pytest.raises(RunError, match=r"config\.json: damaged, its 'identity' is of another run"):
+        RunFolder.open(run.path, unfinished=True)
 
 
 def test_a_link_to_a_run_folder_stays_a_link(tmp_path):
@@ -154,8 +291,12 @@ def test_a_link_to_a_run_folder_stays_a_link(tmp_path):
     (tmp_path / "latest").symlink_to(tmp_path / "run")
     run = RunFolder.create(tmp_path / "latest", DESCRIPTION, overwrite=True)
     assert (tmp_path / "latest").is_symlink()
+    run.release()
+    run = RunFolder.open(tmp_path / "latest", unfinished=True)
+    assert run.path == (tmp_path / "run.unfinished").resolve()
+    run.finish(contents())
     assert run.path == (tmp_path / "run").resolve()
-    assert not RunFolder.open(tmp_path / "latest", unfinished=True).finished
+    assert RunFolder.open(tmp_path / "latest").finished
 
 
 def test_a_failed_creation_leaves_the_old_run_and_no_litter(tmp_path, monkeypatch):
@@ -220,10 +361,40 @@ def test_a_run_that_fails_while_finishing_again_counts_as_unfinished(tmp_path):
 def test_later_metrics_are_added_and_other_files_are_nobodys_business(tmp_path):
     run = finished(tmp_path / "run")
     (run.path / "plot.png").write_bytes(b"picture")
+    before = {file.name: file.read_bytes() for file in run.path.iterdir()}
+    run.record_metrics("test/strict", {"recall@20": 1})
+    run.record_metrics("test/mmrec", {"recall@20": 0.1 + 0.2, "ndcg@20": float("nan")})
     run.record_metrics("test/strict", {"recall@20": 1 / 3})
+    # Whoever reads the run at the same time finds every file as the manifest says.
+    assert {file.name: file.read_bytes() for file in run.path.iterdir() if file.is_file()} == before
     (run.path / "plot.png").unlink()
     run = RunFolder.open(tmp_path / "run")
     assert run.load().metrics == {
         "valid/mmrec": {"recall@20": 0.1 + 0.2},
         "test/strict": {"recall@20": 1 / 3},
+        "test/mmrec": {"recall@20": 0.1 + 0.2, "ndcg@20": None},
     }
+
+
+def test_a_result_that_is_damaged_or_of_another_run_is_named(tmp_path):
+    run = finished(tmp_path / "run")
+    run.record_metrics("test/strict", {"recall@20": 0.25})
+    file = run.path / "evaluations" / "test-strict.json"
+    whole = file.read_text()
+    for damaged in ("", "[]", "{}", whole.replace("0.25", "0.75"), whole.replace("test/strict", "test/best")):
+        file.write_text(damaged)
+        with pytest.raises(RunError, match=r"test-strict\.json: damaged"):
+            RunFolder.open(run.path).load()
+    other = RunFolder.create(tmp_path / "other", dataclasses.replace(DESCRIPTION, seed=8))
+    other.finish(contents())
+    other.record_metrics("test/strict", {})
+    shutil.copy(other.path / "evaluations" / "test-strict.json", file)
+    with pytest.raises(RunError, match=r"test-strict\.json: of another run; delete it"):
+        RunFolder.open(run.path).load()
+
+
+def test_a_run_that_was_replaced_meanwhile_gets_no_result(tmp_path):
+    run = finished(tmp_path / "run")
+    RunFolder.create(run.path, dataclasses.replace(DESCRIPTION, seed=8), overwrite=True).finish(contents())
+    with pytest.raises(RunError, match="another run took the place of the one that was evaluated"):
+        run.record_metrics("test/strict", {})

@@ -44,7 +44,16 @@ def test_a_missing_or_damaged_file_is_named(tmp_path, name):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", "{}", '{"format_version": 1}', '{"format_version": 1, "files": {"../a": ""}}']
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        "{}",
+        '{"format_version": 1}',
+        '{"format_version": 1, "files": {"../a": ""}}',
+        '{"format_version": 1, "files": {}}',
+    ],
 )
 def test_a_damaged_manifest_is_named(tmp_path, text):
     run = finished(tmp_path / "run")

@@ -9,7 +9,7 @@ from magnet.config import changed, merged
 from magnet.errors import ConfigError
 from magnet.models.registry import find_model
 from magnet.study.controls import BACKBONE, MIXTURE, ablation, control_names
-from magnet.study.runner import plan
+from magnet.study.plan import plan
 from support.study_data import QUICK, quick
 
 CONFIG = find_model("magnet").config

@@ -16,8 +16,8 @@ from magnet.study import progress
 from magnet.study.commands import row_command
 from magnet.study.comparison import Comparison, Gap, Row
 from magnet.study.contenders import Contender
+from magnet.study.plan import plan
 from magnet.study.progress import StudyProgress, duration
-from magnet.study.runner import plan
 from magnet.study.statistics import Difference
 from support.study_data import quick, quick_lightgcn
 
@@ -159,17 +159,17 @@ def test_a_plot_is_written(found, tmp_path):
 
 def test_the_command_of_a_row_names_all_that_differs_from_the_defaults(tiny):
     contender = Contender("wide one", "magnet", {"dim": 256, "experts": {"roles": ["dominant", "null"]}})
-    assert row_command(contender, "delivered", tiny.dataset, [0], "strict") is None
+    assert row_command(contender, "delivered", tiny.dataset.source, [0], "strict") is None
     source = DataSource("/data/my shop", "mmrec", ["text", "image"], user="who", item="what", seed=3)
     data = dataclasses.replace(tiny.dataset, source=source)
-    assert row_command(contender, "routed", data, [0, 2], "mmrec") == (
+    assert row_command(contender, "routed", data.source, [0, 2], "mmrec") == (
         "magnet compare --data '/data/my shop' --split mmrec --split-seed 3 --modalities text,image --user-column who "
         "--item-column what --models 'wide one=magnet' --set dim=256 "
         '--set \'experts.roles=["dominant", "null"]\' --seeds 0,2 --protocol mmrec --candidates'
     )
     plain = dataclasses.replace(data, source=DataSource("shop"))
     # A closed form needs one seed, and a name that the option could not read is left out.
-    assert row_command(Contender("a,b", "ease"), "delivered", plain, [0, 1], "strict") == (
+    assert row_command(Contender("a,b", "ease"), "delivered", plain.source, [0, 1], "strict") == (
         "magnet compare --data shop --models ease --seeds 0"
     )
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from magnet.data.unit_length import unit_length
 from magnet.models.graphs import unit_features
 from magnet.operators.base import product
 
@@ -128,9 +129,7 @@ def _centred(modality: Modality) -> NDArray[np.float32]:
     present = modality.present
     if present.any():
         rows[present] -= rows[present].mean(0)
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    unit: NDArray[np.float32] = np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0)
-    return np.ascontiguousarray(unit)
+    return np.ascontiguousarray(unit_length(rows))
 
 
 def _standardised(x: NDArray[np.float64], known: NDArray[np.bool_]) -> NDArray[np.float32]:

@@ -191,19 +191,20 @@ class MixtureTask:
         material, mixing = self.material, self.config.mixing
         c, seen = material.candidates, material.seen_inputs
         rows = c.place[batch.users]
-        items, base, cues = c.items[rows], c.base[rows], c.cues[rows]
+        items, base, cues, there, held = (
+            part.index_select(0, rows) for part in (c.items, c.base, c.cues, c.there, c.held)
+        )
         user = self.mixture.user_logits(seen.users[batch.users], seen.user_has[batch.users])
         item = self.mixture.item_logits(*material.item_kinds)
         kinds = material.kind_of[items]
         mixed = self.mixture(user, item, kinds, cues, top_k=self.top_k)  # (n, L)
-        held = c.held[rows]
         at = ((items == batch.positives[:, None]) & held).float().argmax(1, keepdim=True)
-        scores = (base + mixed).masked_fill(~c.there[rows], FAR)
+        scores = (base + mixed).masked_fill(~there, FAR)
         # Each user counts once, however many of their pairs were held out: so do the metrics.
         weights = 1 / held.sum(1)
         loss = LOSSES_OF_MIXTURES[mixing.loss]
         target = scores.gather(1, at)[:, 0]
-        terms = {"ranking": loss(scores, target, c.there[rows] & ~held, weights, width=mixing.width)}
+        terms = {"ranking": loss(scores, target, there & ~held, weights, width=mixing.width)}
         if mixing.decay:
             squares = [
                 p.square().sum() for p in (self.mixture.of_user, self.mixture.of_item, self.mixture.bias)

@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from magnet.config import Config
+from magnet.data.unit_length import unit_length
 from magnet.graph.content import content_regression
 from magnet.models.signals.base import modality_of, register_signal
 from magnet.models.signals.ease import EASEConfig, ease_weights, prepare_ease
@@ -83,12 +84,17 @@ def unit_rows(modalities: Mapping[str, Modality], name: str | None, *, model: st
     """
     everything = name is None and bool(modalities)
     chosen = list(modalities.values()) if everything else [modality_of(modalities, name, model=model)]
-    blocks = []
-    for modality in chosen:
-        rows = modality.features.astype(np.float32) * modality.present[:, None]
-        lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-        blocks.append(np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0))
+    blocks = [unit_length(m.features.astype(np.float32) * m.present[:, None]) for m in chosen]
     return np.concatenate(blocks, axis=1)
 
 
-register_signal("add-ease", AddEASEConfig, prepare_add_ease)
+register_signal(
+    "add-ease",
+    AddEASEConfig,
+    prepare_add_ease,
+    space={
+        "regularization": (10.0, 5000.0),
+        "feature_regularization": (1.0, 1000.0),
+        "content_weight": (0.0, 1.0),
+    },
+)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from magnet.config import Config
     from magnet.data import Dataset, Modality
+    from magnet.models.space import Space
     from magnet.operators import Operator
 
 __all__ = ["SIGNALS", "Prepare", "Signal", "modality_of", "register_signal"]
@@ -64,7 +65,14 @@ SIGNALS: Registry[Signal] = Registry(
 )
 
 
-def register_signal(name: str, config: type[Config], prepare: Prepare, *, replace: bool = False) -> None:
+def register_signal(
+    name: str,
+    config: type[Config],
+    prepare: Prepare,
+    *,
+    space: Space | None = None,
+    replace: bool = False,
+) -> None:
     """Add a signal: MAGNET's settings may name it, and it is a model of its own.
 
     Args:
@@ -72,10 +80,11 @@ def register_signal(name: str, config: type[Config], prepare: Prepare, *, replac
         config: Class of its settings, a subclass of :class:`magnet.config.Config`. One that reads content has a field
             ``modality``.
         prepare: ``prepare(train, modalities, config)`` returns an operator of :mod:`magnet.operators`.
+        space: What tuning searches by default, as :func:`magnet.register` takes it.
         replace: Whether a signal of that name may be replaced, as when a notebook's cell runs again.
 
     Raises:
-        ConfigError: If the name is taken.
+        ConfigError: If the name is taken, or ``space`` does not fit the settings.
     """
 
     def fit(dataset: Dataset, settings: Config, *, seed: int = 0) -> ItemItemState:
@@ -83,7 +92,7 @@ def register_signal(name: str, config: type[Config], prepare: Prepare, *, replac
         return ItemItemState(dataset.train, prepare(dataset.train, dataset.modalities, settings))
 
     SIGNALS.add(name, Signal(name, config, prepare), module=config.__module__, replace=replace)
-    register(name, config, fit=fit, replace=replace)
+    register(name, config, fit=fit, space=space, replace=replace)
 
 
 def modality_of(modalities: Mapping[str, Modality], name: str | None, *, model: str) -> Modality:

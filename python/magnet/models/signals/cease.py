@@ -62,4 +62,9 @@ def prepare_cease(train: csr_array, modalities: Mapping[str, Modality], config: 
     return DenseOperator(ease_weights(gram, config.regularization, model="cease"))
 
 
-register_signal("cease", CEASEConfig, prepare_cease)
+register_signal(
+    "cease",
+    CEASEConfig,
+    prepare_cease,
+    space={"regularization": (10.0, 5000.0), "content_weight": (1.0, 1000.0)},
+)

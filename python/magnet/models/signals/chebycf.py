@@ -70,4 +70,15 @@ def plateau(x: NDArray[np.float64], flatness: float) -> NDArray[np.float64]:
     return (1 - np.sign(x) * np.abs(x) ** flatness) / 2
 
 
-register_signal("chebycf", ChebyCFConfig, prepare_chebycf)
+register_signal(
+    "chebycf",
+    ChebyCFConfig,
+    prepare_chebycf,
+    space={
+        "order": [4, 8, 16],
+        "flatness": (1.0, 50.0),
+        "rank": [64, 128, 256, 512],
+        "ideal_weight": (0.0, 1.0),
+        "exponent": (0.0, 0.5),
+    },
+)

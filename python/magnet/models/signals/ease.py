@@ -132,4 +132,4 @@ def _weights(inverse: NDArray[Any]) -> NDArray[np.float32]:
     return single
 
 
-register_signal("ease", EASEConfig, prepare_ease)
+register_signal("ease", EASEConfig, prepare_ease, space={"regularization": (10.0, 5000.0)})

@@ -45,4 +45,9 @@ def prepare_filter(
     return FilterOperator(train, config.coefficients, config.exponent)
 
 
-register_signal("filter", FilterConfig, prepare_filter)
+register_signal(
+    "filter",
+    FilterConfig,
+    prepare_filter,
+    space={"coefficients": [[1.0], [0.0, 1.0], [2.0, -1.0], [0.0, 0.0, 1.0]], "exponent": (0.0, 0.5)},
+)

@@ -52,4 +52,6 @@ def prepare_gf_cf(
     return SpectralOperator(train, _ONE_HOP, 0.0, vectors, config.ideal_weight, 0.5)
 
 
-register_signal("gf-cf", GFCFConfig, prepare_gf_cf)
+register_signal(
+    "gf-cf", GFCFConfig, prepare_gf_cf, space={"rank": [64, 128, 256, 512], "ideal_weight": (0.0, 1.0)}
+)

@@ -46,4 +46,5 @@ def prepare_item_knn(
     )
 
 
-register_signal("item-knn", ItemKNNConfig, prepare_item_knn)
+# The range of Ferrari Dacrema et al., Are We Really Making Much Progress?, RecSys 2019.
+register_signal("item-knn", ItemKNNConfig, prepare_item_knn, space={"neighbours": (5, 1000)})

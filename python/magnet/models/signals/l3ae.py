@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-import numpy as np
 from pydantic import Field
 
 from magnet.config import Config
+from magnet.data.unit_length import unit_length
 from magnet.graph.content import content_regression
 from magnet.graph.ridge import local_ridge
 from magnet.models.signals.base import modality_of, register_signal
@@ -67,12 +67,19 @@ def _content(modality: Modality, ridge: float, support: int) -> csr_array:
     """What features alone say, kept for the next time: a mixture solves the model for two sets of interactions."""
     settings = ridge, support
     if _KEPT.get(modality, (None,))[0] != settings:
-        rows = modality.features.astype(np.float32)
-        lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-        rows = np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0)
+        rows = unit_length(modality.features)
         made = content_regression(rows, present=modality.present, ridge=ridge, neighbours=support)
         _KEPT[modality] = settings, made
     return _KEPT[modality][1]
 
 
-register_signal("l3ae", L3AEConfig, prepare_l3ae)
+register_signal(
+    "l3ae",
+    L3AEConfig,
+    prepare_l3ae,
+    space={
+        "regularization": (1.0, 1000.0),
+        "content_weight": (1.0, 1000.0),
+        "feature_regularization": (0.1, 100.0),
+    },
+)

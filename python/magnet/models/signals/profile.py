@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from magnet.config import Config
+from magnet.data.unit_length import unit_length
 from magnet.models.signals.base import modality_of, register_signal
 from magnet.operators import FactorOperator
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from numpy.typing import NDArray
     from scipy.sparse import csr_array
 
     from magnet.data import Modality
@@ -42,17 +42,11 @@ def prepare_profile(
     del train
     modality = modality_of(modalities, config.modality, model="profile")
     present = modality.present
-    rows = _unit(modality.features.astype(np.float32) * present[:, None])
+    rows = unit_length(modality.features.astype(np.float32) * present[:, None])
     if present.any():
         rows[present] -= rows[present].mean(axis=0)
-    rows = _unit(rows)
+    rows = unit_length(rows)
     return FactorOperator(rows, rows)
-
-
-def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    unit: NDArray[np.float32] = np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0)
-    return unit
 
 
 register_signal("profile", ProfileConfig, prepare_profile)

@@ -51,7 +51,7 @@ class RouterConfig(Config):
     """
 
     kind: Literal["pair", "user", "item", "global", "shuffled", "uniform"] = "pair"
-    top_k: int = Field(3, ge=0)
+    top_k: int = Field(3, ge=0, le=1000)
     floor: float = Field(0.02, ge=0, lt=1)
 
 
@@ -149,7 +149,10 @@ class Mixture(nn.Module):
         """
         shares = gate_weights(users[:, None] + items, top_k=top_k, floor=self.floor)  # (n, P, E)
         weights = self.weight * (shares @ self.roles())  # (n, P, C), w_c
-        return (torch.take_along_dim(weights, kinds[..., None], 1) * scores).sum(-1)
+        # Whole rows of a flat table: half the time of a gather along the middle dimension.
+        first = torch.arange(len(kinds), device=kinds.device)[:, None] * weights.shape[1]
+        own = weights.flatten(0, 1).index_select(0, (first + kinds).flatten()).view_as(scores)
+        return (own * scores).sum(-1)
 
     @property
     def floor(self) -> float:

@@ -12,13 +12,28 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from magnet.cli import ablate, bench, compare, config, data, demo, doctor, evaluate, explain, recommend, train
+from magnet.cli import (
+    ablate,
+    bench,
+    compare,
+    config,
+    data,
+    demo,
+    doctor,
+    evaluate,
+    explain,
+    recommend,
+    results,
+    train,
+    tune,
+)
+from magnet.cli.stops import answered, exit_code
 from magnet.cli.terminal import complain
 from magnet.errors import ConfigError, MagnetError
 
-__all__ = ["app", "main"]
+__all__ = ["app", "run"]
 
-INPUT_AT_FAULT, COMMAND_LINE_AT_FAULT, INTERRUPTED = 1, 2, 130
+INPUT_AT_FAULT, COMMAND_LINE_AT_FAULT = 1, 2
 
 
 class Verbs(TyperGroup):
@@ -26,6 +41,11 @@ class Verbs(TyperGroup):
 
     Anything else is a bug of ours and keeps its traceback.
     """
+
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        """Read the command line; typer would answer Ctrl-C here with an exit code of its own."""
+        with answered():
+            return super().make_context(*args, **kwargs)
 
     def invoke(self, ctx: Any) -> Any:
         """Run the verb that the command line names."""
@@ -39,7 +59,7 @@ class Verbs(TyperGroup):
             raise typer.Exit(INPUT_AT_FAULT) from None
         except KeyboardInterrupt as stop:
             complain(str(stop) or "interrupted", kind="")
-            raise typer.Exit(INTERRUPTED) from None
+            raise typer.Exit(exit_code(stop)) from None
         except OSError as error:
             # A closed pipe, as in `magnet … | head`, is no error; typer ends quietly.
             if error.errno == errno.EPIPE:
@@ -62,6 +82,8 @@ app.command("recommend")(recommend.recommend)
 app.command("explain")(explain.explain)
 app.command("compare")(compare.compare)
 app.command("ablate")(ablate.ablate)
+app.command("tune")(tune.tune)
+app.command("results")(results.results)
 app.command("config")(config.config)
 app.add_typer(data.app, name="data")
 app.command("doctor")(doctor.doctor)
@@ -93,7 +115,8 @@ def _root(
 ) -> None:
     """Multimodal recommendation with a mixture of graph experts.
 
-    Exit codes: 0 done, 1 the input was at fault, 2 the command line was at fault, 130 interrupted.
+    Exit codes: 0 done, 1 the input was at fault, 2 the command line was at fault, 130 interrupted,
+    143 and 129 asked to end by SIGTERM or SIGHUP.
     """
     for name in imports or []:
         import_named(name)
@@ -132,12 +155,9 @@ def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
     complain(message, kind="warning: ")
 
 
-def main() -> None:
+def run() -> None:
     """Run the command line of this process and exit."""
     warnings.showwarning = _warn
     if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & os.environ.keys():
         os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # before torch is imported: see magnet.runtime
-    try:
-        app(prog_name="magnet")
-    except KeyboardInterrupt:  # before or after the verb itself
-        sys.exit(INTERRUPTED)
+    app(prog_name="magnet")

@@ -1,0 +1,86 @@
+"""One writer of a folder at a time: locks that the operating system takes back when their process ends."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from magnet.errors import RunError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+__all__ = ["FolderLock"]
+
+
+class FolderLock:
+    """Holds a folder for this process, or for one thread of it, until it is released.
+
+    The lock is on the folder itself: it leaves no file behind, goes along when the folder is renamed, and ends with
+    the process however that ends.
+
+    Args:
+        path: The folder.
+
+    Raises:
+        RunError: If somebody else holds it, named where the system tells, or the folder is not there.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        except OSError as error:
+            raise RunError(f"{path}: cannot be locked for writing ({error.strerror})") from None
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            inode = os.fstat(self._descriptor).st_ino
+            self.release()
+            if not isinstance(error, BlockingIOError):
+                raise RunError(f"{path}: cannot be locked for writing ({error.strerror})") from None
+            raise RunError(
+                f"{path}: {_holder(inode)} is writing here; wait until it ends, or choose another folder"
+            ) from None
+
+    def holds(self, path: Path) -> bool:
+        """Whether the folder at ``path`` is the one that was locked: it may have been deleted or replaced since."""
+        try:
+            there = path.stat()
+        except OSError:
+            return False
+        mine = os.fstat(self._descriptor)
+        return (there.st_dev, there.st_ino) == (mine.st_dev, mine.st_ino)
+
+    def release(self) -> None:
+        """Let go of the folder; nothing happens the second time."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+    def __del__(self) -> None:
+        self.release()
+
+
+def _holder(inode: int) -> str:
+    """Who holds a lock: Linux tells the process, others do not."""
+    try:
+        locks = Path("/proc/locks").read_text().splitlines()
+    except OSError:
+        return "another process"
+    # "7: FLOCK  ADVISORY  WRITE 1234 00:2f:5678 0 EOF": the process, then device and inode.
+    for fields in map(str.split, locks):
+        if len(fields) > 5 and fields[1] == "FLOCK" and fields[5].rpartition(":")[2] == str(inode):
+            return (
+                f"process {fields[4]}" if fields[4] != str(os.getpid()) else "another thread of this process"
+            )
+    return "another process"

@@ -1,0 +1,107 @@
+"""What a comparison needs to know of data: sizes, where they lie, how much each user took; kept in the store."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from magnet.data import DataSource
+from magnet.errors import RunError, StorageError
+from magnet.files import read_json, replacing_folder, write_json
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from magnet.data import Dataset
+    from magnet.study.store import RunStore
+
+__all__ = ["Described", "describe", "keep_description", "read_description"]
+
+_FACTS, _USERS = "facts.json", "users.parquet"
+
+
+@dataclass(frozen=True, eq=False)
+class Described:
+    """A data set without its interactions.
+
+    Attributes:
+        facts: Name, content hash, sizes, modalities and source, JSON-compatible.
+        history: Training items of each user, ``(U,)``.
+    """
+
+    facts: dict[str, Any]
+    history: NDArray[np.int32]
+
+    @property
+    def source(self) -> DataSource | None:
+        """Where it was read from; None for data from memory."""
+        known = self.facts["source"]
+        return None if known is None else DataSource(**known)
+
+
+def describe(dataset: Dataset) -> Described:
+    """Describe a data set."""
+    facts = {
+        "name": dataset.name,
+        "content_hash": dataset.content_hash,
+        "n_users": dataset.n_users,
+        "n_items": dataset.n_items,
+        "n_interactions": int(dataset.users.size),
+        "modalities": list(dataset.modalities),
+        "source": None if dataset.source is None else dataset.source.to_json(),
+    }
+    return Described(facts, np.diff(dataset.train.indptr).astype(np.int32))
+
+
+def keep_description(dataset: Dataset, store: RunStore) -> None:
+    """Describe a data set in the store, for who has the store and not the data. One that is there stays as it is.
+
+    Raises:
+        RunError: If the disk refuses it.
+    """
+    folder = _folder(store, dataset.content_hash)
+    if folder.is_dir():
+        return
+    found = describe(dataset)
+    buffer = io.BytesIO()
+    pl.DataFrame({"history": found.history}).write_parquet(buffer, compression="zstd")
+    try:
+        with replacing_folder(folder) as prepared:
+            (prepared / _USERS).write_bytes(buffer.getvalue())
+            write_json(prepared / _FACTS, found.facts)
+    except StorageError as error:
+        # Another process may have put the same in place meanwhile.
+        if not (folder / _FACTS).is_file():
+            raise RunError(f"{folder}: the data cannot be described ({error.reason}); make room") from error
+
+
+def read_description(store: RunStore, content_hash: str) -> Described:
+    """The description of a data set.
+
+    Raises:
+        RunError: If the store has none, or it is damaged.
+    """
+    folder = _folder(store, content_hash)
+    if not folder.is_dir():
+        raise RunError(
+            f"{folder}: missing; run magnet compare on these data once more with this store, which describes them and "
+            "runs nothing again"
+        )
+    facts = read_json(folder / _FACTS)
+    try:
+        history = pl.read_parquet(folder / _USERS)["history"].to_numpy()
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise RunError(f"{folder / _USERS}: missing or damaged ({error}); remove {folder}") from None
+    if facts.get("content_hash") != content_hash or facts.get("n_users") != len(history):
+        raise RunError(f"{folder}: damaged, it does not describe these data; remove it")
+    return Described(facts, history)
+
+
+def _folder(store: RunStore, content_hash: str) -> Path:
+    return store.path / "data" / content_hash[:32]
