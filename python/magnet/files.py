@@ -1,27 +1,20 @@
-"""Paths as users write them, values as JSON has them, and files that are whole or not there."""
+"""Paths as users write them, values as JSON has them, and the files that keep JSON and tensors."""
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
-import errno
 import hashlib
 import json
 import math
 import os
 import re
-import secrets
-import shutil
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from magnet.errors import ConfigError, RunError, StorageError
+from magnet.errors import ConfigError, RunError
+from magnet.placing import replacing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from torch import Tensor
 
 # The command needs this module to print its help: torch and safetensors are imported where tensors are.
@@ -31,14 +24,8 @@ __all__ = [
     "as_path",
     "check_version",
     "file_digest",
-    "put_folder_in_place",
-    "put_in_place",
     "read_json",
     "read_tensors",
-    "remove_leftovers",
-    "replacing",
-    "replacing_folder",
-    "storing",
     "write_json",
     "write_tensors",
 ]
@@ -85,153 +72,6 @@ def as_json(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [as_json(inner) for inner in value]
     return value
-
-
-@contextlib.contextmanager
-def storing(path: Path, *, unchanged: bool = True) -> Iterator[None]:
-    """Turn what the disk refuses within the block into an error that names ``path`` and says what to do.
-
-    Args:
-        path: What is written, as the user knows it.
-        unchanged: Whether what was there before is still there.
-
-    Raises:
-        StorageError: In place of an OSError; others pass.
-    """
-    try:
-        yield
-    except OSError as error:
-        advice = _ADVICE.get(error.errno or 0, "choose another place, or make this one writable")
-        kept = "; what was there before is unchanged" if unchanged and path.exists() else ""
-        reason = error.strerror or str(error)
-        raise StorageError(f"{path}: cannot be written ({reason}){kept}; {advice}", reason) from error
-
-
-_ROOM = "make room and try again"
-_ADVICE = {
-    errno.ENOSPC: _ROOM,
-    errno.EDQUOT: _ROOM,
-    errno.EFBIG: "allow larger files (ulimit -f) and try again",
-    errno.EIO: "the disk fails: save what is on it, and choose another one",
-    errno.ENOENT: "the folder is gone; make it, or choose another one",
-}
-
-
-@contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary name beside ``path`` to write to, and rename it to ``path`` when the block ends.
-
-    Readers of ``path`` see the old content or the new content, never a part of it. Neither a crash nor a failure
-    within the block changes it. The temporary name has the ending of ``path``, because some writers choose the
-    format by it.
-
-    Raises:
-        StorageError: If the disk refuses it.
-    """
-    temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}{path.suffix}")
-    try:
-        with storing(path):
-            # Some writers make files that nobody else may read; all of a folder's files get the mode of a plain one.
-            temporary.touch(exist_ok=False)
-            mode = temporary.stat().st_mode
-            yield temporary
-            temporary.chmod(mode)
-            put_in_place(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def replacing_folder(path: Path, *, replace: bool = True) -> Iterator[Path]:
-    """Give an empty folder beside ``path`` to fill, and rename it to ``path`` when the block ends.
-
-    Missing parents are made. What was at ``path`` is deleted after. Whether it may be replaced is for the caller to
-    decide.
-
-    Args:
-        path: The folder.
-        replace: Whether something may be there; if not, only an empty folder is.
-
-    Raises:
-        StorageError: If the disk refuses it.
-    """
-    prepared = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
-    try:
-        with storing(path):
-            prepared.mkdir(parents=True)
-            yield prepared
-            for inner in prepared.rglob("*"):
-                _sync(inner)
-            _sync(prepared)
-            if replace:
-                put_folder_in_place(prepared, path)
-            else:
-                prepared.rename(path)
-                _sync(path.parent)
-    finally:
-        shutil.rmtree(prepared, ignore_errors=True)
-
-
-def put_folder_in_place(folder: Path, path: Path) -> None:
-    """Rename a folder to ``path`` on the same disk, and delete what was there.
-
-    Where the system can swap two names in one step, as Linux can, no reader ever finds ``path`` missing.
-    """
-    if not path.exists():
-        folder.rename(path)
-    elif _swapped(folder, path):
-        shutil.rmtree(folder)
-    else:
-        aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.old")
-        path.rename(aside)
-        try:
-            folder.rename(path)
-        except BaseException:
-            aside.rename(path)
-            raise
-        shutil.rmtree(aside)
-    _sync(path.parent)
-
-
-_HERE, _EXCHANGE = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of Linux
-
-
-def _swapped(first: Path, second: Path) -> bool:
-    """Swap two names in one step; False, with nothing done, where the system or the file system cannot."""
-    if sys.platform != "linux":
-        return False
-    rename = getattr(ctypes.CDLL(None), "renameat2", None)
-    return rename is not None and (
-        rename(_HERE, os.fsencode(first), _HERE, os.fsencode(second), ctypes.c_uint(_EXCHANGE)) == 0
-    )
-
-
-def remove_leftovers(folder: Path) -> None:
-    """Remove the temporary files of writers that were killed. Whoever calls it knows that nobody else writes there."""
-    if folder.is_dir():
-        for entry in folder.iterdir():
-            if _TEMPORARY.fullmatch(entry.name):
-                entry.unlink(missing_ok=True)
-
-
-# What replacing() calls its files.
-_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}(\.\w+)?")
-
-
-def put_in_place(file: Path, path: Path) -> None:
-    """Flush a file to the disk and rename it to ``path`` on the same disk; a power cut keeps one of the two whole."""
-    _sync(file)
-    file.replace(path)
-    _sync(path.parent)
-
-
-def _sync(path: Path) -> None:
-    """Flush a file, or the names in a folder, to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def file_digest(path: Path) -> str:

@@ -9,7 +9,8 @@ import pytest
 
 from magnet import files
 from magnet.errors import ConfigError
-from magnet.files import as_json, as_path, replacing, replacing_folder, write_json
+from magnet.files import as_json, as_path, write_json
+from magnet.placing import replacing, replacing_folder
 
 
 @pytest.fixture

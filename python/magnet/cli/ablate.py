@@ -8,6 +8,7 @@ import typer
 from magnet.choices import Protocol
 from magnet.cli.options import (
     ConfigFile,
+    Data,
     ItemColumn,
     Json,
     Modalities,
@@ -17,7 +18,7 @@ from magnet.cli.options import (
     SplitSeed,
     Threads,
     UserColumn,
-    read_data,
+    open_data,
     set_threads,
 )
 from magnet.cli.study_options import (
@@ -29,24 +30,13 @@ from magnet.cli.study_options import (
     Store,
     read_seeds,
 )
-from magnet.cli.terminal import tell_gist
 from magnet.cli.train import make_model
-from magnet.files import as_path
 
 __all__ = ["ablate"]
 
 
 def ablate(
-    data: Annotated[
-        Path,
-        typer.Option(
-            "--data",
-            metavar="PATH",
-            help="Folder with inter.tsv and features.",
-            show_default=False,
-            parser=as_path,
-        ),
-    ],
+    data: Data,
     controls: Annotated[
         str,
         typer.Option(
@@ -83,15 +73,9 @@ def ablate(
     set_threads(threads)
     from magnet.study.ablate import ablate as run
 
-    dataset = read_data(
-        data,
-        split=split,
-        modalities=modalities,
-        split_seed=split_seed,
-        user=user_column,
-        item=item_column,
+    dataset = open_data(
+        data, split=split, split_seed=split_seed, modalities=modalities, user=user_column, item=item_column
     )
-    tell_gist(dataset.messages, data)
     found = run(
         dataset,
         model,

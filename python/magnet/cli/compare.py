@@ -16,7 +16,7 @@ from magnet.cli.options import (
     SplitSeed,
     Threads,
     UserColumn,
-    read_data,
+    open_data,
     set_threads,
 )
 from magnet.cli.study_options import (
@@ -28,7 +28,6 @@ from magnet.cli.study_options import (
     Store,
     read_seeds,
 )
-from magnet.cli.terminal import tell_gist
 from magnet.errors import ConfigError, nearest
 from magnet.files import as_path
 from magnet.models.registry import MODELS
@@ -107,15 +106,14 @@ def compare(
 
     datasets = {}
     for path in data:
-        dataset = read_data(
+        dataset = open_data(
             path,
             split=split,
-            modalities=modalities,
             split_seed=split_seed,
+            modalities=modalities,
             user=user_column,
             item=item_column,
         )
-        tell_gist(dataset.messages, path)
         datasets[dataset.name if dataset.name not in datasets else str(path)] = dataset
     found = run(
         named,

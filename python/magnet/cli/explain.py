@@ -9,7 +9,8 @@ import typer
 from magnet.cli.options import Json, Overwrite, Run, Threads, set_threads
 from magnet.cli.recommend import match_ids
 from magnet.cli.terminal import check_free, print_json
-from magnet.files import as_path, put_in_place
+from magnet.files import as_path
+from magnet.placing import put_in_place
 
 if TYPE_CHECKING:
     from magnet.explain import ModelExplanation, PairExplanation

@@ -5,13 +5,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from magnet.cli.terminal import tell_gist
 from magnet.files import as_path
 
 if TYPE_CHECKING:
     from magnet.data import Dataset
 
 __all__ = [
+    "DATA_OPTION",
     "ConfigFile",
+    "Data",
     "DataPath",
     "ItemColumn",
     "Json",
@@ -23,6 +26,7 @@ __all__ = [
     "SplitSeed",
     "Threads",
     "UserColumn",
+    "open_data",
     "read_data",
     "set_threads",
 ]
@@ -58,6 +62,14 @@ ItemColumn = Annotated[str | None, typer.Option("--item-column", help="If its na
 Threads = Annotated[
     int | None, typer.Option("--threads", min=1, help="Of the kernels and of torch; all cores by default.")
 ]
+DATA_OPTION = typer.Option(
+    "--data",
+    metavar="PATH",
+    help="Folder with inter.tsv and features.",
+    show_default=False,
+    parser=as_path,
+)
+Data = Annotated[Path, DATA_OPTION]
 Settings = Annotated[
     list[str] | None,
     typer.Option(
@@ -98,3 +110,16 @@ def read_data(
 
     names = None if modalities is None else [name.strip() for name in modalities.split(",") if name.strip()]
     return Dataset.read(path, split=split, modalities=names, user=user, item=item, seed=split_seed)
+
+
+def open_data(
+    path: Path, *, split: str, split_seed: int, modalities: str | None, user: str | None, item: str | None
+) -> "Dataset":
+    """:func:`read_data` for a verb that goes on with the data: what is odd about them is said in one line.
+
+    Raises:
+        DataError: If something is missing, empty, or breaks a rule.
+    """
+    dataset = read_data(path, split=split, modalities=modalities, split_seed=split_seed, user=user, item=item)
+    tell_gist(dataset.messages, path)
+    return dataset

@@ -8,7 +8,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from magnet.errors import DataError
-from magnet.files import as_json, replacing
+from magnet.files import as_json
+from magnet.placing import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -40,7 +41,7 @@ def print_json(document: dict[str, Any]) -> None:
 
 @contextlib.contextmanager
 def new_file(path: Path, *, overwrite: bool) -> Iterator[Path]:
-    """Give a temporary name to write to, and rename it to ``path`` when the block ends: :func:`magnet.files.replacing`.
+    """Give a temporary name to write to, and rename it to ``path`` at the end: :func:`magnet.placing.replacing`.
 
     Raises:
         DataError: If the file exists and may not be overwritten, or its folder does not exist.

@@ -9,6 +9,7 @@ import typer
 from magnet.choices import Protocol
 from magnet.cli.config import pointer
 from magnet.cli.options import (
+    DATA_OPTION,
     ConfigFile,
     ItemColumn,
     Json,
@@ -19,10 +20,10 @@ from magnet.cli.options import (
     SplitSeed,
     Threads,
     UserColumn,
-    read_data,
+    open_data,
     set_threads,
 )
-from magnet.cli.terminal import print_json, tell_gist
+from magnet.cli.terminal import print_json
 from magnet.files import as_path
 from magnet.models.registry import MODELS
 
@@ -35,16 +36,7 @@ __all__ = ["make_model", "train", "trigger"]
 
 def train(
     *,
-    data: Annotated[
-        Path | None,
-        typer.Option(
-            "--data",
-            metavar="PATH",
-            help="Folder with inter.tsv and features.",
-            show_default=False,
-            parser=as_path,
-        ),
-    ] = None,
+    data: Annotated[Path | None, DATA_OPTION] = None,
     model: Annotated[
         str | None,
         typer.Option(
@@ -102,15 +94,9 @@ def train(
         )
         raise typer.BadParameter(f"{missing} must be given, or --final RUN to refit a run on everything")
     recommender = make_model(model, seed=seed, config=config, settings=settings or [])
-    dataset = read_data(
-        data,
-        split=split,
-        modalities=modalities,
-        split_seed=split_seed,
-        user=user_column,
-        item=item_column,
+    dataset = open_data(
+        data, split=split, split_seed=split_seed, modalities=modalities, user=user_column, item=item_column
     )
-    tell_gist(dataset.messages, data)
     started = time.perf_counter()
     try:
         recommender.fit(
@@ -149,8 +135,9 @@ def _refit(run: Path, data: Path | None, out: Path, *, overwrite: bool, as_json:
             progress=True,
             final=True,
         )
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt("interrupted; a final training is begun anew with --overwrite") from None
+    except KeyboardInterrupt as stop:
+        stop.args = ("interrupted; a final training is begun anew with --overwrite",)
+        raise
     document = _document(recommender, out, time.perf_counter() - started)
     if as_json:
         print_json(document)

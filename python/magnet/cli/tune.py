@@ -8,6 +8,7 @@ import typer
 from magnet.choices import Protocol
 from magnet.cli.options import (
     ConfigFile,
+    Data,
     ItemColumn,
     Json,
     Modalities,
@@ -17,11 +18,11 @@ from magnet.cli.options import (
     SplitSeed,
     Threads,
     UserColumn,
-    read_data,
+    open_data,
     set_threads,
 )
 from magnet.cli.study_options import Seeds, Store, read_seeds
-from magnet.cli.terminal import check_free, complain, new_file, print_json
+from magnet.cli.terminal import check_free, new_file, print_json
 from magnet.cli.train import make_model
 from magnet.files import as_path
 from magnet.models.registry import MODELS
@@ -30,16 +31,7 @@ __all__ = ["tune"]
 
 
 def tune(
-    data: Annotated[
-        Path,
-        typer.Option(
-            "--data",
-            metavar="PATH",
-            help="Folder with inter.tsv and features.",
-            show_default=False,
-            parser=as_path,
-        ),
-    ],
+    data: Data,
     model: Annotated[
         str,
         typer.Option(
@@ -101,16 +93,9 @@ def tune(
     from magnet.study.tune import tune as run
 
     asked = read_space(space or [])
-    dataset = read_data(
-        data,
-        split=split,
-        modalities=modalities,
-        split_seed=split_seed,
-        user=user_column,
-        item=item_column,
+    dataset = open_data(
+        data, split=split, split_seed=split_seed, modalities=modalities, user=user_column, item=item_column
     )
-    for message in dataset.messages:
-        complain(message, kind="note: ")
     found = run(
         dataset,
         recommender,

@@ -11,10 +11,11 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from magnet.errors import DataError, MagnetWarning, StorageError
-from magnet.files import as_path, replacing, storing
+from magnet.files import as_path
 from magnet.graph.approximate import approximate_knn_graph
 from magnet.graph.arrays import checked_features, checked_present
 from magnet.graph.knn import knn_graph
+from magnet.placing import replacing, storing
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from magnet.errors import RunError
-from magnet.files import as_path, check_version, read_tensors, storing, write_tensors
+from magnet.files import as_path, check_version, read_tensors, write_tensors
+from magnet.placing import storing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

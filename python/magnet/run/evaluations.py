@@ -7,7 +7,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from magnet.errors import RunError
-from magnet.files import as_json, read_json, storing, write_json
+from magnet.files import as_json, read_json, write_json
+from magnet.placing import storing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from magnet.errors import RunError
-from magnet.files import as_json, replacing, storing
+from magnet.files import as_json
+from magnet.placing import replacing, storing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

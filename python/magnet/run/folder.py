@@ -8,18 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from magnet.errors import RunError, StorageError
-from magnet.files import (
-    as_path,
-    check_version,
-    file_digest,
+from magnet.files import as_path, check_version, file_digest, read_json, write_json
+from magnet.locks import FolderLock
+from magnet.placing import (
     put_folder_in_place,
-    read_json,
+    remove_left_folders,
     remove_leftovers,
     replacing_folder,
     storing,
-    write_json,
 )
-from magnet.locks import FolderLock
 from magnet.run.checkpoint import Checkpoints
 from magnet.run.contents import REQUIRED, RunContents, RunDescription, read_contents, write_contents
 from magnet.run.evaluations import read_evaluations, write_evaluation
@@ -88,15 +85,18 @@ class RunFolder:
         _check_free(path, overwrite)
         replaces = path.name if (path / _MANIFEST).is_file() else None
         place = path if replaces is None else _beside(path)
+        _check_free(place, overwrite)
+        for name in (path, place):
+            remove_left_folders(name)
         head = {"kind": _KIND, "format_version": _FORMAT, "identity": description.identity}
         there = place.is_dir() and any(place.iterdir())
         with FolderLock(place) if there else contextlib.nullcontext():
             try:
                 with replacing_folder(place, replace=there) as prepared:
+                    lock = FolderLock(prepared)
                     write_json(prepared / _CONFIG, head | description.to_json())
                     if replaces is not None:
                         (prepared / _REPLACES).write_text(replaces, encoding="utf-8")
-                    lock = FolderLock(prepared)
             except StorageError as error:
                 raise RunError(f"{path}: the run folder cannot be made ({error.reason})") from error
         return cls(place, description, lock)
@@ -136,8 +136,8 @@ class RunFolder:
 
     @property
     def finished(self) -> bool:
-        """Whether :meth:`finish` has run to its end."""
-        return (self.path / _MANIFEST).is_file()
+        """Whether :meth:`finish` has run to its end, and the run lies where it belongs."""
+        return (self.path / _MANIFEST).is_file() and not (self.path / _REPLACES).exists()
 
     @property
     def events(self) -> Path:
@@ -150,13 +150,16 @@ class RunFolder:
         return Checkpoints(self.path / "checkpoints", self.description.identity)
 
     def claim(self) -> None:
-        """Lock a folder that was opened, to go on writing it; what dead processes left half-written is removed.
+        """Lock a folder that was opened, to go on writing it: it is unfinished from then on.
+
+        What dead processes left half-written is removed.
 
         Raises:
             RunError: If another process writes it.
         """
         if self._lock is None:
             self._lock = FolderLock(self.path)
+        (self.path / _MANIFEST).unlink(missing_ok=True)
         for folder in (self.path, self.checkpoints.folder):
             remove_leftovers(folder)
 
@@ -194,8 +197,9 @@ class RunFolder:
         target = self.path.with_name((self.path / _REPLACES).read_text(encoding="utf-8"))
         _check_free(target, overwrite=True)
         with storing(target):
-            (self.path / _REPLACES).unlink()
             put_folder_in_place(self.path, target)
+            # Last, so that a kill before this leaves a run that can be resumed, and one after the swap a finished one.
+            (target / _REPLACES).unlink()
         self.path = target
 
     def load(self) -> RunContents:
@@ -221,7 +225,8 @@ class RunFolder:
             RunError: If another run lies there now.
             StorageError: If the disk refuses it.
         """
-        if RunFolder.open(self.path).description.identity != self.description.identity:
+        there = RunDescription.from_json(read_json(self.path / _CONFIG), self.path / _CONFIG)
+        if there.identity != self.description.identity:
             raise RunError(
                 f"{self.path}: another run took the place of the one that was evaluated; do it again"
             )

@@ -11,7 +11,8 @@ import polars as pl
 
 from magnet.data import DataSource
 from magnet.errors import RunError, StorageError
-from magnet.files import read_json, replacing_folder, write_json
+from magnet.files import read_json, write_json
+from magnet.placing import replacing_folder
 
 if TYPE_CHECKING:
     from pathlib import Path

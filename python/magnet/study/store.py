@@ -13,16 +13,8 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from magnet.errors import RunError, StorageError
-from magnet.files import (
-    as_json,
-    as_path,
-    check_version,
-    file_digest,
-    read_json,
-    replacing_folder,
-    storing,
-    write_json,
-)
+from magnet.files import as_json, as_path, check_version, file_digest, read_json, write_json
+from magnet.placing import remove_left_folders, replacing_folder, storing
 from magnet.study.identity import key_of
 
 if TYPE_CHECKING:
@@ -164,8 +156,7 @@ class RunStore:
         folder = self.path / "experiments" / key
         if (known := self.find(key)) is not None:
             return known
-        for left in folder.parent.glob(f".{key}.*"):
-            shutil.rmtree(left, ignore_errors=True)
+        remove_left_folders(folder)
         try:
             with replacing_folder(folder) as prepared:
                 _write_values(prepared / _VALUES, values)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from magnet.errors import RunError
 from magnet.evaluate.metrics import TARGET
-from magnet.files import as_json, read_json, storing, write_json
+from magnet.files import as_json, read_json, write_json
+from magnet.placing import storing
 from magnet.study.identity import key_of
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ import polars as pl
 
 from magnet.data.dataset import PARTS
 from magnet.errors import DataError
-from magnet.files import as_path, replacing_folder
+from magnet.files import as_path
+from magnet.placing import replacing_folder
 from magnet.synthetic.generator import Synthetic, Truth
 
 if TYPE_CHECKING:

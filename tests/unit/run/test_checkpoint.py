@@ -54,7 +54,7 @@ def test_best_and_last_are_kept_apart_and_replaced(tmp_path):
     ]
 
 
-@pytest.mark.parametrize("failing", ["safetensors.torch.save_file", "magnet.files.os.fsync"])
+@pytest.mark.parametrize("failing", ["safetensors.torch.save_file", "magnet.placing.os.fsync"])
 def test_a_failure_while_saving_leaves_the_old_checkpoint_and_no_litter(tmp_path, monkeypatch, failing):
     path = tmp_path / "c.safetensors"
     save_checkpoint(path, {"w": torch.ones(2)}, {"epoch": 1})

@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from magnet.errors import RunError
+from magnet.locks import FolderLock
 from magnet.models.signals.ease import EASEConfig, prepare_ease
 from magnet.run.events import EventLog
 from magnet.run.folder import RunFolder
@@ -173,6 +174,66 @@ def test_a_finished_run_stays_until_the_one_that_replaces_it_is_finished(tmp_pat
     assert not RunFolder.open(path).checkpoints.exists("best")
     assert [file.name for file in tmp_path.iterdir()] == ["run"]
     assert not (path / ".replaces").exists()
+
+
+def test_a_kill_before_the_swap_leaves_a_run_that_resuming_puts_in_place(tmp_path, monkeypatch):
+    path = tmp_path / "run"
+    finished(path, facts={"which": "old"})
+    new = RunFolder.create(path, DESCRIPTION, overwrite=True)
+
+    def kill(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("magnet.run.folder.put_folder_in_place", kill)
+        with pytest.raises(KeyboardInterrupt):
+            new.finish(contents(facts={"which": "new"}))
+    new.release()
+    assert RunFolder.open(path).load().facts == {"which": "old"}
+    resumed = RunFolder.open(path, unfinished=True)
+    assert not resumed.finished
+    resumed.claim()
+    resumed.finish(contents(facts={"which": "new"}))
+    assert RunFolder.open(path).load().facts == {"which": "new"}
+    assert [file.name for file in tmp_path.iterdir()] == ["run"]
+
+
+def test_a_folder_of_somebody_else_beside_a_run_is_left_alone(tmp_path):
+    path, precious = tmp_path / "run", tmp_path / "run.unfinished"
+    finished(path)
+    precious.mkdir()
+    (precious / "chapter.tex").write_text("years of work")
+    with pytest.raises(RunError, match=r"run\.unfinished: not overwritten, because it is not a run folder"):
+        RunFolder.create(path, DESCRIPTION, overwrite=True)
+    assert (precious / "chapter.tex").read_text() == "years of work"
+    assert RunFolder.open(path).finished
+
+
+def test_a_system_that_cannot_swap_two_names_replaces_the_run_all_the_same(tmp_path, monkeypatch):
+    monkeypatch.setattr("magnet.placing._swapped", lambda *_: False)
+    path = tmp_path / "run"
+    finished(path, facts={"which": "old"})
+    RunFolder.create(path, DESCRIPTION, overwrite=True).finish(contents(facts={"which": "new"}))
+    assert RunFolder.open(path).load().facts == {"which": "new"}
+    assert [file.name for file in tmp_path.iterdir()] == ["run"]
+
+
+def test_folders_that_killed_writers_left_are_removed_and_others_are_not(tmp_path):
+    left = [
+        tmp_path / ".run.0123abcd.new",
+        tmp_path / ".run.89abcdef.old",
+        tmp_path / ".run.unfinished.0123abcd.new",
+    ]
+    others = [tmp_path / ".run.notes.new", tmp_path / ".runs.0123abcd.new"]
+    busy = tmp_path / ".run.fedcba98.new"
+    finished(tmp_path / "run")
+    for folder in (*left, *others, busy):
+        folder.mkdir()
+        (folder / "config.json").touch()
+    with FolderLock(busy):
+        RunFolder.create(tmp_path / "run", DESCRIPTION, overwrite=True).finish(contents())
+    assert not any(folder.exists() for folder in left)
+    assert all(folder.exists() for folder in (*others, busy))
 
 
 def test_overwriting_once_more_replaces_the_unfinished_one(tmp_path):

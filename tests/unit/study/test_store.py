@@ -103,7 +103,7 @@ def test_kill_at_any_moment_leaves_only_whole_experiments(tmp_path):
     assert kept >= 8
     # Whoever makes an experiment that a killed process had begun removes what that process left.
     folder = tmp_path / "store" / "experiments"
-    (folder / f".{key_of({'number': kept})}.0123.new").mkdir(exist_ok=True)
+    (folder / f".{key_of({'number': kept})}.0123abcd.new").mkdir(exist_ok=True)
     process = writer(tmp_path / "store", kept, 1, kept + 1)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
