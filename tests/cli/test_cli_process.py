@@ -122,6 +122,22 @@ def test_a_signal_at_any_moment_ends_in_one_sentence(tmp_path, delay):
     assert [file.name for file in tmp_path.iterdir()] == ([] if made.returncode else ["made"])
 
 
+@pytest.mark.parametrize("limit", [100, 5_000, 20_000])
+def test_a_disk_that_refuses_a_file_ends_a_training_in_one_line(folder, tmp_path, limit):
+    run = tmp_path / "run"
+    arguments = ["magnet", "train", "--data", str(folder), "--model", "lightgcn", *SHORT, "--out", str(run)]
+    code = (
+        "import resource, sys\nfrom magnet.cli import main\n"
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))\nsys.argv = {arguments!r}\nmain()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert "Traceback" not in done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert done.returncode == 1, done.stderr
+    assert last.startswith(f"error: {run}")
+    assert "File too large" in last
+
+
 def test_two_trainings_in_one_folder_and_an_overwriting_one_that_fails(process, magnet, folder, tmp_path):
     common = ["train", "--data", folder, "--model", "lightgcn", "--threads", 1]
     run = tmp_path / "run"

@@ -1,25 +1,13 @@
-"""Paths as users write them, JSON of anything, and files that are whole or not there."""
+"""Paths as users write them, and JSON of anything."""
 
 from __future__ import annotations
-
-import os
 
 import numpy as np
 import pytest
 
 from magnet import files
 from magnet.errors import ConfigError
-from magnet.files import as_json, as_path, write_json
-from magnet.placing import replacing, replacing_folder
-
-
-@pytest.fixture
-def synced(monkeypatch):
-    """Counts the flushes to the disk."""
-    calls = []
-    real = os.fsync
-    monkeypatch.setattr(files.os, "fsync", lambda descriptor: (calls.append(descriptor), real(descriptor)))
-    return calls
+from magnet.files import as_json, as_path
 
 
 def test_a_tilde_is_the_home_folder_and_a_relative_path_stays(monkeypatch, tmp_path):
@@ -43,45 +31,3 @@ def test_json_of_anything():
     assert type(as_json(np.bool_(True))) is bool
     odd = object()
     assert as_json([odd]) == [odd]
-
-
-def test_a_file_appears_whole_under_its_own_ending(tmp_path, synced):
-    path = tmp_path / "plot.svg"
-    with replacing(path) as temporary:
-        assert temporary.suffix == ".svg"
-        assert temporary.parent == tmp_path
-        assert temporary.name.startswith(".")
-        temporary.write_text("new")
-        assert not path.exists()
-    assert path.read_text() == "new"
-    assert len(synced) == 2  # the file and the name
-    assert [file.name for file in tmp_path.iterdir()] == ["plot.svg"]
-
-
-@pytest.mark.parametrize("failure", [ValueError, KeyboardInterrupt])
-def test_a_failure_leaves_the_old_file_and_no_litter(tmp_path, failure):
-    path = tmp_path / "a.json"
-    write_json(path, {"a": 1})
-    with pytest.raises(failure):  # noqa: PT012, SIM117
-        with replacing(path) as temporary:
-            temporary.write_text("half")
-            raise failure
-    assert path.read_text() == '{\n "a": 1\n}\n'
-    assert [file.name for file in tmp_path.iterdir()] == ["a.json"]
-
-
-def test_a_folder_appears_whole_and_replaces_the_old_one(tmp_path, synced):
-    path = tmp_path / "deep" / "made"
-    for content in ("old", "new"):
-        with replacing_folder(path) as prepared:
-            (prepared / "inner").mkdir()
-            (prepared / "inner" / content).write_text(content)
-        assert [file.name for file in (path / "inner").iterdir()] == [content]
-    assert len(synced) == 2 * 4  # the file, its folder, the new folder, the name
-    assert [file.name for file in path.parent.iterdir()] == ["made"]
-    with pytest.raises(ZeroDivisionError):  # noqa: PT012, SIM117
-        with replacing_folder(path) as prepared:
-            (prepared / "half").write_text("half")
-            raise ZeroDivisionError
-    assert (path / "inner" / "new").read_text() == "new"
-    assert [file.name for file in path.parent.iterdir()] == ["made"]

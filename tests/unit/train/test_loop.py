@@ -14,6 +14,8 @@ from magnet.errors import ConfigError, DataError, RunError, TrainingError
 from magnet.evaluate import evaluate
 from magnet.models.backbone import BackboneTask
 from magnet.models.magnet import MagnetConfig, make_task
+from magnet.run.checkpoint import Checkpoints
+from magnet.run.events import read_events
 from magnet.states import BlendState, DotState, to_tensors
 from magnet.train.batches import Batches
 from magnet.train.config import TrainConfig
@@ -142,6 +144,21 @@ def test_an_interrupted_training_goes_on_to_the_same_bits(tiny, fitted, tmp_path
     strip = lambda events: [{k: v for k, v in e.items() if "seconds" not in k} for e in events]  # noqa: E731
     assert strip(model.contents.events) == strip(fitted[0].contents.events)
     assert same(magnet.load(folder).contents.state, model.contents.state)
+
+
+def test_no_checkpoint_counts_an_epoch_that_is_not_logged(tiny, tmp_path, monkeypatch) -> None:
+    folder, seen = tmp_path / "run", []
+    save = Checkpoints.save
+
+    def checked(self, name, tensors, meta):
+        seen.append((name, meta["epoch"], len(read_events(folder / "events.jsonl"))))
+        save(self, name, tensors, meta)
+
+    monkeypatch.setattr(Checkpoints, "save", checked)
+    magnet.Trainer(magnet.Magnet(seed=5, **QUICK), tiny.dataset, folder=folder, progress=False).fit()
+    resumable = [(epoch, logged) for name, epoch, logged in seen if name == "last"]
+    assert len(resumable) > 5
+    assert all(epoch == logged for epoch, logged in resumable)
 
 
 def test_an_interruption_keeps_the_average_of_weights(tiny, tmp_path) -> None:
