@@ -117,10 +117,10 @@ def _fit(name: str, dataset: Dataset, seed: int, *, model: str, **settings: Any)
             f"{model} needs the library implicit: pip install 'magnet-rec[implicit]'"
         ) from None
     taken = csr_matrix(dataset.train, dtype=np.float32)
-    # NumPy's old generators take seeds of 32 bits.
-    fitted = getattr(library, cls)(random_state=derive(seed, model) % 2**32, **settings)
-    # The library has threads of its own, and warns where BLAS has some as well.
+    # The library has threads of its own, and warns where BLAS has some as well: as soon as the model is made.
     with limits.threadpool_limits(1, "blas"):
+        # NumPy's old generators take seeds of 32 bits.
+        fitted = getattr(library, cls)(random_state=derive(seed, model) % 2**32, **settings)
         fitted.fit(taken, show_progress=False)
     users, items = (torch.from_numpy(np.array(rows)) for rows in (fitted.user_factors, fitted.item_factors))
     return DotState(users, items)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from magnet.files import file_digest
 from magnet.models.registry import find_model
-from magnet.runtime import versions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,6 +38,8 @@ def experiment(
         protocol: ``strict`` or ``mmrec``.
         parts: Which parts are scored.
     """
+    from magnet.runtime import versions  # brings torch, without which a store can be read
+
     return {
         "data": dataset.content_hash,
         "protocol": protocol,
