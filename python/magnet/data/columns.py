@@ -124,7 +124,7 @@ def _find(columns: Sequence[str], given: str | None, kind: str, known: Sequence[
     if column is None:
         raise DataError(
             f"{where}: expected a column of {kind} ids with a name like {kind}ID, {kind}_id or {kind}, "
-            f"found {shown(columns)}; name it with {kind}="
+            f"found {shown(columns)}; name it with {kind}= (--{kind}-column)"
         )
     return column
 

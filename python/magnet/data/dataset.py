@@ -298,6 +298,21 @@ class Dataset:
         """The same data with every interaction in the training part, for a final model that nobody measures."""
         return dataclasses.replace(self, parts=np.zeros_like(self.parts))
 
+    def only(self, kept: NDArray[np.bool_]) -> Dataset:
+        """The same users, items and features with some of the interactions; they have no source of their own.
+
+        Args:
+            kept: Which interactions, ``(N,)``.
+        """
+        return dataclasses.replace(
+            self,
+            users=self.users[kept],
+            items=self.items[kept],
+            parts=self.parts[kept],
+            times=None if self.times is None else self.times[kept],
+            source=None,
+        )
+
     def part(self, name: Part) -> csr_array:
         """The interactions of ``"train"``, ``"valid"`` or ``"test"``, ``(U, I)``.
 

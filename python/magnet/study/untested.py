@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from magnet.data import PARTS, Dataset
 from magnet.errors import DataError
 
@@ -41,9 +39,9 @@ def without_test(dataset: Dataset) -> Untested:
     The content hash stays that of the whole: no training reads the test part, so that runs on either data are the same.
     """
     kept = dataset.parts != PARTS.index("test")
-    values = {field.name: getattr(dataset, field.name) for field in fields(dataset)}
-    values |= {name: np.ascontiguousarray(values[name][kept]) for name in ("users", "items", "parts")}
-    found = Untested(**values)
+    rest = dataset.only(kept)
+    values = {field.name: getattr(rest, field.name) for field in fields(rest)}
+    found = Untested(**values | {"source": dataset.source})
     # Where cached_property looks first.
     vars(found)["content_hash"] = dataset.content_hash
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import replace
 
 import numpy as np
@@ -59,6 +60,12 @@ def test_held_out_pairs_are_gone_from_the_data(tiny):
     np.testing.assert_array_equal(rest.train.toarray(), fold.rest.toarray())
     np.testing.assert_array_equal(rest.valid.toarray(), tiny.dataset.valid.toarray())
     assert len(rest.users) == len(tiny.dataset.users) - fold.held.nnz
+    assert rest.times is None
+    # What belongs to an interaction goes with it.
+    numbered = dataclasses.replace(tiny.dataset, times=np.arange(tiny.dataset.users.size))
+    rest = without(numbered, fold)
+    for name in ("users", "items", "parts"):
+        np.testing.assert_array_equal(getattr(numbered, name)[rest.times], getattr(rest, name))
 
 
 def test_candidates_are_the_best_of_each_signal_and_what_was_held_out(tiny):

@@ -90,6 +90,14 @@ def test_the_test_part_is_not_there_while_tuning(tiny, tmp_path, monkeypatch):
         assert record.values()["part"].unique().to_list() == ["valid"]
 
 
+def test_data_without_test_keep_what_belongs_to_an_interaction(tiny):
+    whole = dataclasses.replace(tiny.dataset, times=np.arange(tiny.dataset.users.size))
+    found = without_test(whole)
+    assert found.source == whole.source
+    for name in ("users", "items", "parts"):
+        np.testing.assert_array_equal(getattr(whole, name)[found.times], getattr(found, name))
+
+
 def test_data_without_test_are_the_same_but_for_it(tiny):
     whole, found = tiny.dataset, without_test(tiny.dataset)
     assert isinstance(found, Dataset)

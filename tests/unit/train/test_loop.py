@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import replace
 from typing import Any
 
@@ -144,6 +145,12 @@ def test_an_interrupted_training_goes_on_to_the_same_bits(tiny, fitted, tmp_path
     strip = lambda events: [{k: v for k, v in e.items() if "seconds" not in k} for e in events]  # noqa: E731
     assert strip(model.contents.events) == strip(fitted[0].contents.events)
     assert same(magnet.load(folder).contents.state, model.contents.state)
+
+
+def test_times_of_the_interactions_change_nothing(tiny, fitted) -> None:
+    timed = dataclasses.replace(tiny.dataset, times=np.arange(tiny.dataset.users.size))
+    model = magnet.Magnet(seed=5, **QUICK).fit(timed, progress=False)
+    assert same(model.contents.state, fitted[0].contents.state)
 
 
 def test_no_checkpoint_counts_an_epoch_that_is_not_logged(tiny, tmp_path, monkeypatch) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -65,9 +64,7 @@ def without(dataset: Dataset, fold: Fold) -> Dataset:
     of_rows = dataset.users * n_items + dataset.items
     coo = fold.held.tocoo()
     gone = (parts == 0) & np.isin(of_rows, coo.row * n_items + coo.col)
-    return replace(
-        dataset, users=dataset.users[~gone], items=dataset.items[~gone], parts=parts[~gone], source=None
-    )
+    return dataset.only(~gone)
 
 
 def _entries(matrix: csr_array, kept: NDArray[np.bool_]) -> csr_array:

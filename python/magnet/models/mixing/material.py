@@ -106,7 +106,8 @@ def _pairs(dataset: Dataset, fold: Fold, candidates: Candidates) -> Dataset:
     coo = fold.held.tocoo()
     kept = (candidates.place[torch.from_numpy(coo.row.astype(np.int64))] >= 0).numpy()
     users, items = coo.row[kept].astype(np.int32), coo.col[kept].astype(np.int32)
-    return replace(dataset, users=users, items=items, parts=np.zeros(len(users), np.int8), source=None)
+    parts = np.zeros(len(users), np.int8)
+    return replace(dataset, users=users, items=items, parts=parts, times=None, source=None)
 
 
 def _shuffled(inputs: RouterInputs, seed: int) -> RouterInputs:
