@@ -39,7 +39,7 @@ def test_everything_that_matters_makes_another_key(tiny, monkeypatch):
     ]
     monkeypatch.setattr(identity, "NUMERICS", identity.NUMERICS + 1)
     keys.append(key(data))
-    monkeypatch.setattr(identity, "versions", lambda: {"magnet": "9.9.9"})
+    monkeypatch.setattr("magnet.runtime.versions", lambda: {"magnet": "9.9.9"})
     keys.append(key(data))
     assert len(set(keys)) == len(keys)
 
