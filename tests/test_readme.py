@@ -61,7 +61,7 @@ def test_the_command_line_names_every_verb_and_option(text):
     commands = typer.main.get_command(app).commands
     blocks = re.findall(r"^```\w*\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
     block = next(b for b in blocks if "magnet train" in b)
-    shown = set(re.findall(r"^magnet (\w+)", block, re.MULTILINE))
+    shown = set(re.findall(r"^magnet ([\w-]+)", block, re.MULTILINE))
     assert shown == set(commands)
     known = {"-k"} | {
         option

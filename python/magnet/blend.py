@@ -178,8 +178,15 @@ class BlendState:
     def _history(self) -> Triple:
         return arrays(self.history)
 
-    def parts(self, user: int, item: int) -> BlendParts:
+    def parts(
+        self, user: int, item: int, *, raw: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
+    ) -> BlendParts:
         """Take the score of one pair apart.
+
+        Args:
+            user: Index.
+            item: Index.
+            raw: :meth:`raw` of the user, where several items are asked for.
 
         Raises:
             DataError: If the user or the item is out of range.
@@ -187,7 +194,7 @@ class BlendState:
         for name, index, size in zip(("user", "item"), (user, item), self.shape, strict=True):
             if not 0 <= index < size:
                 raise DataError(f"{name} must lie inside 0..{size}, got {index}")
-        base, cues = self.raw(np.array([user], np.int32))
+        base, cues = self.raw(np.array([user], np.int32)) if raw is None else raw
         found = core.blend_pair(
             base[0],
             np.ascontiguousarray(cues[:, 0]),

@@ -12,7 +12,7 @@ import numpy as np
 from magnet.errors import ConfigError, DataError, RunError
 from magnet.evaluate import Evaluation, evaluate
 from magnet.evaluate.target import USUAL, target_of
-from magnet.models.graphs import unit_features
+from magnet.models.graphs import leading_axes, unit_features
 from magnet.models.registry import find_model
 from magnet.run.events import EventLog, events_before
 from magnet.run.folder import RunContents, RunDescription, RunFolder
@@ -166,10 +166,13 @@ class Trainer:
         else:
             state, facts = self._train(run)
         found = self.evaluator(state) if self._validated else None
-        content = {
-            name: unit_features(modality, EXPLAINED_WIDTH).half()
-            for name, modality in self.dataset.modalities.items()
-        }
+        content, axes = {}, {}
+        for name, modality in self.dataset.modalities.items():
+            rows = unit_features(modality, 0)
+            if rows.shape[1] > EXPLAINED_WIDTH:
+                axes[name] = leading_axes(rows, EXPLAINED_WIDTH)
+                rows = rows @ axes[name]
+            content[name] = rows.half()
         contents = RunContents(
             state=state,
             user_ids=self.dataset.user_ids,
@@ -183,6 +186,8 @@ class Trainer:
             facts=facts | self.history.facts(),
             content=content,
             events=self.history.records,
+            axes=axes,
+            item_table=self.dataset.item_table,
         )
         if run is not None and not run.finished:
             run.finish(contents)

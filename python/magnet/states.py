@@ -164,11 +164,12 @@ class NeighbourState:
     """Score: ``Σ_v neighbours_uv · history_vi``.
 
     Attributes:
-        neighbours: Weight of each neighbour v of a user u, ``(U, U)``, float32.
+        neighbours: Weight of each neighbour v of a user u, ``(U, U)``, float32; of B people who are not among those
+            that vote ``(B, U)``.
         history: What each user has, ``(U, I)``, float32.
 
     Raises:
-        DataError: If they have different numbers of users.
+        DataError: If they do not fit each other.
     """
 
     neighbours: csr_array
@@ -176,16 +177,15 @@ class NeighbourState:
 
     def __post_init__(self) -> None:
         n_users = self.history.shape[0]
-        if self.neighbours.shape != (n_users, n_users):
+        if self.neighbours.ndim != 2 or self.neighbours.shape[1] != n_users:
             raise DataError(
-                f"neighbours must be ({n_users}, {n_users}), as many users as the history has; "
-                f"got {self.neighbours.shape}"
+                f"neighbours must be (…, {n_users}), as many users as the history has; got {self.neighbours.shape}"
             )
 
     @property
     def shape(self) -> tuple[int, int]:
         """Users and items."""
-        return self.history.shape[0], self.history.shape[1]
+        return self.neighbours.shape[0], self.history.shape[1]
 
     def scores(self, users: NDArray[np.int32]) -> NDArray[np.float32]:
         """Scores of all items, ``(B, I)``, for users ``(B,)``; a row is the same in any batch."""
@@ -195,7 +195,7 @@ class NeighbourState:
     def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Both matrices."""
         near = {f"neighbours/{name}": tensor for name, tensor in history_tensors(self.neighbours).items()}
-        return history_tensors(self.history) | near, {"shape": list(self.shape)}
+        return history_tensors(self.history) | near, {"shape": list(self.history.shape)}
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> Self:

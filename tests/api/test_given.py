@@ -131,7 +131,7 @@ def test_an_empty_answer_has_the_types_of_a_full_one(model):
         (pd.Series([1.0, np.nan]), r"the id in row 1 is missing"),
         (pd.Series([1, None], dtype="Int64"), r"the id in row 1 is missing"),
         (np.ma.masked_array([1, 2], mask=[False, True]), r"the id in row 1 is missing"),
-        (None, r"the id in row 0 is missing"),
+        (None, r"the id in row 0 is missing|expected users, or history="),
         (float("nan"), r"the id in row 0 is missing"),
         ([[1, 2], [3, 4]], r"expected hashable ids, found \[1, 2\] of type list in row 0"),
         (np.ones((2, 2), dtype=int), r"user ids: expected a list, found ndarray of shape \(2, 2\)"),

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import sys
 
+import numpy as np
 import polars as pl
 import pytest
 
 from magnet.api import EASE, load
-from magnet.cli.recommend import match_ids
+from magnet.cli.ids import match_ids
 from magnet.data import Dataset
 from magnet.errors import MagnetWarning
 
@@ -182,3 +183,117 @@ def test_explain_names_unknown_ids(magnet, magnet_run):
     answer = magnet("explain", magnet_run, "--user", "u001", "--item", "i999")
     assert answer.code == 1
     assert "'i999'" in answer.err
+
+
+def test_everyone_somebody_new_and_chosen_items(magnet, ease_run, tmp_path):
+    model = load(ease_run)
+    out = tmp_path / "all.parquet"
+    assert magnet("recommend", ease_run, "--users", "all", "-k", 2, "--out", out) == (0, "", "")
+    assert pl.read_parquet(out).equals(model.recommend(model.user_ids, 2))
+    taken = tmp_path / "taken.txt"
+    taken.write_text("i003\ni009\n")
+    for history in (taken, "i003,i009"):
+        answer = magnet("recommend", ease_run, "--history", history, "-k", 3, "--reasons")
+        assert answer.out == model.recommend(history=["i003", "i009"], k=3, reasons=True).write_csv()
+    options = [
+        "--candidates",
+        "i001,i002,i005",
+        "--exclude",
+        "i002",
+        "--seen",
+        "--diversity",
+        0.5,
+        "--probability",
+    ]
+    answer = magnet("recommend", ease_run, "--users", "u001", "-k", 3, *options)
+    expected = model.recommend(
+        "u001",
+        3,
+        candidates=["i001", "i002", "i005"],
+        exclude=["i002"],
+        exclude_seen=False,
+        diversity=0.5,
+        probability=True,
+    )
+    assert answer.out == expected.write_csv()
+    assert expected["item_id"].sort().to_list() == ["i001", "i005"]
+    document = json.loads(magnet("recommend", ease_run, "--history", "i003", "-k", 2, "--json").out)
+    assert document["n_users"] == 1
+    assert document["recommendations"][0]["user_id"] is None
+
+
+def test_many_users_come_with_a_bar(magnet, ease_run, monkeypatch):
+    monkeypatch.setattr("magnet.cli.recommend._MANY", 100)
+    answer = magnet("recommend", ease_run, "--users", "all", "-k", 1)
+    assert answer.code == 0
+    assert "240/240" in answer.err or "100%" in answer.err
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "text"),
+    [
+        ([], 2, "give --users"),
+        (["--users", "u001", "--history", "i001"], 2, "give --users"),
+        (["--users", "u001", "--where", "price<3"], 2, "no item columns to choose by"),
+        (["--users", "u001", "--candidates", "zz"], 1, "unknown item ids 'zz' (candidates)"),
+        (["--history", "no/such.txt"], 1, "such.txt: no such file; expected one with a item id"),
+        (["--users", "u001", "--out", "lists.xlsx"], 1, "files that end in .xlsx are not written"),
+        (["--users", "u001", "--diversity", "2"], 1, "diversity must be a number from 0 to 1"),
+    ],
+)
+def test_wrong_wishes_are_answered_in_words(magnet, ease_run, options, code, text):
+    answer = magnet("recommend", ease_run, *options)
+    assert answer.code == code
+    assert text in " ".join(answer.err.replace("│", "").split())
+
+
+def test_similar_items_and_users(magnet, ease_run, tmp_path):
+    model = load(ease_run)
+    assert (
+        magnet("similar", ease_run, "--items", "i003,i004", "-k", 2).out
+        == model.similar_items(["i003", "i004"], 2).write_csv()
+    )
+    assert (
+        magnet("similar", ease_run, "--users", "u001", "-k", 2).out
+        == model.similar_users("u001", 2).write_csv()
+    )
+    out = tmp_path / "similar.json"
+    assert magnet("similar", ease_run, "--items", "i003", "--by", "image", "--out", out) == (0, "", "")
+    assert len(json.loads(out.read_text())["similar"]) == 10
+    for options, text in (
+        ([], "give --items or --users"),
+        (["--users", "u001", "--where", "a=1"], "--where goes with --items"),
+        (["--items", "i003", "--by", "imag"], "did you mean 'image'"),
+    ):
+        answer = magnet("similar", ease_run, *options)
+        assert answer.code == 2
+        assert text in " ".join(answer.err.replace("│", "").split())
+
+
+def test_new_items_make_another_run(magnet, ease_run, folder, tmp_path):
+    rows = np.load(folder / "image.npy")
+    np.save(tmp_path / "new.npy", rows[[3, 9]])
+    table = tmp_path / "new.csv"
+    table.write_text("item,title,price\n7,Seven,3\n8,Eight,4\n")
+    grown = tmp_path / "grown"
+    common = ["add-items", ease_run, "--items", table]
+    features = ["--features", f"image={tmp_path / 'new.npy'}"]
+    answer = magnet(*common, *features, "--out", grown)
+    assert answer == (0, f"{grown}: 2 new items, 162 in all\n", "")
+    model = load(grown)
+    assert model.item_ids[-2:] == ["7", "8"]
+    assert model.contents.item_table["price"].to_list()[-2:] == [3, 4]
+    assert load(ease_run).item_ids == model.item_ids[:-2]
+    lists = magnet("recommend", grown, "--users", "u001", "--candidates", "7", "-k", 1, "--where", "price<=3")
+    assert lists.out.splitlines()[1].startswith("u001,7,1,")
+    assert json.loads(magnet(*common, *features, "--out", grown, "--overwrite", "--json").out)["n_new"] == 2
+    for options, code, text in (
+        ([*features, "--out", grown], 1, "exists already"),
+        (["--features", "image", "--out", tmp_path / "x"], 2, "expected MODALITY=FILE"),
+        (["--features", "image=none.npy", "--out", tmp_path / "x"], 1, "none.npy: no such file"),
+        (["--features", f"look={tmp_path / 'new.npy'}", "--out", tmp_path / "x"], 2, "no modality 'look'"),
+    ):
+        answer = magnet(*common, *options)
+        assert answer.code == code
+        assert text in " ".join(answer.err.replace("│", "").split())
+    assert not (tmp_path / "x").exists()

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from magnet.cli.ids import match_ids
 from magnet.cli.options import Json, Overwrite, Run, Threads, set_threads
-from magnet.cli.recommend import match_ids
 from magnet.cli.terminal import check_free, print_json
 from magnet.files import as_path
 from magnet.placing import put_in_place

@@ -26,6 +26,7 @@ __all__ = [
     "SplitSeed",
     "Threads",
     "UserColumn",
+    "Where",
     "open_data",
     "read_data",
     "set_threads",
@@ -59,6 +60,14 @@ Modalities = Annotated[
 ]
 UserColumn = Annotated[str | None, typer.Option("--user-column", help="If its name is not recognised.")]
 ItemColumn = Annotated[str | None, typer.Option("--item-column", help="If its name is not recognised.")]
+Where = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--where",
+        metavar="CONDITION",
+        help="On a column of the items, such as 'price<=10' or 'category=tea|cup'; repeatable, all must hold.",
+    ),
+]
 Threads = Annotated[
     int | None, typer.Option("--threads", min=1, help="Of the kernels and of torch; all cores by default.")
 ]

@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 from magnet.cli import (
     ablate,
+    add_items,
     bench,
     compare,
     config,
@@ -24,6 +25,7 @@ from magnet.cli import (
     explain,
     recommend,
     results,
+    similar,
     train,
     tune,
 )
@@ -79,6 +81,8 @@ app = typer.Typer(
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("recommend")(recommend.recommend)
+app.command("similar")(similar.similar)
+app.command("add-items")(add_items.add_items)
 app.command("explain")(explain.explain)
 app.command("compare")(compare.compare)
 app.command("ablate")(ablate.ablate)

@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
+from magnet.data.about import align_about, id_column, open_frame, row_place, sort_out
 from magnet.data.assemble import assemble
-from magnet.data.columns import find_item, find_rating, find_time, find_user, has_item, parse_parts, shown
-from magnet.data.feature_files import FeatureTable, read_features
-from magnet.data.features import make_modality
-from magnet.data.given import as_column, as_frame, as_keys, as_values, as_whole
+from magnet.data.columns import find_item, find_rating, find_time, find_user, parse_parts, shown
+from magnet.data.given import as_keys, as_whole
 from magnet.data.ids import as_ids, as_list, catalogue, plain_key, positions
-from magnet.data.item_columns import align_table
 from magnet.data.matching import check_overlap
 from magnet.data.rules import find_rule, no_such_split
-from magnet.data.spelling import check_spelling
 from magnet.data.times import read_times
-from magnet.data.titles import align_titles
 from magnet.data.unread import unread_columns
-from magnet.data.vectors import FORMS, frame_vectors, is_matrix, is_missing_vector, matrix, stack
 from magnet.errors import DataError
-from magnet.files import as_path
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Sequence
+    from collections.abc import Hashable, Mapping, Sequence
 
     import narwhals as nw
     from narwhals.typing import IntoDataFrame
@@ -36,7 +28,6 @@ if TYPE_CHECKING:
     from magnet.data.dataset import Dataset
     from magnet.data.given import Keys
     from magnet.data.ids import Ids
-    from magnet.data.records import Modality
     from magnet.data.rules import Rule
     from magnet.data.vectors import Features
 
@@ -61,7 +52,7 @@ def from_frame(
     Raises:
         DataError: If a column is missing, an id is missing or unhashable, or features do not fit the items.
     """
-    table = _open(frame, name)
+    table = open_frame(frame, name)
     columns = table.columns
     user_column, item_column = find_user(columns, user, name), find_item(columns, item, name)
     rule = None if split is None else find_rule(split, columns)
@@ -69,15 +60,15 @@ def from_frame(
         raise no_such_split(split, columns, name, shown(columns))
     if len(table) == 0:
         raise DataError(f"{name}: there is not a single interaction in the frame")
-    user_keys, messages = _id_column(table, user_column, name)
-    item_keys, found = _id_column(table, item_column, name)
+    user_keys, messages = id_column(table, user_column, name)
+    item_keys, found = id_column(table, item_column, name)
     messages += found
     parts = None
     if split is not None and rule is None:
         labels = pl.Series([None if label is None else str(label) for label in table[split].to_list()])
         parts = parse_parts(labels, f"{name}: column {split!r}", range(len(labels)))
 
-    keyed, plain, found = _sort_out(features or {}, item_column)
+    keyed, plain, found = sort_out(features or {}, item_column)
     messages += found
     item_ids = _catalogue(items, item_keys, keyed, plain, name)
     indices = positions(item_keys, item_ids)
@@ -101,26 +92,9 @@ def from_frame(
     times = _times(table, rule, name)
     used |= {column for column in [find_time(columns)] if times is not None and column is not None}
     messages += unread_columns(
-        telling, used, name, values=lambda column: _values(table, column), place=_place
+        telling, used, name, values=lambda column: _values(table, column), place=row_place
     )
-    known: dict[str, Modality] = {}
-    for feature in features or {}:
-        where = f"{name}: modality '{feature}'"
-        if feature in plain:
-            modality, found = make_modality(feature, plain[feature], n_items=len(item_ids), where=where)
-        else:
-            keys, matrix = keyed[feature]
-            rows = positions(keys, item_ids)
-            modality, found = make_modality(feature, matrix, n_items=len(item_ids), where=where, rows=rows)
-            if (rows < 0).any():
-                found.append(f"{where}: {np.count_nonzero(rows < 0)} rows name no item and were ignored")
-        known[feature] = modality
-        messages.extend(found)
-    known_of_items, named, found = align_table(item_table, item_ids, name, with_titles=titles is None)
-    messages.extend(found)
-    names, found = align_titles(titles if named is None else named, item_ids, name)
-    messages.extend(found if named is None else [])
-    names = names if named is None or any(names or ()) else None
+    about = align_about(features or {}, keyed, plain, item_ids, titles, item_table, name)
     user_ids = catalogue(user_keys)
     return assemble(
         name=name,
@@ -133,11 +107,11 @@ def from_frame(
         seed=as_whole(seed, f"{name}: seed"),
         user_ids=as_list(user_ids),
         item_ids=as_list(item_ids),
-        titles=names,
-        modalities=known,
-        messages=messages,
+        titles=about.titles,
+        modalities=about.modalities,
+        messages=messages + about.messages,
         source=None,
-        item_table=known_of_items,
+        item_table=about.item_table,
     )
 
 
@@ -155,127 +129,11 @@ def _times(table: nw.DataFrame[Any], rule: Rule | None, where: str) -> NDArray[n
         return None  # a column by that name that no rule asks for
 
 
-def _open(frame: Any, where: str) -> nw.DataFrame[Any]:
-    try:
-        table = as_frame(frame)
-    except DataError as error:
-        raise DataError(f"{where}: {error}") from None
-    if table is None:
-        lazy = "; collect() it first" if hasattr(frame, "collect") else ""
-        raise DataError(
-            f"{where}: expected a pandas, polars or Arrow frame, got {type(frame).__name__}{lazy}"
-        )
-    return table
-
-
-def _place(row: int) -> str:
-    return f"row {row}"
-
-
 def _values(table: nw.DataFrame[Any], column: str) -> pl.Series:
     """A column of numbers; null where there is something else."""
     values = [plain_key(value) for value in table[column].to_list()]
     numbers = [float(value) if isinstance(value, (int, float)) else None for value in values]
     return pl.Series(numbers, dtype=pl.Float64).fill_nan(None)
-
-
-def _id_column(table: nw.DataFrame[Any], column: str, where: str) -> tuple[Ids, list[str]]:
-    """A column of ids, which stay as they are; and what is odd about them."""
-    where = f"{where}: column {column!r}"
-    ids = _column(table, column, where)
-    messages = check_spelling(ids, where, _place)
-    if isinstance(ids, list) and all(isinstance(key, float) and key.is_integer() for key in ids):
-        messages.append(
-            f"{where}: the ids are floats without a fraction, as {ids[0]!r}, and were read as integers"
-        )
-        ids = as_ids([int(key) for key in ids if isinstance(key, float)], where)
-    return ids, messages
-
-
-def _column(table: nw.DataFrame[Any], column: str, where: str) -> Ids:
-    values = table[column]
-    wide = str(values.dtype) in ("Int128", "UInt128")  # NumPy has no such integers
-    if values.dtype.is_integer() and not wide and not values.null_count():
-        integers = pl.Series(values.to_numpy()).cast(pl.Int64, strict=False)
-        if not integers.null_count():  # unsigned integers may not fit into 64 bits
-            return integers
-    return as_ids(values.to_list(), where)
-
-
-def _sort_out(
-    features: Mapping[str, Any], item_column: str
-) -> tuple[dict[str, tuple[Ids, NDArray[Any]]], dict[str, NDArray[Any]], list[str]]:
-    """Features that bring their item ids along, those aligned with the catalogue, and what was odd in files."""
-    keyed: dict[str, tuple[Ids, NDArray[Any]]] = {}
-    plain: dict[str, NDArray[Any]] = {}
-    messages: list[str] = []
-    for name, given in features.items():
-        if isinstance(given, (str, Path)):
-            read = read_features(as_path(given))
-            if isinstance(read, FeatureTable):
-                keyed[name] = read.keys, read.matrix
-                messages += read.notes
-            else:
-                plain[name] = read
-            continue
-        keys, rows = _opened(given, item_column, f"modality '{name}'")
-        if keys is None:
-            plain[name] = rows
-        else:
-            keyed[name] = keys, rows
-    return keyed, plain, messages
-
-
-def _opened(given: Any, item_column: str, where: str) -> tuple[Ids | None, NDArray[Any]]:
-    """The rows of one modality, with their item ids if they bring any along."""
-    if isinstance(given, Mapping):
-        there = {key: vector for key, vector in given.items() if not is_missing_vector(vector)}
-        return as_ids(list(there), where), stack(list(there.values()), list(there), where)
-    if is_matrix(given):
-        return None, matrix(given, where)
-    keys: Ids | None
-    column = as_column(given)
-    if column is not None:
-        # By the item ids of its index, unless that only counts the rows.
-        keys = _index(given, where)
-        rows = frame_vectors(column.alias("vectors").to_frame(), ["vectors"], where)
-    else:
-        try:
-            table = _open(given, where)
-        except DataError as error:
-            raise DataError(f"{error}; {FORMS}") from None
-        keys, rows = _feature_frame(given, table, item_column, where)
-    if keys is not None and len(set(as_list(keys))) != len(keys):
-        raise DataError(
-            f"{where}: {len(keys) - len(set(as_list(keys)))} rows repeat the id of an earlier one"
-        )
-    return keys, rows
-
-
-def _index(given: Any, where: str) -> Ids | None:
-    """The labels of a pandas object, None if it has none or they only count the rows."""
-    index = getattr(given, "index", None)
-    if index is None or callable(index):
-        return None
-    labels = as_values(index, where)
-    if index.name is None and labels == list(range(len(labels))):
-        return None
-    return as_ids(labels, f"{where}: index")
-
-
-def _feature_frame(
-    given: Any, table: nw.DataFrame[Any], item_column: str, where: str
-) -> tuple[Ids, NDArray[Any]]:
-    """Ids and features of a frame; a pandas frame without an item column may have the items as its index."""
-    columns = table.columns
-    named = item_column if item_column in columns else None
-    if named is None and not has_item(columns):
-        labels = _index(given, where)
-        if labels is not None:
-            return labels, frame_vectors(table, columns, where)
-    column = find_item(columns, named, where)
-    others = [name for name in columns if name != column]
-    return _id_column(table, column, where)[0], frame_vectors(table, others, where)
 
 
 def _catalogue(

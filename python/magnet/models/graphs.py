@@ -42,6 +42,7 @@ __all__ = [
     "backbone_inputs",
     "build_graphs",
     "full_views",
+    "leading_axes",
     "thinned_views",
     "unit_features",
     "weigh_modalities",
@@ -240,7 +241,15 @@ def unit_features(modality: Modality, max_width: int) -> Tensor:
     x = unit_tensor(modality.features)
     x[~torch.from_numpy(modality.present)] = 0.0
     if max_width and x.shape[1] > max_width:
-        # The leading directions of the uncentred rows keep products, and with them cosines, as well as can be.
-        _, vectors = torch.linalg.eigh((x.T @ x).double())
-        x = x @ vectors[:, -max_width:].flip(1).float()
+        x = x @ leading_axes(x, max_width)
     return x.contiguous()
+
+
+def leading_axes(rows: Tensor, width: int) -> Tensor:
+    """Directions that rows ``(I, d)`` are turned to where they are too wide, ``(d, width)``, float32.
+
+    The leading directions of the uncentred rows keep products, and with them cosines, as well as can be.
+    """
+    _, vectors = torch.linalg.eigh((rows.T @ rows).double())
+    axes: Tensor = vectors[:, -width:].flip(1).float()
+    return axes

@@ -50,7 +50,9 @@ def fit_user_knn(dataset: Dataset, config: UserKNNConfig, *, seed: int = 0) -> N
     return NeighbourState(near, dataset.train)
 
 
-def user_neighbours(train: csr_array, k: int, *, shrink: float = 0.0) -> csr_array:
+def user_neighbours(
+    train: csr_array, k: int, *, shrink: float = 0.0, queries: csr_array | None = None
+) -> csr_array:
     r"""For each user the k users of largest cosine, with a shrinkage.
 
     .. math:: s_{uv} = \frac{|I_u ∩ I_v|}{\sqrt{|I_u| |I_v|} + h}
@@ -63,9 +65,10 @@ def user_neighbours(train: csr_array, k: int, *, shrink: float = 0.0) -> csr_arr
         train: Interactions, ``(U, I)``; only which entries there are counts.
         k: Neighbours of a user at most, at least 1.
         shrink: h, in items, at least 0.
+        queries: Histories of B others, ``(B, I)``, to find the neighbours of; by default of the users themselves.
 
     Returns:
-        Similarities, ``(U, U)``, float32, without diagonal.
+        Similarities, ``(U, U)``, float32, without diagonal; of queries ``(B, U)``.
 
     Example:
         >>> rows = np.array([[1, 1, 0], [1, 1, 1], [0, 0, 1]], dtype=np.float32)
@@ -74,26 +77,32 @@ def user_neighbours(train: csr_array, k: int, *, shrink: float = 0.0) -> csr_arr
                [0.82, 0.  , 0.  ],
                [0.  , 0.58, 0.  ]], dtype=float32)
     """
-    taken = csr_array((np.ones(train.nnz, np.float32), train.indices, train.indptr), shape=train.shape)
-    n_users = taken.shape[0]
-    root = np.sqrt(np.diff(taken.indptr))  # float64, √|I_u|
+    taken = _ones(train)
+    asking = taken if queries is None else _ones(queries)
+    (n_users, _), n_asking = taken.shape, asking.shape[0]
+    root, own = (np.sqrt(np.diff(matrix.indptr)) for matrix in (taken, asking))  # float64, √|I_u|
     columns = taken.T.tocsr()
     step = max(1, _BLOCK // max(1, n_users))
     found: list[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]] = []
-    for start in range(0, n_users, step):
-        shared = (taken[start : start + step] @ columns).tocoo()
+    for start in range(0, n_asking, step):
+        shared = (asking[start : start + step] @ columns).tocoo()
         row, col = shared.row + start, shared.col
-        likeness = (shared.data / (root[row] * root[col] + shrink)).astype(np.float32)
-        other = row != col
-        row, col, likeness = row[other], col[other], likeness[other]
+        likeness = (shared.data / (own[row] * root[col] + shrink)).astype(np.float32)
+        if queries is None:
+            other = row != col
+            row, col, likeness = row[other], col[other], likeness[other]
         order = np.lexsort((col, -likeness, row))
         row, col, likeness = row[order], col[order], likeness[order]
         place = np.arange(len(row)) - np.searchsorted(row, row)  # within the row, the best first
         found.append((row[place < k], col[place < k], likeness[place < k]))
     rows, cols, values = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    near = csr_array((values, (rows, cols)), shape=(n_users, n_users))
+    near = csr_array((values, (rows, cols)), shape=(n_asking, n_users))
     near.sort_indices()
     return near
+
+
+def _ones(matrix: csr_array) -> csr_array:
+    return csr_array((np.ones(matrix.nnz, np.float32), matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
 # The ranges of Ferrari Dacrema et al., to a shrinkage of 0, which a logarithm does not reach.

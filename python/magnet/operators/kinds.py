@@ -8,6 +8,7 @@ from magnet.errors import DataError
 from magnet.operators.dense import DenseOperator
 from magnet.operators.factors import FactorOperator
 from magnet.operators.filter import FilterOperator
+from magnet.operators.grown import GrownOperator
 from magnet.operators.sparse import SparseOperator
 from magnet.operators.spectral import SpectralOperator
 from magnet.registry import Registry
@@ -29,6 +30,7 @@ for _kind, _class in {
     "filter": FilterOperator,
     "factors": FactorOperator,
     "spectral": SpectralOperator,
+    "grown": GrownOperator,
 }.items():
     OPERATORS.add(_kind, _class, module=__name__)
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from magnet.errors import DataError, RunError
 from magnet.files import read_json, read_tensors, write_json, write_tensors
+from magnet.placing import replacing
 from magnet.run.events import read_events, write_events
 from magnet.run.ids import decode_ids, encode_ids
 from magnet.runtime import versions
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
     from pathlib import Path
 
+    import polars as pl
     from numpy.typing import NDArray
 
     from magnet.states import State
@@ -44,6 +46,9 @@ REQUIRED: Final = frozenset(
     }
 )
 """Files of every finished run."""
+
+_AXES, _ITEMS = "axes.safetensors", "items.parquet"
+"""Files of some: of runs with narrowed content, and with columns of the items."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +122,8 @@ class RunContents:
         facts: Facts about the trained model for explanations, JSON-compatible.
         content: Unit rows of each modality, ``(I, d)`` float16, zero where missing; for explanations.
         events: One mapping for each epoch of training.
+        axes: Of each modality whose rows were narrowed, the directions that they were turned to, ``(d_m, d)`` float32.
+        item_table: Columns of the items beside id and title, a row for each; None where the data have none.
     """
 
     state: State
@@ -131,6 +138,8 @@ class RunContents:
     facts: dict[str, Any] = field(default_factory=dict)
     content: dict[str, Tensor] = field(default_factory=dict)
     events: list[dict[str, Any]] = field(default_factory=list)
+    axes: dict[str, Tensor] = field(default_factory=dict)
+    item_table: pl.DataFrame | None = None
 
     def summary(self) -> str:
         """Sizes, results and epochs in one line."""
@@ -176,6 +185,11 @@ def write_contents(folder: Path, contents: RunContents) -> None:
     write_tensors(folder / "content.safetensors", contents.content)
     write_events(folder / "events.jsonl", contents.events)
     write_json(folder / "metrics.json", contents.metrics)
+    if contents.axes:
+        write_tensors(folder / _AXES, contents.axes)
+    if contents.item_table is not None:
+        with replacing(folder / _ITEMS) as temporary:
+            contents.item_table.write_parquet(temporary)
 
 
 def check_contents(contents: RunContents) -> None:
@@ -236,7 +250,23 @@ def read_contents(folder: Path) -> RunContents:
         facts=read_json(folder / "facts.json"),
         content=read_tensors(folder / "content.safetensors")[0],
         events=read_events(folder / "events.jsonl"),
+        axes=read_tensors(folder / _AXES)[0] if (folder / _AXES).exists() else {},
+        item_table=_read_items(folder / _ITEMS, len(item_ids)),
     )
+
+
+def _read_items(path: Path, n_items: int) -> pl.DataFrame | None:
+    if not path.exists():
+        return None
+    import polars as pl
+
+    try:
+        table = pl.read_parquet(path)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise RunError(f"{path}: damaged, not readable as Parquet ({error})") from None
+    if len(table) != n_items:
+        raise RunError(f"{path}: damaged, it has {len(table)} rows and the run has {n_items} items")
+    return table
 
 
 def _csr_tensors(name: str, matrix: csr_array) -> dict[str, Tensor]:

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ITEM_DEGREES",
+    "DescribedUsers",
     "RouterInputs",
+    "described_users",
     "item_input_names",
     "item_kinds",
     "router_inputs",
@@ -43,6 +45,13 @@ class RouterInputs(NamedTuple):
     items: Tensor  # (I, G)
     user_has: Tensor  # (U, C), bool: whether the cue says anything of that user
     item_has: Tensor  # (I, C), bool
+
+
+class DescribedUsers(NamedTuple):
+    """The users' side for users of the training and for others, standardised by those of the training."""
+
+    known: NDArray[np.float32]  # (U, F)
+    asked: NDArray[np.float32]  # (B, F)
 
 
 def user_input_names(modalities: list[str]) -> list[str]:
@@ -81,11 +90,50 @@ def router_inputs(
         cues: The operator of each cue.
     """
     taken = train.astype(np.float32)
-    user_degree = np.diff(train.indptr).astype(np.float64)
-    item_degree = np.bincount(train.indices, minlength=train.shape[1])
+    item_degree = _item_degree(train)
+    users = _described(taken, item_degree, [_centred(modality) for modality in modalities.values()])
+    bins = np.digitize(item_degree, ITEM_DEGREES)
+    items = [bins == number for number in range(len(ITEM_DEGREES) + 1)]
+    items += [modality.present for modality in modalities.values()]
+    user_has = [product(taken, c.sources.astype(np.float32)[:, None])[:, 0] > 0 for c in cues.values()]
+    return RouterInputs(
+        users=torch.from_numpy(_standardised(users, np.diff(train.indptr) > 0)),
+        items=torch.from_numpy(np.stack(items, 1).astype(np.float32)),
+        user_has=torch.from_numpy(np.stack(user_has, 1)),
+        item_has=torch.from_numpy(np.stack([c.targets for c in cues.values()], 1)),
+    )
+
+
+def described_users(
+    train: csr_array, rows: Mapping[str, NDArray[np.float32]], histories: csr_array
+) -> DescribedUsers:
+    """The users' inputs of :func:`router_inputs` again, and those of people who are not among the users.
+
+    Args:
+        train: Training interactions, ``(U, I)``.
+        rows: Unit rows of each modality, ``(I, d)``, zeros where an item lacks it.
+        histories: Of the others, ``(B, I)``.
+    """
+    item_degree = _item_degree(train)
+    centred = [_centred_rows(of, np.asarray(of.any(1))) for of in rows.values()]
+    known, asked = (
+        _described(matrix.astype(np.float32), item_degree, centred) for matrix in (train, histories)
+    )
+    there, some = (np.diff(matrix.indptr) > 0 for matrix in (train, histories))
+    return DescribedUsers(_standardised(known, there), _standardised(asked, some, by=known[there]))
+
+
+def _item_degree(train: csr_array) -> NDArray[np.float64]:
+    return np.bincount(train.indices, minlength=train.shape[1]).astype(np.float64)
+
+
+def _described(
+    taken: csr_array, item_degree: NDArray[np.float64], centred: list[NDArray[np.float32]]
+) -> NDArray[np.float64]:
+    """Inputs of users before they are standardised, ``(U, F)``."""
+    degree = np.diff(taken.indptr).astype(np.float64)
     means, surely = [], []
-    for modality in modalities.values():
-        rows = _centred(modality)
+    for rows in centred:
         n = product(taken, np.ascontiguousarray(rows.any(1, keepdims=True).astype(np.float32)))[:, 0].astype(
             np.float64
         )
@@ -95,19 +143,9 @@ def router_inputs(
         means.append(mean)
         surely.append(mean * np.sqrt(pairs))
     popularity = product(taken, np.log1p(item_degree, dtype=np.float32)[:, None])[:, 0] / np.maximum(
-        user_degree, 1
+        degree, 1
     )
-    users = np.stack([np.log1p(user_degree), *means, *surely, popularity], 1)
-    bins = np.digitize(item_degree, ITEM_DEGREES)
-    items = [bins == number for number in range(len(ITEM_DEGREES) + 1)]
-    items += [modality.present for modality in modalities.values()]
-    user_has = [product(taken, c.sources.astype(np.float32)[:, None])[:, 0] > 0 for c in cues.values()]
-    return RouterInputs(
-        users=torch.from_numpy(_standardised(users, user_degree > 0)),
-        items=torch.from_numpy(np.stack(items, 1).astype(np.float32)),
-        user_has=torch.from_numpy(np.stack(user_has, 1)),
-        item_has=torch.from_numpy(np.stack([c.targets for c in cues.values()], 1)),
-    )
+    return np.stack([np.log1p(degree), *means, *surely, popularity], 1)
 
 
 def item_kinds(inputs: RouterInputs) -> tuple[tuple[Tensor, Tensor], Tensor]:
@@ -125,17 +163,24 @@ def item_kinds(inputs: RouterInputs) -> tuple[tuple[Tensor, Tensor], Tensor]:
 
 def _centred(modality: Modality) -> NDArray[np.float32]:
     """Unit rows around their mean; zero where the item has none."""
-    rows = unit_features(modality, 0).numpy().copy()
-    present = modality.present
+    return _centred_rows(unit_features(modality, 0).numpy(), modality.present)
+
+
+def _centred_rows(unit: NDArray[np.float32], present: NDArray[np.bool_]) -> NDArray[np.float32]:
+    rows = unit.copy()
     if present.any():
         rows[present] -= rows[present].mean(0)
     return np.ascontiguousarray(unit_length(rows))
 
 
-def _standardised(x: NDArray[np.float64], known: NDArray[np.bool_]) -> NDArray[np.float32]:
-    if not known.any():
+def _standardised(
+    x: NDArray[np.float64], known: NDArray[np.bool_], *, by: NDArray[np.float64] | None = None
+) -> NDArray[np.float32]:
+    """Rows within ±3 deviations, by the mean and deviation of the known ones or of others; zeros for the rest."""
+    by = x[known] if by is None else by
+    if not len(by):
         return np.zeros(x.shape, np.float32)
-    mean, spread = x[known].mean(0), x[known].std(0)
+    mean, spread = by.mean(0), by.std(0)
     out = np.clip((x - mean) / np.where(spread > 1e-9, spread, 1), -_CLIP, _CLIP)
     out[~known] = 0
     found: NDArray[np.float32] = out.astype(np.float32)
