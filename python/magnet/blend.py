@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
@@ -226,9 +227,11 @@ class BlendState:
         for named, known, what in ((weights, list(self.cues), "cue"), (roles, kinds, "role")):
             for name, factor in named.items():
                 if name not in known:
-                    raise ConfigError(f"no {what} '{name}'{nearest(name, sorted(set(known)))}")
-                if not np.isfinite(factor):
-                    raise ConfigError(f"the factor of {what} '{name}' must be finite, got {factor}")
+                    raise ConfigError(f"no {what} '{name}'{nearest(str(name), sorted(set(known)))}")
+                if not isinstance(factor, numbers.Real) or not np.isfinite(factor):
+                    raise ConfigError(
+                        f"the factor of {what} '{name}' must be a finite number, got {factor!r}"
+                    )
         by_cue = torch.tensor([float(weights.get(cue, 1.0)) for cue in self.cues])
         by_expert = torch.tensor([float(roles.get(kind, 1.0)) for kind in kinds])
         return replace(self, roles=self.roles * by_cue * by_expert[:, None])

@@ -134,7 +134,7 @@ def test_cues_and_roles_are_turned_by_hand():
     ("weights", "roles", "said"),
     [
         ({"txt": 1}, None, r"no cue 'txt'.*text"),
-        ({"text": np.nan}, None, "factor of cue 'text' must be finite"),
+        ({"text": np.nan}, None, "factor of cue 'text' must be a finite number"),
         (None, {"dominnt": 1}, r"no role 'dominnt'.*dominant"),
     ],
 )

@@ -18,7 +18,16 @@ from magnet.answers.newcomers import state_of_histories
 from magnet.answers.similar import similar_items, similar_users
 from magnet.choices import Unknown
 from magnet.data.columns import find_item, find_user
-from magnet.data.given import as_frame, as_key, as_keys, as_values, as_whole
+from magnet.data.given import (
+    as_flag,
+    as_frame,
+    as_key,
+    as_keys,
+    as_mapping,
+    as_values,
+    as_whole,
+    as_word,
+)
 from magnet.errors import ConfigError, DataError, MagnetWarning
 from magnet.evaluate.rank import score
 from magnet.states import BlendState
@@ -86,7 +95,8 @@ class Answers:
         **order: Any,
     ) -> pl.DataFrame:
         """See :meth:`magnet.Recommender.recommend`."""
-        if unknown not in get_args(Unknown):
+        exclude_seen = as_flag(exclude_seen, "exclude_seen")
+        if not isinstance(unknown, str) or unknown not in get_args(Unknown):
             raise DataError(f"unknown must be 'error', 'skip' or 'popular', got {unknown!r}")
         state = self._turned(weights, roles)
         if history is not None:
@@ -186,6 +196,8 @@ class Answers:
 
     def _turned(self, weights: Mapping[str, float] | None, roles: Mapping[str, float] | None) -> State:
         state = self.contents.state
+        weights = as_mapping(weights, "weights", '{"text": 2}')
+        roles = as_mapping(roles, "roles", '{"complementary": 0}')
         if not weights and not roles:
             return state
         if not isinstance(state, BlendState):
@@ -229,7 +241,7 @@ class Answers:
         self, items: Keys, k: int, *, by: str = "model", where: Condition | None = None
     ) -> pl.DataFrame:
         """See :meth:`magnet.Recommender.similar_items`."""
-        keys = as_keys(items, "item", self._item_index)
+        keys, by = as_keys(items, "item", self._item_index), as_word(by, "by")
         at = id_indices(keys, self._item_index, "item")
         choice = choose_items(self._item_index, where=where, table=self.contents.item_table)
         hidden = None if choice.everyone is None else ~choice.everyone
@@ -243,7 +255,7 @@ class Answers:
 
     def similar_users(self, users: Keys, k: int, *, by: str = "model") -> pl.DataFrame:
         """See :meth:`magnet.Recommender.similar_users`."""
-        keys = as_keys(users, "user", self._user_index)
+        keys, by = as_keys(users, "user", self._user_index), as_word(by, "by")
         at = id_indices(keys, self._user_index, "user")
         ids = self.contents.user_ids
         found = similar_users(self.contents, at, self._others(k, len(ids), "users"), by)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,6 +22,7 @@ from magnet.answers.rerank import (
     pool_size,
     shares,
 )
+from magnet.data.given import as_flag, as_word
 from magnet.errors import DataError
 from magnet.evaluate.rank import Ranking, rank
 from magnet.states import popularity_state
@@ -75,8 +77,13 @@ class Order:
     def __post_init__(self) -> None:
         for name in ("diversity", "calibration"):
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+            if not isinstance(value, numbers.Real) or isinstance(value, bool) or not 0 <= float(value) <= 1:
                 raise DataError(f"{name} must be a number from 0 to 1, got {value!r}")
+            object.__setattr__(self, name, float(value))
+        for name in ("reasons", "probability"):
+            object.__setattr__(self, name, as_flag(getattr(self, name), name))
+        if self.calibrate is not None:
+            as_word(self.calibrate, "calibrate")
         if self.calibrate is not None and self.diversity:
             raise DataError(
                 "a list is either made diverse or calibrated; give diversity or calibrate, not both"

@@ -11,7 +11,7 @@ import torch
 from scipy.sparse import csr_array, hstack
 
 from magnet.data.about import about_items
-from magnet.data.given import as_frame, as_keys
+from magnet.data.given import as_frame, as_keys, as_mapping
 from magnet.data.unit_length import unit_length
 from magnet.errors import ConfigError, DataError, MagnetError, nearest
 from magnet.operators.base import dot_rows
@@ -53,7 +53,7 @@ def new_items(
         DataError: If an id is there already, features do not fit, or there is no item.
         ConfigError: If the model knows no such modality.
     """
-    features = dict(features or {})
+    features = as_mapping(features, "features", '{"text": …}, by modality')
     keys = as_keys(items, "item")
     table = as_frame(items)
     if table is not None and len(table.columns) > 1:
@@ -63,7 +63,9 @@ def new_items(
         item_table = table.to_native() if item_table is None and len(table.columns) > 1 else item_table
     for name in features:
         if name not in contents.content:
-            raise ConfigError(f"the model knows no modality {name!r}{nearest(name, list(contents.content))}")
+            raise ConfigError(
+                f"the model knows no modality {name!r}{nearest(str(name), list(contents.content))}"
+            )
     if not keys:
         raise DataError("items: expected at least one new item id, found none")
     again = [key for key in dict.fromkeys(keys) if keys.count(key) > 1]

@@ -14,20 +14,23 @@ from magnet.data.ids import as_ids, as_list, plain_key
 from magnet.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Sequence
+    from collections.abc import Container
 
     from narwhals.typing import IntoDataFrame
 
 __all__ = [
     "Keys",
     "as_column",
+    "as_flag",
     "as_frame",
     "as_key",
     "as_keys",
+    "as_mapping",
     "as_names",
     "as_values",
     "as_whole",
     "as_wholes",
+    "as_word",
 ]
 
 # Ids as the public methods take them: one, or several in whatever holds them.
@@ -170,6 +173,45 @@ def as_wholes(given: Any, what: str, *, least: int | None = None) -> list[int]:
     return [as_whole(value, what, least=least) for value in values]
 
 
+def as_flag(given: Any, what: str) -> bool:
+    """A truth value, also NumPy's.
+
+    Raises:
+        DataError: If it is none: neither 1 nor "no" is one.
+    """
+    if not isinstance(given, (bool, np.bool_)):
+        raise DataError(
+            f"{what} must be True or False, got {_shortened(given)} of type {type(given).__name__}"
+        )
+    return bool(given)
+
+
+def as_mapping(given: Any, what: str, example: str) -> dict[Any, Any]:
+    """A mapping, empty for None.
+
+    Raises:
+        DataError: If it is none; the text shows the example.
+    """
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise DataError(
+            f"{what}: expected a mapping such as {example}, found {_shortened(given)} of type {type(given).__name__}"
+        )
+    return dict(given)
+
+
+def as_word(given: Any, what: str) -> str:
+    """A text.
+
+    Raises:
+        DataError: If it is none.
+    """
+    if not isinstance(given, str):
+        raise DataError(f"{what} must be a text, got {_shortened(given)} of type {type(given).__name__}")
+    return given
+
+
 def as_names(given: Any, what: str) -> list[str]:
     """Names, one or several; a text is one name, not its letters.
 
@@ -199,6 +241,6 @@ def _hashable(key: object) -> bool:
     return True
 
 
-def _shortened(given: Sequence[Any]) -> str:
+def _shortened(given: Any) -> str:
     text = " ".join(repr(given).split())
     return text if len(text) <= 60 else f"{text[:59]}…"
