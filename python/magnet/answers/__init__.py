@@ -1,5 +1,5 @@
 """Answers by the user's own ids, from what a trained model knows: lists, scores, likeness, newcomers."""
 
-from magnet.answers.answers import Answers
+from magnet.answers.fitted import Fitted
 
-__all__ = ["Answers"]
+__all__ = ["Fitted"]
