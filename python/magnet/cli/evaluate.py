@@ -109,13 +109,13 @@ def evaluate(
         slices=slices,
     )
     document = found.to_json(description.model)
+    folder.record_metrics(
+        f"{part}/{chosen}", _together(contents.metrics.get(f"{part}/{chosen}", {}), document)
+    )
     if trec is not None:
         found.write_run(trec, dataset, tag="-".join(description.model.split()), overwrite=overwrite)
     if qrels is not None:
         found.write_qrels(qrels, dataset, overwrite=overwrite)
-    folder.record_metrics(
-        f"{part}/{chosen}", _together(contents.metrics.get(f"{part}/{chosen}", {}), document)
-    )
     if as_json:
         print_json(document)
         return

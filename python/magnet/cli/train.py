@@ -74,13 +74,12 @@ def train(
     threads: Threads = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's last checkpoint.")] = False,
     overwrite: Overwrite = False,
-    yardstick: Annotated[
+    no_yardstick: Annotated[
         bool,
         typer.Option(
-            "--yardstick/--no-yardstick",
-            help="Say what popularity and, up to 8,000 items, EASE have on the same validation part.",
+            "--no-yardstick", help="Leave out what popularity and EASE have on the same validation part."
         ),
-    ] = True,
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Train a model and choose its weights on the validation part.
@@ -115,7 +114,7 @@ def train(
         stop.args = (_interrupted(out),)
         raise
     document = _document(recommender, out, time.perf_counter() - started)
-    beside = _yardstick(recommender, dataset, document, protocol, out) if yardstick else None
+    beside = None if no_yardstick else _yardstick(recommender, dataset, document, protocol, out)
     if as_json:
         print_json(document if beside is None else document | {"yardstick": beside.to_json()})
         return

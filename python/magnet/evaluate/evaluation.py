@@ -127,8 +127,8 @@ class Evaluation:
             overwrite: Whether a file that is there may be replaced.
 
         Raises:
-            DataError: If the file exists, these are other data, or the format cannot keep an id: one with blanks, an
-                empty one, or two that are written alike.
+            DataError: If the file exists, these are data of another size, or the format cannot keep an id: one with
+                blanks, an empty one, or two that are written alike.
             StorageError: If the disk refuses it.
         """
         from magnet.evaluate.trec import run_lines, write_lines

@@ -64,7 +64,7 @@ class Yardstick:
             name: {"value": value, "ratio": value / self.value if self.value > 0 else None}
             for name, value in self.others.items()
         }
-        return {"metric": self.metric, "value": self.value, "left_out": self.left_out} | others
+        return {"metric": self.metric, "value": self.value, "left_out": self.left_out or None} | others
 
 
 def measure_yardstick(
