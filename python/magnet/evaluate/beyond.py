@@ -54,7 +54,7 @@ def diversity(r: Rankings, k: int) -> NDArray[np.float64]:
     of_each = np.stack([_unlike(r.items[:, :k], rows) for rows in r.content.values()])  # (M, B)
     known = ~np.isnan(of_each)
     total, count = np.where(known, of_each, 0.0).sum(axis=0), known.sum(axis=0)
-    return np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0)
+    return _divided(total, count)
 
 
 @register_metric
@@ -68,7 +68,7 @@ def calibration(r: Rankings, k: int) -> NDArray[np.float64]:
     bands = popularity_bands(r.popularity)
     member = np.eye(3)[bands]  # (I, 3)
     history = csr_array((np.ones(r.history.nnz), r.history.indices, r.history.indptr), shape=r.history.shape)
-    p = _shares(history @ member)
+    p = _shares(np.asarray(history @ member))
     listed = r.items[:, :k]
     counts = [((bands[listed] == band) & (listed >= 0)).sum(axis=1) for band in range(3)]
     q = (1 - _MIX) * _shares(np.stack(counts, axis=1).astype(np.float64)) + _MIX * p
@@ -106,13 +106,18 @@ def _mean_over_list(r: Rankings, k: int, values: NDArray[Any]) -> NDArray[np.flo
     """The mean of values of items, ``(I,)``, over the first k of each list."""
     ranked = r.ranked[:, :k]
     total = np.where(ranked, values[r.items[:, :k]], 0.0).sum(axis=1)
-    count = ranked.sum(axis=1)
-    return np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0)
+    return _divided(total, ranked.sum(axis=1))
+
+
+def _divided(total: NDArray[Any], count: NDArray[Any]) -> NDArray[np.float64]:
+    """The quotient, NaN where the divisor is 0."""
+    out = np.full(total.shape, np.nan)
+    np.divide(total, count, out=out, where=count > 0)
+    return out
 
 
 def _shares(counts: NDArray[np.float64]) -> NDArray[np.float64]:
-    total = counts.sum(axis=1, keepdims=True)
-    return np.divide(counts, total, out=np.full_like(counts, np.nan), where=total > 0)
+    return _divided(counts, np.broadcast_to(counts.sum(axis=1, keepdims=True), counts.shape))
 
 
 def _unlike(items: NDArray[np.integer[Any]], content: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -120,7 +125,7 @@ def _unlike(items: NDArray[np.integer[Any]], content: NDArray[np.float32]) -> ND
 
     The cosines of all pairs are (‖sum of the n unit rows‖² − n) / 2: no pair is looked at by itself.
     """
-    known = content.any(axis=1)
+    known = np.any(content != 0, axis=1)
     out = np.full(len(items), np.nan)
     step = max(1, _BLOCK // max(1, content.shape[1]))
     for start in range(0, len(items), step):

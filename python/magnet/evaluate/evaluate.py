@@ -12,7 +12,8 @@ from magnet.data.given import as_wholes
 from magnet.errors import DataError, nearest
 from magnet.evaluate.evaluation import Evaluation, mean_of, slices_of
 from magnet.evaluate.metrics import DEFAULT_METRICS, find_metrics, measure
-from magnet.evaluate.rank import Ranking, places, rank
+from magnet.evaluate.places import places
+from magnet.evaluate.rank import Ranking, rank
 from magnet.evaluate.rankings import Rankings
 from magnet.states import popularity_state
 

@@ -131,7 +131,8 @@ def hit(r: Rankings, k: int) -> NDArray[np.float64]:
 def average_precision(r: Rankings, k: int) -> NDArray[np.float64]:
     """The precision at each hit among the first k, summed and divided by the hits that k places can hold."""
     precisions = r.hits[:, :k] * r.n_hits[:, :k] / np.arange(1, k + 1)  # (B, k)
-    return precisions.sum(axis=1) / np.minimum(k, r.n_relevant)
+    means: NDArray[np.float64] = precisions.sum(axis=1) / np.minimum(k, r.n_relevant)
+    return means
 
 
 @register_metric

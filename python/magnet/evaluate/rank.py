@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from magnet.states import Scorer, State
 
-__all__ = ["Ranking", "places", "rank", "score"]
+__all__ = ["Ranking", "rank", "score", "score_rows"]
 
 # Whole rows of scores are made for at most this many numbers at a time: 8 MiB of them stay near the caches, and in
 # memory that the allocator keeps instead of asking for it anew.
@@ -69,7 +69,7 @@ def rank(state: State, users: ArrayLike, seen: csr_array | None, k: int) -> Rank
     step = max(1, _BLOCK // max(1, state.shape[1]))
     for start in range(0, len(rows), step):
         block = rows[start : start + step]
-        scores = _rows(state, block)
+        scores = score_rows(state, block)
         outs = result.items[start : start + step], result.scores[start : start + step]
         core.rank_scores(scores, block, mask, *outs)
     return result
@@ -102,54 +102,18 @@ def score(state: State, users: ArrayLike, items: ArrayLike) -> NDArray[np.float3
     distinct, inverse = np.unique(rows, return_inverse=True)
     step = max(1, _BLOCK // max(1, state.shape[1]))
     for start in range(0, len(distinct), step):
-        scores = _rows(state, distinct[start : start + step])
+        scores = score_rows(state, distinct[start : start + step])
         chosen = np.flatnonzero((inverse >= start) & (inverse < start + step))
         out[chosen] = scores[inverse[chosen] - start, columns[chosen]]
     return out
 
 
-def places(state: State, users: NDArray[np.int32], seen: csr_array, wanted: csr_array) -> NDArray[np.int64]:
-    """How many unseen items :func:`rank` would put before each wanted one, if it kept them all.
+def score_rows(state: Scorer, users: NDArray[np.int32]) -> NDArray[np.float32]:
+    """Scores of all items for some users, ``(B, I)``, as float32.
 
-    Found by counting and not by sorting, in ``O(I)`` for each wanted item and with blocks of users in memory.
-
-    Args:
-        state: What a model left behind.
-        users: User indices, ``(B,)``.
-        seen: Items to leave out, ``(U, I)``.
-        wanted: Of the same users, ``(B, I)``; none of them is among the seen ones.
-
-    Returns:
-        In the order in which ``wanted`` stores its entries; -1 where the score is NaN or -inf and is not ranked.
+    Raises:
+        DataError: If the state returns anything else.
     """
-    n_items = state.shape[1]
-    out = np.empty(wanted.nnz, np.int64)
-    columns = np.arange(n_items, dtype=np.int32)
-    step = max(1, _BLOCK // max(1, n_items))
-    for start in range(0, len(users), step):
-        block = users[start : start + step]
-        if isinstance(state, DotState):
-            scores = score(state, np.repeat(block, n_items), np.tile(columns, len(block)))
-            scores = scores.reshape(len(block), n_items)
-        else:
-            scores = _rows(state, block).copy()
-        first, last = wanted.indptr[start], wanted.indptr[start + len(block)]
-        rows = np.repeat(np.arange(len(block)), np.diff(wanted.indptr[start : start + len(block) + 1]))
-        items = wanted.indices[first:last]
-        masked = seen[block].tocoo()
-        scores[masked.row, masked.col] = np.nan  # not before anything
-        theirs = scores[rows, items]  # (nnz of the block,)
-        for low in range(0, len(rows), step):
-            some = slice(low, low + step)
-            others, own = scores[rows[some]], theirs[some, None]  # (n, I), (n, 1)
-            before = (others > own) | ((others == own) & (columns < items[some, None]))
-            out[first + low : first + low + len(own)] = before.sum(axis=1)
-        out[first:last][~(theirs > -np.inf)] = -1
-    return out
-
-
-def _rows(state: Scorer, users: NDArray[np.int32]) -> NDArray[np.float32]:
-    """Scores of all items for some users, ``(B, I)``."""
     scores = np.asarray(state.scores(users))
     wanted = (len(users), state.shape[1])
     if scores.shape != wanted or scores.dtype.kind not in "fiub":

@@ -18,7 +18,8 @@ from magnet.errors import ConfigError, DataError
 from magnet.evaluate import METRICS, aggregate, evaluate
 from magnet.evaluate.groups import popularity_bands
 from magnet.evaluate.metrics import ranking_metrics
-from magnet.evaluate.rank import places, rank
+from magnet.evaluate.places import places
+from magnet.evaluate.rank import rank
 from magnet.states import DotState, ItemItemState, popularity_state
 from oracles.evaluation import auc_by_pairs, beyond_by_hand, more_metrics_of_user
 from support.evaluation_data import make_dataset
@@ -141,10 +142,33 @@ def test_auc_counts_pairs_of_the_full_ranking_once_for_all_cut_offs(data, state,
     wanted = csr_array(data.test + data.valid)
     where = [np.flatnonzero(whole[row] == item)[0] for row, item in zip(*wanted.nonzero(), strict=True)]
     assert places(dense, users, data.train, wanted).tolist() == where
-    monkeypatch.setattr(sys.modules["magnet.evaluate.rank"], "_BLOCK", 3 * N_ITEMS)
+    monkeypatch.setattr(sys.modules["magnet.evaluate.places"], "_BLOCK", 3 * N_ITEMS)
     assert places(dense, users, data.train, wanted).tolist() == where
     again = evaluate(state, data, "test", ks=1, metrics="auc")
     np.testing.assert_array_equal(again.per_user["auc"], found.per_user["auc"])
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-30, 3e18])
+@pytest.mark.parametrize("odd", [None, np.nan, np.inf])
+def test_places_are_those_of_the_full_ranking_to_the_bit(scale, odd):
+    """Also where scores are equal, nearly equal, overflow, vanish or are no numbers."""
+    random = np.random.default_rng(2)
+    users, items = (random.standard_normal((n, 40)).astype(np.float32) for n in (60, 80))
+    items[20:40] = items[:20]  # equal
+    items[40:60] = np.nextafter(items[:20], np.float32(9))  # nearly
+    items[60:64, 1:] = 0
+    users[:3] = 0
+    with np.errstate(over="ignore"):
+        users, items = users * np.float32(scale), items * np.float32(scale)
+    if odd is not None:
+        items[5, 3] = users[7, 0] = odd
+    dots = DotState(torch.from_numpy(users), torch.from_numpy(items))
+    taken = random.random((60, 80))
+    seen, wanted = (csr_array((m).astype(np.float32)) for m in (taken < 0.2, taken > 0.9))
+    everyone = np.arange(60, dtype=np.int32)
+    full = rank(dots, everyone, seen, 80).items
+    where = [list(full[u]).index(i) if i in full[u] else -1 for u, i in zip(*wanted.nonzero(), strict=True)]
+    assert places(dots, everyone, seen, wanted).tolist() == where
 
 
 def test_an_item_that_cannot_be_ranked_loses_every_pair():
