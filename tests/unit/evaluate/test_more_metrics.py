@@ -19,7 +19,7 @@ from magnet.evaluate import METRICS, aggregate, evaluate
 from magnet.evaluate.groups import popularity_bands
 from magnet.evaluate.metrics import ranking_metrics
 from magnet.evaluate.places import places
-from magnet.evaluate.rank import rank
+from magnet.evaluate.rank import rank, score
 from magnet.states import DotState, ItemItemState, popularity_state
 from oracles.evaluation import auc_by_pairs, beyond_by_hand, more_metrics_of_user
 from support.evaluation_data import make_dataset
@@ -153,18 +153,26 @@ def test_auc_counts_pairs_of_the_full_ranking_once_for_all_cut_offs(data, state,
 def test_places_are_those_of_the_full_ranking_to_the_bit(scale, odd):
     """Also where scores are equal, nearly equal, overflow, vanish or are no numbers."""
     random = np.random.default_rng(2)
-    users, items = (random.standard_normal((n, 40)).astype(np.float32) for n in (60, 80))
+    # So wide that products of matrices sum in another order than the ranking does.
+    users, items = (random.standard_normal((n, 1500)).astype(np.float32) for n in (60, 80))
     items[20:40] = items[:20]  # equal
     items[40:60] = np.nextafter(items[:20], np.float32(9))  # nearly
     items[60:64, 1:] = 0
     users[:3] = 0
+    # At the largest scale item 70 passes the end of float32 on the way and comes back: infinite in one order only.
+    users[10] = items[70] = items[71] = 0
+    users[10, [0, 1000, 1001]] = 1
+    items[70, [0, 1000, 1001]] = 30, 10, -10
+    items[71, 0] = 35
     with np.errstate(over="ignore"):
         users, items = users * np.float32(scale), items * np.float32(scale)
     if odd is not None:
         items[5, 3] = users[7, 0] = odd
     dots = DotState(torch.from_numpy(users), torch.from_numpy(items))
     taken = random.random((60, 80))
+    taken[10, 70], taken[10, 71] = 0.5, 1.0
     seen, wanted = (csr_array((m).astype(np.float32)) for m in (taken < 0.2, taken > 0.9))
+    assert odd is not None or scale != 3e18 or score(dots, [10, 10], [70, 71]).max() == np.inf
     everyone = np.arange(60, dtype=np.int32)
     full = rank(dots, everyone, seen, 80).items
     where = [list(full[u]).index(i) if i in full[u] else -1 for u, i in zip(*wanted.nonzero(), strict=True)]
