@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
@@ -255,6 +255,10 @@ def find_metrics(metrics: str | Metric | Sequence[str | Metric]) -> dict[str, Me
     """
     if isinstance(metrics, str) or callable(metrics):
         metrics = [metrics]
+    if not isinstance(metrics, Iterable):
+        raise ConfigError(
+            f"expected metrics, names or functions, got {metrics!r}; there are {', '.join(METRICS)}"
+        )
     named: dict[str, Metric] = {}
     for metric in metrics:
         name = metric if isinstance(metric, str) else _name_of(metric)

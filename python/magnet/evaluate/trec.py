@@ -39,6 +39,8 @@ def run_lines(found: Evaluation, dataset: Dataset, *, tag: str) -> Iterator[str]
     items, scores = found.lists
     _check_size(found, dataset, items)
     users, names = _words(dataset.user_ids, "user"), _words(dataset.item_ids, "item")
+    if not isinstance(tag, str):
+        raise DataError(f"the tag names the run and must be a text, got {tag!r}")
     _check_word(tag, "the tag")
 
     def lines() -> Iterator[str]:

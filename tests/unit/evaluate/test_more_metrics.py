@@ -266,6 +266,10 @@ def test_diversity_needs_content_and_names_are_helped(state):
         evaluate(state, bare, "test", ks=2, metrics="diversity")
     with pytest.raises(ConfigError, match="no metric 'coverag'; did you mean 'coverage'"):
         evaluate(state, bare, "test", metrics=["recall", "coverag"])
+    with pytest.raises(ConfigError, match="expected metrics, names or functions, got None"):
+        evaluate(state, bare, "test", metrics=None)
+    with pytest.raises(ConfigError, match="a metric is a name or a function .* got 5"):
+        evaluate(state, bare, "test", metrics=["recall", 5])
 
 
 def test_all_of_magnets_own_metrics_are_found_by_name():
