@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from magnet.evaluate.metrics import recall
+from magnet.evaluate.metrics import TARGET, name_parts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -108,5 +108,5 @@ def _metric(name: str, members: NDArray[np.bool_]) -> Metric:
         np.divide(found, wanted, out=shares, where=wanted > 0)
         return shares
 
-    metric.__name__ = f"{name} {recall.__name__}"
+    metric.__name__ = f"{name} {name_parts(TARGET)[0]}"
     return metric

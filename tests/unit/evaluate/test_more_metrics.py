@@ -268,7 +268,7 @@ def test_diversity_needs_content_and_names_are_helped(state):
         evaluate(state, bare, "test", metrics=["recall", "coverag"])
     with pytest.raises(ConfigError, match="expected metrics, names or functions, got None"):
         evaluate(state, bare, "test", metrics=None)
-    with pytest.raises(ConfigError, match="a metric is a name or a function .* got 5"):
+    with pytest.raises(ConfigError, match=r"a metric is a name or a function .* got 5"):
         evaluate(state, bare, "test", metrics=["recall", 5])
 
 

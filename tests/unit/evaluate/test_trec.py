@@ -95,7 +95,7 @@ def test_what_else_is_refused(tmp_path):
     assert (tmp_path / "there").read_text(encoding="utf-8").startswith("ann Q0 f 1")
     with pytest.raises(DataError, match="the tag: it holds a blank"):
         found.write_run(tmp_path / "run", shop(), tag="my run")
-    with pytest.raises(DataError, match="the tag .* must be a text, got 7"):
+    with pytest.raises(DataError, match=r"the tag .* must be a text, got 7"):
         found.write_run(tmp_path / "run", shop(), tag=7)
     other = make_dataset(train={0: {0}}, valid={}, test={0: {1}}, n_users=1, n_items=2)
     with pytest.raises(DataError, match="is not the data of this evaluation: it was of 3 users"):
