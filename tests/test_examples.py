@@ -18,7 +18,7 @@ PRINTED = {
     "open_training.py": "stopped after 2 epochs",
     "own_data_reader.py": "True",
     "own_expert.py": "contrarian/text {'behaviour': -0.25, 'image': -0.25, 'text': 1.0}",
-    "own_metric.py": "mrr",
+    "own_metric.py": "rbp",
     "own_model.py": "user_id",
     "own_trained_model.py": "Recommender('factors'",
 }

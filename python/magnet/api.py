@@ -154,6 +154,7 @@ class Recommender(Fitted):
         protocol: str = "strict",
         ks: int | Sequence[int] = DEFAULT_KS,
         metrics: str | Metric | Sequence[str | Metric] = DEFAULT_METRICS,
+        slices: bool = False,
     ) -> Evaluation:
         """Measure the fitted model on a held-out part of the data it was trained on.
 
@@ -164,9 +165,11 @@ class Recommender(Fitted):
             ks: Cut-offs, one or several.
             metrics: One or several: names of registered metrics, or functions as :func:`magnet.register_metric` takes
                 them.
+            slices: Whether to average over groups as well: users by the number of their training items, and Recall of
+                the items of the head, of the tail, of cold ones and of those that lack a modality.
 
         Returns:
-            Averages and per-user values, see :class:`magnet.Evaluation`.
+            Averages and per-user values, see :class:`magnet.Evaluation`; it writes TREC runs too.
 
         Raises:
             DataError: If these are other data, or the part is empty.
@@ -176,7 +179,9 @@ class Recommender(Fitted):
                 f"{dataset.name} is not the data this model was trained on: their content differs; fit again, or "
                 "evaluate on the data of the training"
             )
-        return evaluate(self.contents.state, dataset, part, protocol=protocol, ks=ks, metrics=metrics)
+        return evaluate(
+            self.contents.state, dataset, part, protocol=protocol, ks=ks, metrics=metrics, slices=slices
+        )
 
     def explain(self, user: Hashable = None, item: Hashable = None) -> PairExplanation | ModelExplanation:
         """Explain one score, or without arguments the model as a whole.

@@ -13,7 +13,7 @@ import shutil
 import sys
 from typing import TYPE_CHECKING
 
-from magnet.errors import RunError, StorageError
+from magnet.errors import DataError, RunError, StorageError
 from magnet.locks import FolderLock
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = [
+    "check_free",
+    "new_file",
     "put_folder_in_place",
     "put_in_place",
     "remove_left_folders",
@@ -82,6 +84,32 @@ def replacing(path: Path) -> Iterator[Path]:
             put_in_place(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def new_file(path: Path, *, overwrite: bool) -> Iterator[Path]:
+    """Give a temporary name to write to, and rename it to ``path`` at the end, see :func:`replacing`.
+
+    Raises:
+        DataError: If the file exists and may not be overwritten, or its folder does not exist.
+    """
+    check_free(path, overwrite=overwrite)
+    with replacing(path) as temporary:
+        yield temporary
+
+
+def check_free(path: Path, *, overwrite: bool) -> None:
+    """Make sure, before any work is done, that a file may be written.
+
+    Raises:
+        DataError: If the file exists and may not be overwritten, or its folder does not exist.
+    """
+    if path.is_dir():
+        raise DataError(f"{path}: is a folder, expected the name of a file to write")
+    if path.exists() and not overwrite:
+        raise DataError(f"{path}: exists already; choose another name, or --overwrite it")
+    if not path.parent.is_dir():
+        raise DataError(f"{path}: its folder {path.parent} does not exist; make it first")
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from magnet.api import EASE, load
+from magnet.api import EASE, Recommender, load
 from magnet.cli.train import trigger
 from magnet.data import Dataset
 from magnet.evaluate import evaluate
@@ -227,3 +227,83 @@ def test_final_takes_its_settings_from_the_run(magnet, ease_run, tmp_path):
     answer = magnet("train", "--out", tmp_path / "out")
     assert answer.code == 2
     assert "--data and --model must be" in answer.err
+
+
+def test_train_says_what_the_simplest_models_have(magnet, folder, tmp_path, monkeypatch):
+    common = ["train", "--data", folder, "--model", "item-knn", "--overwrite", "--out", tmp_path / "run"]
+    document = json.loads(magnet(*common, "--json").out)
+    yard = document["yardstick"]
+    data = Dataset.from_folder(folder)
+    for name in ("popularity", "ease"):
+        own = Recommender(name).fit(data, progress=False).metrics["valid/strict"]["metrics"]["recall@20"]
+        assert yard[name]["value"] == own
+        assert yard[name]["ratio"] == own / document["valid"]["metrics"]["recall@20"]
+    told = magnet(*common).out.splitlines()
+    assert len(told) == 2
+    assert told[1].startswith(
+        f"valid recall@20 {yard['value']:.4f}; popularity {yard['popularity']['value']:.4f} ("
+    )
+    assert len(magnet(*common, "--no-yardstick").out.splitlines()) == 1
+    assert "yardstick" not in json.loads(magnet(*common, "--no-yardstick", "--json").out)
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("magnet.study.yardstick.measure_yardstick", interrupted)
+    stopped = magnet(*common)
+    assert stopped.code == 130
+    assert "the run is whole" in stopped.err
+    assert load(tmp_path / "run").name == "item-knn"
+
+
+def test_evaluate_takes_cut_offs_metrics_and_slices_and_adds_to_what_the_run_keeps(magnet, folder, copy):
+    dataset = Dataset.from_folder(folder)
+    before = json.loads(magnet("evaluate", copy, "--part", "test", "--json").out)
+    asked = ["evaluate", copy, "--part", "test", "--ks", "1,3", "--metrics", "map, auc,coverage", "--slices"]
+    found = json.loads(magnet(*asked, "--json").out)
+    expected = load(copy).evaluate(dataset, ks=[1, 3], metrics=["map", "auc", "coverage"], slices=True)
+    assert found == json.loads(json.dumps(expected.to_json("ease")))
+    kept = RunFolder.open(copy).load().metrics["test/strict"]
+    assert kept["metrics"] == before["metrics"] | found["metrics"]
+    printed = magnet(*asked).out
+    lines = [line.split() for line in printed.splitlines()]
+    assert ["ease", "uncut", f"{found['metrics']['auc']:.4f}"] in lines
+    assert "users by training items" in printed
+    tail = next(s for s in found["slices"] if s["name"] == "tail")
+    assert f"tail ({tail['n_users']} users)" in printed
+
+
+@pytest.mark.parametrize(
+    ("extra", "code", "named"),
+    [
+        (["--metrics", "recal"], 2, "no metric 'recal'; did you mean 'recall'?"),
+        (["--metrics", ","], 2, "no metric was asked for; there are recall, ndcg"),
+        (["--ks", "5,x"], 2, "--ks"),
+        (["--ks", "0"], 2, "--ks"),
+        (["--trec", "none/run"], 1, "does not exist"),
+        (["--trec", "same", "--qrels", "same"], 2, "same file"),
+    ],
+)
+def test_wrong_words_of_evaluate_are_answered_before_the_data_are_read(magnet, copy, extra, code, named):
+    answer = magnet("evaluate", copy, "--part", "test", *extra, "--data", "no such folder")
+    assert (answer.code, answer.out) == (code, "")
+    assert named in answer.err
+
+
+def test_evaluate_writes_trec_files(magnet, folder, copy, tmp_path):
+    run, qrels = tmp_path / "run.txt", tmp_path / "qrels.txt"
+    call = ["evaluate", copy, "--part", "valid", "--ks", "3", "--trec", run, "--qrels", qrels]
+    assert magnet(*call).code == 0
+    data = Dataset.from_folder(folder)
+    lines = [line.split() for line in run.read_text().splitlines()]
+    validated = {data.user_ids[user] for user in data.users[data.parts == 1]}
+    assert {line[0] for line in lines} == validated
+    assert [line[3] for line in lines] == ["1", "2", "3"] * len(validated)
+    assert {line[5] for line in lines} == {"ease"}
+    held = {
+        (data.user_ids[u], "0", data.item_ids[i], "1") for u, i in zip(*data.valid.nonzero(), strict=True)
+    }
+    assert {tuple(line.split()) for line in qrels.read_text().splitlines()} == held
+    refused = magnet(*call)
+    assert (refused.code, "--overwrite" in refused.err) == (1, True)
+    assert magnet(*call, "--overwrite").code == 0

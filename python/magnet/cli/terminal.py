@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from magnet.errors import DataError
 from magnet.files import as_json
-from magnet.placing import replacing
+from magnet.placing import check_free, new_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
 __all__ = ["check_free", "complain", "new_file", "print_json", "tell_gist"]
@@ -37,29 +35,3 @@ def tell_gist(messages: Sequence[str], folder: Path) -> None:
 def print_json(document: dict[str, Any]) -> None:
     """Print one JSON document on standard output; NaN and infinity, which JSON lacks, become null."""
     print(json.dumps(as_json(document), allow_nan=False, indent=2, ensure_ascii=False), flush=True)
-
-
-@contextlib.contextmanager
-def new_file(path: Path, *, overwrite: bool) -> Iterator[Path]:
-    """Give a temporary name to write to, and rename it to ``path`` at the end: :func:`magnet.placing.replacing`.
-
-    Raises:
-        DataError: If the file exists and may not be overwritten, or its folder does not exist.
-    """
-    check_free(path, overwrite=overwrite)
-    with replacing(path) as temporary:
-        yield temporary
-
-
-def check_free(path: Path, *, overwrite: bool) -> None:
-    """Make sure, before any work is done, that a file may be written.
-
-    Raises:
-        DataError: If the file exists and may not be overwritten, or its folder does not exist.
-    """
-    if path.is_dir():
-        raise DataError(f"{path}: is a folder, expected the name of a file to write")
-    if path.exists() and not overwrite:
-        raise DataError(f"{path}: exists already; choose another name, or --overwrite it")
-    if not path.parent.is_dir():
-        raise DataError(f"{path}: its folder {path.parent} does not exist; make it first")

@@ -29,7 +29,9 @@ from magnet.models.registry import MODELS
 
 if TYPE_CHECKING:
     from magnet.api import Recommender
+    from magnet.data import Dataset
     from magnet.run.folder import RunContents
+    from magnet.study.yardstick import Yardstick
 
 __all__ = ["make_model", "train", "trigger"]
 
@@ -72,6 +74,12 @@ def train(
     threads: Threads = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's last checkpoint.")] = False,
     overwrite: Overwrite = False,
+    no_yardstick: Annotated[
+        bool,
+        typer.Option(
+            "--no-yardstick", help="Leave out what popularity and EASE have on the same validation part."
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Train a model and choose its weights on the validation part.
@@ -106,8 +114,9 @@ def train(
         stop.args = (_interrupted(out),)
         raise
     document = _document(recommender, out, time.perf_counter() - started)
+    beside = None if no_yardstick else _yardstick(recommender, dataset, document, protocol, out)
     if as_json:
-        print_json(document)
+        print_json(document if beside is None else document | {"yardstick": beside.to_json()})
         return
     from magnet.evaluate.metrics import TARGET, metric_title
 
@@ -117,6 +126,23 @@ def train(
     metrics = document["valid"]["metrics"]
     shown = ", ".join(f"{metric_title(name)} {metrics[name]:.4f}" for name in (TARGET, "ndcg@20"))
     typer.echo(f"{model}: validation ({protocol}) {shown}, {document['seconds']:.0f} s; saved in {out}")
+    if beside is not None:
+        typer.echo(beside.text())
+
+
+def _yardstick(
+    model: "Recommender", dataset: "Dataset", document: dict[str, Any], protocol: Protocol, out: Path
+) -> "Yardstick | None":
+    """What the simplest models have where this one was validated; None without validation."""
+    from magnet.study.yardstick import measure_yardstick
+
+    if document["valid"] is None:
+        return None
+    try:
+        return measure_yardstick(model.name, document["valid"]["metrics"], dataset, protocol=protocol)
+    except KeyboardInterrupt as stop:
+        stop.args = (f"interrupted while popularity and EASE were measured; the run is whole, in {out}",)
+        raise
 
 
 def _refit(run: Path, data: Path | None, out: Path, *, overwrite: bool, as_json: bool) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
@@ -11,8 +10,11 @@ from scipy.sparse import csr_array
 from magnet.choices import HeldOut, Protocol
 from magnet.data.given import as_wholes
 from magnet.errors import DataError, nearest
-from magnet.evaluate.metrics import DEFAULT_METRICS, ranking_metrics
-from magnet.evaluate.rank import rank
+from magnet.evaluate.evaluation import Evaluation, mean_of, slices_of
+from magnet.evaluate.metrics import DEFAULT_METRICS, find_metrics, measure
+from magnet.evaluate.places import places
+from magnet.evaluate.rank import Ranking, rank
+from magnet.evaluate.rankings import Rankings
 from magnet.states import popularity_state
 
 if TYPE_CHECKING:
@@ -24,60 +26,9 @@ if TYPE_CHECKING:
     from magnet.evaluate.metrics import Metric
     from magnet.states import State
 
-__all__ = ["DEFAULT_KS", "Evaluation", "evaluate"]
+__all__ = ["DEFAULT_KS", "evaluate"]
 
 DEFAULT_KS = (5, 10, 20, 50)
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Evaluation:
-    """What an evaluation found.
-
-    Attributes:
-        part: The part whose items had to be found.
-        protocol: What was masked, and who counted.
-        n_users: Users that the metrics average over.
-        n_left_out: The other users: without held-out items or, under ``mmrec``, without a training
-            interaction.
-        n_popular: Users among ``n_users`` without a training interaction, whom popularity answered.
-        metrics: Averages over users by name, such as ``"recall@20"``, unrounded.
-        per_user: Each user's own values, ``(n_users,)`` float64, by the same names.
-        users: Whose values they are, ``(n_users,)`` int32, ascending.
-    """
-
-    part: HeldOut
-    protocol: Protocol
-    n_users: int
-    n_left_out: int
-    n_popular: int
-    metrics: dict[str, float]
-    per_user: dict[str, NDArray[np.float64]]
-    users: NDArray[np.int32]
-
-    def __repr__(self) -> str:
-        cuts: dict[str, list[str]] = {}
-        for name, value in self.metrics.items():
-            kind, cut = name.rsplit("@", 1)
-            cuts.setdefault(cut, []).append(f"{kind} {value:.4f}")
-        left_out = f", {self.n_left_out:,} left out" if self.n_left_out else ""
-        popular = f", {self.n_popular:,} answered by popularity" if self.n_popular else ""
-        users = f"{self.n_users:,} users{left_out}{popular}"
-        head = f"Evaluation of part '{self.part}', protocol '{self.protocol}': {users}"
-        return "\n".join([head, *(f"  @{cut}: {', '.join(values)}" for cut, values in cuts.items())])
-
-    def to_json(self, model: str) -> dict[str, Any]:
-        """The document that ``magnet evaluate --json`` prints, as JSON-ready data with unrounded values.
-
-        Args:
-            model: The name of the model that was evaluated.
-        """
-        return {
-            "model": model,
-            "part": self.part,
-            "protocol": self.protocol,
-            "n_users": self.n_users,
-            "metrics": dict(self.metrics),
-        }
 
 
 def evaluate(
@@ -88,6 +39,7 @@ def evaluate(
     protocol: str = "strict",
     ks: int | Sequence[int] = DEFAULT_KS,
     metrics: str | Metric | Sequence[str | Metric] = DEFAULT_METRICS,
+    slices: bool = False,
 ) -> Evaluation:
     """Rank the whole catalogue for every user with held-out items and measure where those items ended up.
 
@@ -105,6 +57,9 @@ def evaluate(
             a small data set has the same metrics as a large one.
         metrics: One or several: names of registered metrics, or functions as :func:`magnet.register_metric` takes
             them.
+        slices: Whether to average over groups as well: users by the number of their training items, and Recall of
+            the items of the head, of the tail, of those without training interactions and of those that lack a
+            modality.
 
     Raises:
         DataError: If the state is of another shape than the data, the part or protocol is unknown, a cut-off is out
@@ -113,7 +68,7 @@ def evaluate(
     """
     checked_part, checked_protocol = _choose("part", part, HeldOut), _choose("protocol", protocol, Protocol)
     cuts = as_wholes(ks, "ks", least=1)
-    asked = [metrics] if isinstance(metrics, str) or callable(metrics) else list(metrics)
+    asked = find_metrics(metrics)
     if tuple(state.shape) != (dataset.n_users, dataset.n_items):
         raise DataError(
             f"{dataset.name}: the {type(state).__name__} scores {state.shape[0]} users and {state.shape[1]} items, the "
@@ -134,24 +89,42 @@ def evaluate(
         )
     seen = dataset.train_valid if (checked_part, checked_protocol) == ("test", "strict") else dataset.train
 
-    known, unknown = users[has_history[users]], users[~has_history[users]]
-    items = np.empty((len(users), max(cuts)), dtype=np.int32)
-    items[has_history[users]] = rank(state, known, seen, max(cuts)).items
-    if len(unknown):
-        counts = np.bincount(dataset.train.indices, minlength=dataset.n_items)
-        popularity = popularity_state(counts, dataset.n_users)
-        items[~has_history[users]] = rank(popularity, unknown, seen, max(cuts)).items
+    # Who is ranked by what: everyone by the model, but users without history by popularity.
+    counts = np.bincount(dataset.train.indices, minlength=dataset.n_items)
+    by_popularity = popularity_state(counts, dataset.n_users)
+    ranked_by = [(state, has_history[users]), (by_popularity, ~has_history[users])]
+    lists = Ranking(
+        np.empty((len(users), max(cuts)), np.int32), np.empty((len(users), max(cuts)), np.float32)
+    )
+    for ranker, who in ranked_by:
+        if who.any():
+            lists.items[who], lists.scores[who] = rank(ranker, users[who], seen, max(cuts))
+    relevant = csr_array(held_out[users])
 
-    per_user = ranking_metrics(items, csr_array(held_out[users]), cuts, asked)
+    def find_places() -> NDArray[np.int64]:
+        found = np.empty(relevant.nnz, np.int64)
+        for ranker, who in ranked_by:
+            if who.any():
+                theirs = np.repeat(who, np.diff(relevant.indptr))
+                found[theirs] = places(ranker, users[who], seen, csr_array(relevant[who]))
+        return found
+
+    rankings = Rankings(lists.items, relevant, dataset, users, seen, find_places)
+    per_user, together = measure(rankings, cuts, asked)
+    # In the order in which they were asked for.
+    averages = {name: mean_of(values) for name, values in per_user.items()} | together
+    order = [name for kind in asked for name in averages if name == kind or name.startswith(f"{kind}@")]
     return Evaluation(
         part=checked_part,
         protocol=checked_protocol,
         n_users=len(users),
         n_left_out=dataset.n_users - len(users),
-        n_popular=len(unknown),
-        metrics={name: float(values.mean()) for name, values in per_user.items()},
+        n_popular=int(np.count_nonzero(~has_history[users])),
+        metrics={name: averages[name] for name in order},
         per_user=per_user,
         users=users,
+        lists=lists,
+        slices=slices_of(rankings, per_user, cuts) if slices else (),
     )
 
 

@@ -1,15 +1,14 @@
-"""Metrics of rankings: functions from rankings and a cut-off to one float64 value per user, nothing rounded."""
+"""Metrics of rankings: how they are registered, found and computed. Nothing is rounded."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 
 from magnet.errors import ConfigError, DataError
+from magnet.evaluate.rankings import Rankings
 from magnet.registry import Registry
 
 if TYPE_CHECKING:
@@ -23,54 +22,34 @@ __all__ = [
     "TIE",
     "Metric",
     "Rankings",
+    "aggregate",
+    "find_metrics",
+    "measure",
     "metric_title",
+    "name_parts",
     "ranking_metrics",
     "register_metric",
+    "uncut",
 ]
 
 
-@dataclass(frozen=True, eq=False)
-class Rankings:
-    """The rankings of some users beside the items that had to be found. What every metric reads.
+# From rankings and a cut-off, within the places that were ranked, to a value for each user, (B,), or for all lists.
+Metric: TypeAlias = Callable[[Rankings, int], "NDArray[np.float64] | float"]
+M = TypeVar("M", bound=Metric)
 
-    Attributes:
-        items: Ranked item indices, best first, ``(B, k)``; -1 where there was nothing left to rank, which is a miss.
-        relevant: The held-out items of the same users, ``(B, I)``; every stored entry counts, its value does not.
-    """
+DEFAULT_METRICS = ("recall", "ndcg", "precision", "hit")
+"""The names before the ``@`` that are reported if nothing else is asked for, in this order."""
 
-    items: NDArray[np.integer[Any]]
-    relevant: csr_array
-
-    @cached_property
-    def hits(self) -> NDArray[np.bool_]:
-        """Which ranked items are relevant, ``(B, k)``."""
-        return _hits(self.items, self.relevant)
-
-    @cached_property
-    def n_relevant(self) -> NDArray[np.int64]:
-        """How many items had to be found, ``(B,)``; at least 1."""
-        return np.diff(self.relevant.indptr).astype(np.int64)
-
-    @cached_property
-    def n_hits(self) -> NDArray[np.int64]:
-        """How many were found up to each place, ``(B, k)``."""
-        return np.cumsum(self.hits, axis=1, dtype=np.int64)
-
-    @cached_property
-    def discounts(self) -> NDArray[np.float64]:
-        """What a hit at each place is worth to NDCG, ``(k,)``."""
-        return 1.0 / np.log2(np.arange(2, self.items.shape[1] + 2, dtype=np.float64))
-
-    @cached_property
-    def gains(self) -> NDArray[np.float64]:
-        """Discounted hits up to each place, ``(B, k)``."""
-        return np.cumsum(self.hits * self.discounts, axis=1)
+_MORE = ("map", "mrr", "auc")
+_BEYOND = ("novelty", "diversity", "tail", "calibration", "coverage", "gini")
+METRICS: Registry[Metric] = Registry(
+    "metric",
+    modules=dict.fromkeys((*DEFAULT_METRICS, *_MORE), "magnet.evaluate.accuracy")
+    | dict.fromkeys(_BEYOND, "magnet.evaluate.beyond"),
+)
 
 
-# From rankings and a cut-off, within the places that were ranked, to a value for each user, (B,).
-Metric: TypeAlias = Callable[[Rankings, int], "NDArray[np.float64]"]
-
-METRICS: Registry[Metric] = Registry("metric")
+_AGGREGATE, _UNCUT = "magnet_aggregate", "magnet_uncut"
 
 
 def _name_of(metric: Any) -> str:
@@ -79,11 +58,12 @@ def _name_of(metric: Any) -> str:
     return str(getattr(metric, "__name__", type(metric).__name__))
 
 
-def register_metric(metric: Metric, *, name: str | None = None, replace: bool = False) -> Metric:
+def register_metric(metric: M, *, name: str | None = None, replace: bool = False) -> M:
     """Let a metric be asked for by its name; may stand as a decorator before it.
 
     Args:
-        metric: ``metric(rankings, k)`` returns a value for each user, ``(B,)``; see :class:`Rankings`.
+        metric: ``metric(rankings, k)`` returns a value for each user, ``(B,)``, NaN where none is defined; one that is
+            marked by :func:`aggregate` a number. See :class:`Rankings`.
         name: What stands before the ``@``; the function's own name by default.
         replace: Whether a metric of that name may be replaced, as when a notebook's cell runs again.
 
@@ -99,41 +79,45 @@ def register_metric(metric: Metric, *, name: str | None = None, replace: bool = 
     return metric
 
 
-@register_metric
-def recall(r: Rankings, k: int) -> NDArray[np.float64]:
-    """The share of the relevant items that stand among the first k."""
-    shares: NDArray[np.float64] = r.n_hits[:, k - 1] / r.n_relevant
-    return shares
+def aggregate(metric: M) -> M:
+    """Mark a metric of all lists together: it returns one number, and no user has a value of their own.
+
+    Stands below :func:`register_metric` where both decorate.
+
+    Example:
+        >>> @aggregate
+        ... def distinct(r, k):
+        ...     return float(len(np.unique(r.items[:, :k])))
+    """
+    setattr(metric, _AGGREGATE, True)
+    return metric
 
 
-@register_metric
-def ndcg(r: Rankings, k: int) -> NDArray[np.float64]:
-    """Discounted hits among the first k, divided by those of the best possible ranking."""
-    ideal = np.cumsum(r.discounts)  # (k,)
-    shares: NDArray[np.float64] = r.gains[:, k - 1] / ideal[np.minimum(k, r.n_relevant) - 1]
-    return shares
+def uncut(metric: M) -> M:
+    """Mark a metric of full rankings, which is the same at every cut-off: it is reported once, without an ``@``."""
+    setattr(metric, _UNCUT, True)
+    return metric
 
-
-@register_metric
-def precision(r: Rankings, k: int) -> NDArray[np.float64]:
-    """The share of the first k places that hold a relevant item, also where fewer than k items were ranked."""
-    return r.n_hits[:, k - 1] / float(k)
-
-
-@register_metric
-def hit(r: Rankings, k: int) -> NDArray[np.float64]:
-    """1 where a relevant item stands among the first k, else 0."""
-    return (r.n_hits[:, k - 1] > 0).astype(np.float64)
-
-
-DEFAULT_METRICS = tuple(METRICS)
-"""The names before the ``@`` that are reported if nothing else is asked for, in this order."""
 
 TARGET = "recall@20"
 """What validation chooses weights and stages by, and what it stops by."""
 
 TIE = "ndcg@20"
 """What decides between equals of that, which a small validation part has many of."""
+
+
+def name_parts(name: str) -> tuple[str, str]:
+    """The kind of a metric and its cut-off as text, which is empty where it has none.
+
+    Example:
+        >>> name_parts("recall@20"), name_parts("auc")
+        (('recall', '20'), ('auc', ''))
+    """
+    kind, found, cut = name.rpartition("@")
+    return (kind, cut) if found else (name, "")
+
+
+_INITIALS = ("ndcg", "map", "mrr", "auc")
 
 
 def metric_title(name: str) -> str:
@@ -143,7 +127,7 @@ def metric_title(name: str) -> str:
         >>> metric_title("recall@20"), metric_title("ndcg@5")
         ('Recall@20', 'NDCG@5')
     """
-    return name.upper() if name.startswith("ndcg") else name.capitalize()
+    return name.upper() if name_parts(name)[0] in _INITIALS else name.capitalize()
 
 
 def ranking_metrics(
@@ -177,7 +161,7 @@ def ranking_metrics(
     Raises:
         DataError: If the shapes do not fit, a cut-off is out of range, an item is no column of ``relevant``, a user
             has no relevant item, for whom no value is defined, or a metric does not return a number for each user.
-        ConfigError: If there is no metric of a name.
+        ConfigError: If there is no metric of a name, or one is of all lists together.
 
     Example:
         >>> from scipy.sparse import csr_array
@@ -187,20 +171,30 @@ def ranking_metrics(
         {'recall@2': 0.5, 'ndcg@2': 0.613, 'precision@2': 0.5, 'hit@2': 1.0}
     """
     _check(items, relevant, ks)
-    named = _named(metrics)
-    rankings = Rankings(items, relevant)
-    if not rankings.n_relevant.all():
-        rows = np.flatnonzero(rankings.n_relevant == 0)
-        raise DataError(
-            f"{len(rows)} of {items.shape[0]} users have no relevant item (rows {rows[:5].tolist()}…): "
-            "their metrics are undefined, leave them out"
+    named = find_metrics(metrics)
+    per_user, together = measure(Rankings(items, relevant), ks, named)
+    if together:
+        raise ConfigError(
+            f"{', '.join(map(repr, together))}: of all lists together, no user has a value; ask evaluate(…) for it"
         )
-    return {f"{name}@{k}": _values(name, metric, rankings, k) for name, metric in named.items() for k in ks}
+    return per_user
 
 
-def _named(metrics: Sequence[str | Metric]) -> dict[str, Metric]:
+def find_metrics(metrics: str | Metric | Sequence[str | Metric]) -> dict[str, Metric]:
+    """Metrics by name.
+
+    Args:
+        metrics: Names of registered metrics, or functions as :func:`register_metric` takes them; one or several.
+
+    Raises:
+        ConfigError: If there is no metric of a name, or two have the same.
+    """
     if isinstance(metrics, str) or callable(metrics):
         metrics = [metrics]
+    if not isinstance(metrics, Iterable):
+        raise ConfigError(
+            f"expected metrics, names or functions, got {metrics!r}; there are {', '.join(METRICS)}"
+        )
     named: dict[str, Metric] = {}
     for metric in metrics:
         name = metric if isinstance(metric, str) else _name_of(metric)
@@ -212,9 +206,44 @@ def _named(metrics: Sequence[str | Metric]) -> dict[str, Metric]:
     return named
 
 
-def _values(name: str, metric: Metric, rankings: Rankings, k: int) -> NDArray[np.float64]:
-    found = np.asarray(metric(rankings, k))
-    n_users = rankings.items.shape[0]
+def measure(
+    rankings: Rankings, ks: Sequence[int], metrics: Mapping[str, Metric]
+) -> tuple[dict[str, NDArray[np.float64]], dict[str, float]]:
+    """Compute metrics of rankings at every cut-off.
+
+    Args:
+        rankings: With at least as many places as the largest cut-off.
+        ks: Cut-offs.
+        metrics: By name, see :func:`find_metrics`.
+
+    Returns:
+        Values of each user, ``(B,)``, by names such as ``"recall@20"``, or ``"auc"`` of a metric that is
+        :func:`uncut`; and those of :func:`aggregate` metrics, by names of the same kind.
+
+    Raises:
+        DataError: If a user has no relevant item, a metric does not return what it should, or reads what the rankings
+            came without.
+    """
+    if not rankings.n_relevant.all():
+        rows = np.flatnonzero(rankings.n_relevant == 0)
+        raise DataError(
+            f"{len(rows)} of {len(rankings.items)} users have no relevant item (rows {rows[:5].tolist()}…): "
+            "their metrics are undefined, leave them out"
+        )
+    per_user, together = {}, {}
+    for name, metric in metrics.items():
+        whole = hasattr(metric, _UNCUT)
+        for k in [rankings.items.shape[1]] if whole else ks:
+            full = name if whole else f"{name}@{k}"
+            if hasattr(metric, _AGGREGATE):
+                together[full] = _number(name, metric(rankings, k))
+            else:
+                per_user[full] = _values(name, metric(rankings, k), len(rankings.items))
+    return per_user, together
+
+
+def _values(name: str, returned: object, n_users: int) -> NDArray[np.float64]:
+    found = np.asarray(returned)
     if found.shape != (n_users,) or found.dtype.kind not in "fiub":
         raise DataError(
             f"the metric {name!r} must return a number for each of {n_users} users, an array of shape ({n_users},); "
@@ -223,18 +252,14 @@ def _values(name: str, metric: Metric, rankings: Rankings, k: int) -> NDArray[np
     return found.astype(np.float64, copy=False)
 
 
-def _hits(items: NDArray[np.integer[Any]], relevant: csr_array) -> NDArray[np.bool_]:
-    """Which ranked items are relevant, ``(B, k)``, by one search in the sorted pairs of row and column."""
-    n_rows, n_items = relevant.shape
-    rows = np.repeat(np.arange(n_rows, dtype=np.int64), np.diff(relevant.indptr))
-    pairs = np.sort(rows * n_items + relevant.indices)  # (nnz,)
-    wanted = np.arange(n_rows, dtype=np.int64)[:, None] * n_items + items  # (B, k)
-    if not len(pairs):
-        return np.zeros(items.shape, dtype=np.bool_)
-    place = np.minimum(np.searchsorted(pairs, wanted), len(pairs) - 1)
-    # Without the second condition, -1 would be the last item of the row before.
-    found: NDArray[np.bool_] = (pairs[place] == wanted) & (items >= 0)
-    return found
+def _number(name: str, returned: object) -> float:
+    found = np.asarray(returned)
+    if found.shape != () or found.dtype.kind not in "fiub":
+        raise DataError(
+            f"the metric {name!r} is of all lists together and must return one number; got {found.dtype} of shape "
+            f"{found.shape}"
+        )
+    return float(found)
 
 
 def _check(items: NDArray[np.integer[Any]], relevant: csr_array, ks: Sequence[int]) -> None:

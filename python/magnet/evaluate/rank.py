@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from magnet.states import Scorer, State
 
-__all__ = ["Ranking", "rank", "score"]
+__all__ = ["Ranking", "rank", "score", "score_rows"]
 
 # Whole rows of scores are made for at most this many numbers at a time: 8 MiB of them stay near the caches, and in
 # memory that the allocator keeps instead of asking for it anew.
@@ -69,7 +69,7 @@ def rank(state: State, users: ArrayLike, seen: csr_array | None, k: int) -> Rank
     step = max(1, _BLOCK // max(1, state.shape[1]))
     for start in range(0, len(rows), step):
         block = rows[start : start + step]
-        scores = _rows(state, block)
+        scores = score_rows(state, block)
         outs = result.items[start : start + step], result.scores[start : start + step]
         core.rank_scores(scores, block, mask, *outs)
     return result
@@ -102,14 +102,18 @@ def score(state: State, users: ArrayLike, items: ArrayLike) -> NDArray[np.float3
     distinct, inverse = np.unique(rows, return_inverse=True)
     step = max(1, _BLOCK // max(1, state.shape[1]))
     for start in range(0, len(distinct), step):
-        scores = _rows(state, distinct[start : start + step])
+        scores = score_rows(state, distinct[start : start + step])
         chosen = np.flatnonzero((inverse >= start) & (inverse < start + step))
         out[chosen] = scores[inverse[chosen] - start, columns[chosen]]
     return out
 
 
-def _rows(state: Scorer, users: NDArray[np.int32]) -> NDArray[np.float32]:
-    """Scores of all items for some users, ``(B, I)``."""
+def score_rows(state: Scorer, users: NDArray[np.int32]) -> NDArray[np.float32]:
+    """Scores of all items for some users, ``(B, I)``, as float32.
+
+    Raises:
+        DataError: If the state returns anything else.
+    """
     scores = np.asarray(state.scores(users))
     wanted = (len(users), state.shape[1])
     if scores.shape != wanted or scores.dtype.kind not in "fiub":

@@ -11,12 +11,13 @@ import numpy as np
 import polars as pl
 
 from magnet.errors import MagnetError
+from magnet.evaluate.groups import user_groups
 from magnet.evaluate.metrics import TARGET
 from magnet.study.commands import row_command
 from magnet.study.comparison import Comparison, Gap, Row
 from magnet.study.contenders import DELIVERED
 from magnet.study.scoring import METRICS
-from magnet.study.slices import column_groups, group_column, user_groups
+from magnet.study.slices import column_groups, group_column
 from magnet.study.statistics import holm, paired_differences, seeds_test
 
 if TYPE_CHECKING:

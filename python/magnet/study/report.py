@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
+from magnet.evaluate.groups import HEAD
 from magnet.evaluate.metrics import TARGET, metric_title
 from magnet.study.progress import duration
 from magnet.study.scoring import METRICS
-from magnet.study.slices import HEAD
 from magnet.study.statistics import DRAWS, LEVEL, POWER, mean_and_deviation
 from magnet.tables import render, table
 

@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 
 from magnet.evaluate import evaluate
+from magnet.evaluate.groups import group_recall, item_groups
 from magnet.evaluate.metrics import TARGET, TIE
-from magnet.study.slices import group_recall, item_groups
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -12,10 +12,10 @@ import torch
 from magnet.data.records import Modality
 from magnet.errors import DataError
 from magnet.evaluate import evaluate
+from magnet.evaluate.groups import group_recall, item_groups, user_groups
 from magnet.evaluate.rank import rank
 from magnet.states import DotState
 from magnet.study.scoring import score_states
-from magnet.study.slices import group_recall, item_groups, user_groups
 from support.evaluation_data import make_dataset
 
 
