@@ -12,6 +12,7 @@ from magnet.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
+    import polars as pl
     from numpy.typing import NDArray
 
     from magnet.data.dataset import DataSource, Modality
@@ -36,6 +37,7 @@ def assemble(
     modalities: dict[str, Modality],
     messages: list[str],
     source: DataSource | None,
+    item_table: pl.DataFrame | None = None,
 ) -> Dataset:
     """Make a data set of indexed interactions.
 
@@ -58,6 +60,7 @@ def assemble(
         modalities: By name.
         messages: So far.
         source: Of the data.
+        item_table: What else is known about items, ``(I, c)``.
 
     Raises:
         DataError: If there are fewer than two users or items, the rule is unknown, or a part of the split is
@@ -116,6 +119,7 @@ def assemble(
         messages=messages,
         source=source,
         times=times,
+        item_table=item_table,
     )
 
 

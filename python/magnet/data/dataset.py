@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
     from pathlib import Path
 
+    import polars as pl
     from narwhals.typing import IntoDataFrame
     from numpy.typing import NDArray
 
@@ -49,6 +50,9 @@ class Dataset:
         source: Where it was read from; None for data made in memory.
         times: When each interaction took place, ``(N,)``, int64: microseconds since 1970 of dates, and numbers as they
             were given; None where no column says so.
+        item_table: What else is known about items, a polars frame with one row for each item in the order of
+            ``item_ids``, of every column of the item table but id and title; nulls where nothing is known. None where
+            there is no such column. It is no part of ``content_hash``.
 
     Raises:
         DataError: If lengths, types or indices do not fit each other.
@@ -65,6 +69,7 @@ class Dataset:
     messages: list[str] = field(default_factory=list)
     source: DataSource | None = None
     times: NDArray[np.int64] | None = None
+    item_table: pl.DataFrame | None = None
 
     def __post_init__(self) -> None:
         if self.times is not None and self.times.shape != self.users.shape:
@@ -100,12 +105,29 @@ class Dataset:
                 raise DataError(
                     f"{self.name}: titles must be text, or None where there is none, but titles[{place}] = {title!r}"
                 )
+        self._check_item_table()
         for modality in self.modalities.values():
             if modality.features.shape[:1] != (self.n_items,) or modality.present.shape != (self.n_items,):
                 raise DataError(
                     f"{self.name}: modality '{modality.name}' must have {self.n_items} rows, "
                     f"one for each item, got {modality.features.shape[0]}"
                 )
+
+    def _check_item_table(self) -> None:
+        if self.item_table is None:
+            return
+        import polars as pl
+
+        if not isinstance(self.item_table, pl.DataFrame):
+            raise DataError(
+                f"{self.name}: item_table must be a polars frame, got {type(self.item_table).__name__}; "
+                "Dataset.from_frame takes one of any library"
+            )
+        if self.item_table.height != self.n_items:
+            raise DataError(
+                f"{self.name}: item_table must have {self.n_items} rows, one for each item, got "
+                f"{self.item_table.height}"
+            )
 
     @classmethod
     def from_folder(
@@ -120,6 +142,7 @@ class Dataset:
     ) -> Dataset:
         """Read a folder with ``inter.tsv`` (or ``.csv``), feature files and, if there is one, ``items.tsv``.
 
+        Columns of ``items.tsv`` beside id and title become ``item_table``.
         Row i of ``<name>.npy`` belongs to row i of ``items.tsv``; without that file to the item whose id is
         i, counted from 0. ``<name>.npz``, ``.safetensors`` or ``.pt`` are the same, or have the items' ids beside the
         matrix. ``<name>.tsv``, ``.csv`` or ``.parquet``, if listed in ``modalities``, is a table with an item column
@@ -203,6 +226,7 @@ class Dataset:
         features: Mapping[str, Features] | None = None,
         items: Sequence[Hashable] | None = None,
         titles: Sequence[str | None] | Mapping[Hashable, str | None] | None = None,
+        item_table: IntoDataFrame | None = None,
         seed: int = 0,
         name: str = "frame",
     ) -> Dataset:
@@ -224,6 +248,9 @@ class Dataset:
             titles: A name for each item: aligned with ``items``; by item id in a mapping or in the index of a
                 pandas Series; or a frame with an item column and a title. Numbers become text; None, NaN and
                 blanks are no title.
+            item_table: A frame with an item column and whatever else is known about items: it becomes
+                ``Dataset.item_table``. A column of titles in it is taken as titles if none are given. Items may be
+                missing in it.
             seed: What a drawn split depends on.
             name: For reports.
 
@@ -248,6 +275,7 @@ class Dataset:
             features=features,
             items=items,
             titles=titles,
+            item_table=item_table,
             seed=seed,
             name=name,
         )

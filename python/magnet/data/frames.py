@@ -15,6 +15,7 @@ from magnet.data.feature_files import FeatureTable, read_features
 from magnet.data.features import make_modality
 from magnet.data.given import as_column, as_frame, as_keys, as_values, as_whole
 from magnet.data.ids import as_ids, as_list, catalogue, plain_key, positions
+from magnet.data.item_columns import align_table
 from magnet.data.matching import check_overlap
 from magnet.data.rules import find_rule, no_such_split
 from magnet.data.spelling import check_spelling
@@ -51,6 +52,7 @@ def from_frame(
     features: Mapping[str, Features] | None,
     items: Keys | None,
     titles: Sequence[str | None] | Mapping[Hashable, str | None] | IntoDataFrame | None,
+    item_table: IntoDataFrame | None,
     seed: int,
     name: str,
 ) -> Dataset:
@@ -114,8 +116,11 @@ def from_frame(
                 found.append(f"{where}: {np.count_nonzero(rows < 0)} rows name no item and were ignored")
         known[feature] = modality
         messages.extend(found)
-    names, found = align_titles(titles, item_ids, name)
+    known_of_items, named, found = align_table(item_table, item_ids, name, with_titles=titles is None)
     messages.extend(found)
+    names, found = align_titles(titles if named is None else named, item_ids, name)
+    messages.extend(found if named is None else [])
+    names = names if named is None or any(names or ()) else None
     user_ids = catalogue(user_keys)
     return assemble(
         name=name,
@@ -132,6 +137,7 @@ def from_frame(
         modalities=known,
         messages=messages,
         source=None,
+        item_table=known_of_items,
     )
 
 

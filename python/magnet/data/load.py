@@ -23,6 +23,7 @@ from magnet.data.folder_features import (
 )
 from magnet.data.given import as_names, as_whole
 from magnet.data.ids import as_list, catalogue, positions
+from magnet.data.item_columns import align_rows, settled
 from magnet.data.readers import register_reader
 from magnet.data.records import DataSource, Modality
 from magnet.data.rules import find_rule, no_such_split
@@ -97,11 +98,12 @@ def load_folder(
     messages += found
     listing = next((folder / f"items{s}" for s in SUFFIXES if (folder / f"items{s}").is_file()), None)
     titles: list[str | None] | None = None
+    item_table: pl.DataFrame | None = None
     why = ""
     items, found = read_ids(table[item_column], inter, mixed=listing is not None)
     messages += found
     if listing is not None:
-        item_ids, items, titles = _listed_items(listing, items, inter, item_column, messages)
+        item_ids, items, titles, item_table = _listed_items(listing, items, inter, item_column, messages)
         why = f" of {listing.name}"
     elif numbered := arrays or all_arrays(files):
         item_ids, why = _numbered_items(files, numbered, items, inter, item_column)
@@ -163,6 +165,7 @@ def load_folder(
         modalities=known,
         messages=messages,
         source=source,
+        item_table=item_table,
     )
 
 
@@ -205,8 +208,8 @@ def _first_line_note(table: Table) -> list[str]:
 
 def _listed_items(
     path: Path, items: Ids, inter: Table, item_column: str, messages: list[str]
-) -> tuple[Ids, Ids, list[str | None] | None]:
-    """Catalogue and titles by the item table, and the interactions' items of the same kind of key."""
+) -> tuple[Ids, Ids, list[str | None] | None, pl.DataFrame | None]:
+    """Catalogue, titles and other columns by the item table, and the interactions' items of the same kind of key."""
     table = read_table(path)
     check_header(table)
     name = find_item(table.columns, None, str(path))
@@ -223,10 +226,15 @@ def _listed_items(
             f"{path.name} ({unknown.size} such rows); list every item there, in the order of the feature rows"
         )
     title = find_title([other for other in table.columns if other != name])
+    others = [other for other in table.columns if other not in ("", name, title)]
+    columns = table.select(others) if others else pl.DataFrame()
+    if table.is_text:
+        columns = columns.select(settled(values) for values in columns)
+    item_table = align_rows(columns, item_ids, item_ids)
     if title is None:
-        return item_ids, items, None
+        return item_ids, items, None, item_table
     titles = as_text(table.select([title])[title], table.where(title)).str.strip_chars().to_list()
-    return item_ids, items, [text or None for text in titles] if any(titles) else None
+    return item_ids, items, [text or None for text in titles] if any(titles) else None, item_table
 
 
 def _numbered_items(
