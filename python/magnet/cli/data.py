@@ -10,8 +10,10 @@ from magnet.cli.options import (
     DataPath,
     ItemColumn,
     Json,
+    MinRating,
     Modalities,
     Overwrite,
+    RatingColumn,
     Split,
     SplitSeed,
     UserColumn,
@@ -39,6 +41,8 @@ def describe_data(
     modalities: Modalities = None,
     user_column: UserColumn = None,
     item_column: ItemColumn = None,
+    min_rating: MinRating = None,
+    rating_column: RatingColumn = None,
     as_json: Json = False,
 ) -> None:
     """Print sizes, density, degree quantiles, and of every modality missing rows and lift.
@@ -48,7 +52,14 @@ def describe_data(
     from magnet.data.describe import describe
 
     dataset = read_data(
-        path, split=split, modalities=modalities, split_seed=split_seed, user=user_column, item=item_column
+        path,
+        split=split,
+        modalities=modalities,
+        split_seed=split_seed,
+        user=user_column,
+        item=item_column,
+        min_rating=min_rating,
+        rating=rating_column,
     )
     document = describe(dataset, lifts=lifts(dataset)).as_dict()
     if as_json:
@@ -67,11 +78,20 @@ def check(
     modalities: Modalities = None,
     user_column: UserColumn = None,
     item_column: ItemColumn = None,
+    min_rating: MinRating = None,
+    rating_column: RatingColumn = None,
     as_json: Json = False,
 ) -> None:
     """Read the data as training would, and say what is wrong or odd."""
     dataset = read_data(
-        path, split=split, modalities=modalities, split_seed=split_seed, user=user_column, item=item_column
+        path,
+        split=split,
+        modalities=modalities,
+        split_seed=split_seed,
+        user=user_column,
+        item=item_column,
+        min_rating=min_rating,
+        rating=rating_column,
     )
     document = {
         "name": dataset.name,

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from narwhals.typing import IntoDataFrame
     from numpy.typing import NDArray
 
+    from magnet.data.from_matrix import MatrixLike
     from magnet.data.vectors import Features
 
 __all__ = ["PARTS", "DataSource", "Dataset", "Modality", "Part"]
@@ -134,13 +135,19 @@ class Dataset:
         cls,
         path: str | Path,
         *,
-        split: str = "split",
+        split: str | None = "split",
         modalities: Sequence[str] | None = None,
         user: str | None = None,
         item: str | None = None,
         seed: int = 0,
+        min_rating: float | None = None,
+        rating: str | None = None,
     ) -> Dataset:
-        """Read a folder with ``inter.tsv`` (or ``.csv``), feature files and, if there is one, ``items.tsv``.
+        """Read a folder with ``inter.tsv``, feature files and, if there is one, ``items.tsv``.
+
+        Interactions may as well be in ``inter.csv``, ``.parquet``, ``.arrow``, ``.feather``, in ``inter.npz`` (a matrix
+        that ``scipy.sparse.save_npz`` wrote, or an array for each column), or in ``NAME.inter`` as MMRec and RecBole
+        have it: the column ``x_label`` is then the split where none is named, and ``NAME.item`` the item table.
 
         Columns of ``items.tsv`` beside id and title become ``item_table``.
         Row i of ``<name>.npy`` belongs to row i of ``items.tsv``; without that file to the item whose id is
@@ -153,19 +160,30 @@ class Dataset:
             split: A column of the interaction file with 0, 1, 2 or train, valid, test; or a rule: ``"mmrec"``,
                 ``"random"``, ``"leave-last"`` (``leave-last:2``), ``"temporal"`` (``temporal:0.2``,
                 ``temporal:2024-01-31``), ``"cold-items"``, ``"cold-users"``, ``"k-fold:1/5"``; see
-                :mod:`magnet.data.split`.
+                :mod:`magnet.data.split`. None: the column ``split`` if there is one, else all is for training.
             modalities: Which features to use, in this order; by default every ``*.npy``, sorted by name, or
                 where there is none every other file of arrays.
             user: The user column, if its name is not recognised (``userID``, ``user_id``, ``user`` … are).
             item: The item column, likewise.
             seed: What a drawn split depends on.
+            min_rating: The least rating of interactions that count; None for all.
+            rating: The column of ratings, if its name is not recognised (``rating``, ``score``, ``stars`` …).
 
         Raises:
             DataError: If something is missing, empty, or breaks a rule; the text names file and line.
         """
         from magnet.data.load import load_folder
 
-        return load_folder(path, split=split, modalities=modalities, user=user, item=item, seed=seed)
+        return load_folder(
+            path,
+            split=split,
+            modalities=modalities,
+            user=user,
+            item=item,
+            seed=seed,
+            min_rating=min_rating,
+            rating=rating,
+        )
 
     @classmethod
     def read(
@@ -173,22 +191,28 @@ class Dataset:
         path: str | Path,
         *,
         reader: str | None = None,
-        split: str = "split",
+        split: str | None = "split",
         modalities: Sequence[str] | None = None,
         user: str | None = None,
         item: str | None = None,
         seed: int = 0,
+        min_rating: float | None = None,
+        rating: str | None = None,
     ) -> Dataset:
-        """Read data in any format that has a reader, see :func:`magnet.register_reader`.
+        """Read a folder, a file of interactions, or any format that has a reader, see :func:`magnet.register_reader`.
 
         Args:
-            path: A folder, or a file of a registered format.
+            path: A folder as :meth:`from_folder` takes it; a single file of interactions, without features, that ends
+                in ``.tsv``, ``.csv``, ``.parquet``, ``.arrow``, ``.feather``, ``.npz`` or ``.inter``; or a file of a
+                registered format.
             reader: Name of the reader; by default the one registered for the file's ending, else ``"folder"``.
             split: As :meth:`from_folder` takes it; likewise all that follows.
             modalities: Which features to use.
             user: The user column.
             item: The item column.
             seed: What a drawn split depends on.
+            min_rating: The least rating of interactions that count; None for all.
+            rating: The column of ratings.
 
         Raises:
             DataError: If something is missing, empty, or breaks a rule.
@@ -196,7 +220,17 @@ class Dataset:
         """
         from magnet.data.readers import read
 
-        return read(path, reader=reader, split=split, modalities=modalities, user=user, item=item, seed=seed)
+        return read(
+            path,
+            reader=reader,
+            split=split,
+            modalities=modalities,
+            user=user,
+            item=item,
+            seed=seed,
+            min_rating=min_rating,
+            rating=rating,
+        )
 
     @classmethod
     def from_source(cls, source: DataSource) -> Dataset:
@@ -213,6 +247,8 @@ class Dataset:
             user=source.user,
             item=source.item,
             seed=source.seed,
+            min_rating=source.min_rating,
+            rating=source.rating,
         )
 
     @classmethod
@@ -229,6 +265,9 @@ class Dataset:
         item_table: IntoDataFrame | None = None,
         seed: int = 0,
         name: str = "frame",
+        min_rating: float | None = None,
+        rating: str | None = None,
+        weights: None = None,
     ) -> Dataset:
         """Make a data set of a pandas, polars or Arrow frame, with ids of any hashable kind.
 
@@ -253,6 +292,9 @@ class Dataset:
                 missing in it.
             seed: What a drawn split depends on.
             name: For reports.
+            min_rating: The least rating of interactions that count; None for all.
+            rating: The column of ratings, if its name is not recognised.
+            weights: Refused: interactions are there or not, see ``min_rating``.
 
         Raises:
             DataError: If a column is missing, an id is missing or unhashable, or features do not fit the
@@ -278,6 +320,73 @@ class Dataset:
             item_table=item_table,
             seed=seed,
             name=name,
+            min_rating=min_rating,
+            rating=rating,
+            weights=weights,
+        )
+
+    @classmethod
+    def from_matrix(
+        cls,
+        train: MatrixLike,
+        valid: MatrixLike | None = None,
+        test: MatrixLike | None = None,
+        *,
+        user_ids: Sequence[Hashable] | None = None,
+        item_ids: Sequence[Hashable] | None = None,
+        features: Mapping[str, Features] | None = None,
+        titles: Sequence[str | None] | Mapping[Hashable, str | None] | None = None,
+        item_table: IntoDataFrame | None = None,
+        split: str | None = None,
+        seed: int = 0,
+        name: str = "matrix",
+        min_rating: float | None = None,
+        weights: None = None,
+    ) -> Dataset:
+        """Make a data set of matrices of users and items, of SciPy in any format or of NumPy.
+
+        Every entry that is not zero is an interaction; a pair that stands in several matrices stays in the earliest.
+
+        Args:
+            train: ``(U, I)``.
+            valid: ``(U, I)``, None for no such part.
+            test: ``(U, I)``, likewise.
+            user_ids: The user of each row; by default its number.
+            item_ids: The item of each column; by default its number.
+            features: By name, as :meth:`from_frame` takes them; row i of a matrix belongs to column i of ``train``.
+            titles: As :meth:`from_frame` takes them.
+            item_table: As :meth:`from_frame` takes it.
+            split: A rule that draws a split of ``train``, if there are neither ``valid`` nor ``test``.
+            seed: What a drawn split depends on.
+            name: For reports.
+            min_rating: The least value of an entry that counts; None for all.
+            weights: Refused: interactions are there or not, see ``min_rating``.
+
+        Raises:
+            DataError: If matrices differ in shape or hold no numbers, or ids or features do not fit them.
+
+        Example:
+            >>> from scipy.sparse import csr_array
+            >>> data = Dataset.from_matrix(csr_array([[1, 0, 1], [0, 1, 0]]), item_ids=["tea", "cup", "pot"])
+            >>> data.item_ids, data.train.toarray().tolist()
+            (['tea', 'cup', 'pot'], [[1.0, 0.0, 1.0], [0.0, 1.0, 0.0]])
+        """
+        from magnet.data.from_matrix import from_matrix
+
+        return from_matrix(
+            train,
+            valid,
+            test,
+            user_ids=user_ids,
+            item_ids=item_ids,
+            features=features,
+            titles=titles,
+            item_table=item_table,
+            split=split,
+            seed=seed,
+            name=name,
+            min_rating=min_rating,
+            weights=weights,
         )
 
     def __repr__(self) -> str:
