@@ -19,6 +19,7 @@ from magnet.cli.options import (
     UserColumn,
     read_data,
 )
+from magnet.cli.reshape import convert, filter_data
 from magnet.cli.terminal import complain, print_json
 from magnet.files import as_path
 from magnet.tables import print_table
@@ -30,7 +31,9 @@ __all__ = ["app"]
 
 NEIGHBOURS = 10  # k of the graphs whose lift is shown; what MAGNET uses by default
 
-app = typer.Typer(no_args_is_help=True, help="Describe, check or generate data.")
+app = typer.Typer(no_args_is_help=True, help="Describe, check, convert, filter or generate data.")
+app.command("convert")(convert)
+app.command("filter")(filter_data)
 
 
 @app.command("describe")

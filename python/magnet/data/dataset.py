@@ -17,6 +17,7 @@ from magnet.errors import DataError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
+    from datetime import date
     from pathlib import Path
 
     import polars as pl
@@ -449,6 +450,77 @@ class Dataset:
             times=None if self.times is None else self.times[kept],
             source=None,
         )
+
+    def filter(
+        self,
+        *,
+        min_user: int = 0,
+        min_item: int = 0,
+        k_core: int | None = None,
+        since: str | int | date | None = None,
+        until: str | int | date | None = None,
+        drop_items: bool = True,
+    ) -> Dataset:
+        """Leave out interactions, and the users and items that have none left; ``messages`` say how many.
+
+        What is left stays in its part of the split. Counts are over all parts: whoever wants a split of the filtered
+        data, as public data sets have it, filters first, saves, and reads with a rule.
+
+        Args:
+            min_user: Interactions that every user has at least, when all is done.
+            min_item: Interactions that every item has at least, when all is done.
+            k_core: Both of them: ``k_core=5`` is the 5-core by which public data are cut.
+            since: The first moment that counts: a date, its text such as ``2024-01-31``, or a number in the unit of
+                ``times``. The window of time is cut before anything is counted.
+            until: The first moment that counts no more.
+            drop_items: Whether items without any interaction go, with their features, titles and rows of the item
+                table; False keeps the whole catalogue.
+
+        Raises:
+            DataError: If nothing is asked for, a number or date is none, ``times`` are missing, or fewer than two
+                users or items, or no training interaction, are left.
+
+        Example:
+            >>> import numpy as np
+            >>> data = Dataset.from_matrix(np.array([[1, 1, 0], [1, 1, 0], [0, 1, 1]]))
+            >>> core = data.filter(k_core=2)
+            >>> core.user_ids, core.item_ids
+            ([0, 1], [0, 1])
+        """
+        from magnet.data.filters import filter_dataset
+
+        return filter_dataset(
+            self,
+            min_user=min_user,
+            min_item=min_item,
+            k_core=k_core,
+            since=since,
+            until=until,
+            drop_items=drop_items,
+        )
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
+        """Write a folder that :meth:`read` reads to the same content.
+
+        Kept are ids (text, numbers and truth values, each of its kind), parts, times, titles, ``item_table`` and
+        features; not the messages. Tables are Parquet, features ``.npy``, and ``magnet.json`` says how to read them.
+        The folder appears whole or not at all.
+
+        Args:
+            path: The folder to make.
+            overwrite: Replace a folder that this method wrote, or an empty one. No other folder is ever replaced.
+
+        Returns:
+            The folder.
+
+        Raises:
+            DataError: If the folder exists and may not be replaced, or something cannot be kept, such as tuples as
+                ids, or could not be read again, such as data without a training interaction.
+            StorageError: If the disk refuses it.
+        """
+        from magnet.data.saved import save
+
+        return save(self, path, overwrite=overwrite)
 
     def part(self, name: Part) -> csr_array:
         """The interactions of ``"train"``, ``"valid"`` or ``"test"``, ``(U, I)``.

@@ -25,8 +25,10 @@ from magnet.data.given import as_names, as_whole
 from magnet.data.ids import as_list, catalogue, positions
 from magnet.data.interactions import read_interactions
 from magnet.data.layouts import ENDINGS, find_interactions, find_item_file, find_listing, open_interactions
+from magnet.data.load_saved import load_saved
 from magnet.data.readers import register_reader
 from magnet.data.records import Choice
+from magnet.data.saved import read_manifest
 from magnet.data.unread import unread_files
 from magnet.errors import DataError
 from magnet.files import as_path
@@ -82,6 +84,9 @@ def load_folder(
         raise DataError(
             f"{folder}: no such folder; expected one with inter.tsv or inter.csv and feature files"
         )
+    manifest = read_manifest(folder)
+    if manifest is not None:
+        return load_saved(folder, manifest, choice)
     path_of = find_interactions(folder)
     listing, about_file = find_listing(folder), find_item_file(path_of)
     mixed = listing is not None or about_file is not None
