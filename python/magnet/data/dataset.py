@@ -12,6 +12,7 @@ import numpy as np
 from scipy.sparse import coo_array, csr_array
 
 from magnet.choices import Part
+from magnet.data.fit import check_fit
 from magnet.data.records import DataSource, Modality
 from magnet.errors import DataError, nearest
 
@@ -74,62 +75,7 @@ class Dataset:
     item_table: pl.DataFrame | None = None
 
     def __post_init__(self) -> None:
-        if self.times is not None and self.times.shape != self.users.shape:
-            raise DataError(f"{self.name}: times must have shape {self.users.shape}, got {self.times.shape}")
-        kinds = {"users": np.int32, "items": np.int32, "parts": np.int8}
-        for name, kind in kinds.items():
-            array = getattr(self, name)
-            if array.dtype != kind or array.shape != self.users.shape or array.ndim != 1:
-                raise DataError(
-                    f"{self.name}: {name} must be a {np.dtype(kind)} array of shape {self.users.shape}, "
-                    f"got {array.dtype} {array.shape}"
-                )
-        bounds = {"users": self.n_users, "items": self.n_items, "parts": len(PARTS)}
-        for name, bound in bounds.items():
-            array = getattr(self, name)
-            outside = np.flatnonzero((array < 0) | (array >= bound))
-            if outside.size:
-                raise DataError(
-                    f"{self.name}: {name} must lie in [0, {bound}), "
-                    f"but {name}[{outside[0]}] = {array[outside[0]]}"
-                )
-        for name, ids in {"user_ids": self.user_ids, "item_ids": self.item_ids}.items():
-            if len(set(ids)) != len(ids):
-                raise DataError(
-                    f"{self.name}: {name} must be unique, but {len(ids) - len(set(ids))} are repeated"
-                )
-        if self.titles is not None and len(self.titles) != self.n_items:
-            raise DataError(
-                f"{self.name}: expected {self.n_items} titles, one for each item, got {len(self.titles)}"
-            )
-        for place, title in enumerate(self.titles or ()):
-            if title is not None and not isinstance(title, str):
-                raise DataError(
-                    f"{self.name}: titles must be text, or None where there is none, but titles[{place}] = {title!r}"
-                )
-        self._check_item_table()
-        for modality in self.modalities.values():
-            if modality.features.shape[:1] != (self.n_items,) or modality.present.shape != (self.n_items,):
-                raise DataError(
-                    f"{self.name}: modality '{modality.name}' must have {self.n_items} rows, "
-                    f"one for each item, got {modality.features.shape[0]}"
-                )
-
-    def _check_item_table(self) -> None:
-        if self.item_table is None:
-            return
-        import polars as pl
-
-        if not isinstance(self.item_table, pl.DataFrame):
-            raise DataError(
-                f"{self.name}: item_table must be a polars frame, got {type(self.item_table).__name__}; "
-                "Dataset.from_frame takes one of any library"
-            )
-        if self.item_table.height != self.n_items:
-            raise DataError(
-                f"{self.name}: item_table must have {self.n_items} rows, one for each item, got "
-                f"{self.item_table.height}"
-            )
+        check_fit(self)
 
     @classmethod
     def from_folder(

@@ -7,6 +7,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import polars as pl
 
 from magnet.data.given import as_whole
 from magnet.data.ids import plain_key
@@ -83,7 +84,7 @@ def filter_dataset(
         user_ids=[data.user_ids[user] for user in np.flatnonzero(users)],
         item_ids=[data.item_ids[item] for item in np.flatnonzero(items)],
         titles=None if data.titles is None else [data.titles[item] for item in np.flatnonzero(items)],
-        item_table=None if data.item_table is None else data.item_table.filter(items),
+        item_table=None if data.item_table is None else data.item_table.filter(pl.Series(items)),
         modalities=modalities,
         messages=[*data.messages, *messages, *found],
         source=None,
