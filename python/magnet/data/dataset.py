@@ -94,7 +94,8 @@ class Dataset:
 
         Interactions may as well be in ``inter.csv``, ``.parquet``, ``.arrow``, ``.feather``, in ``inter.npz`` (a matrix
         that ``scipy.sparse.save_npz`` wrote, or an array for each column), or in ``NAME.inter`` as MMRec and RecBole
-        have it: the column ``x_label`` is then the split where none is named, and ``NAME.item`` the item table.
+        have it: the column ``x_label`` is then the split where none is named, and ``NAME.item`` the item table. A
+        folder that :meth:`save` wrote is read as it was saved.
 
         Columns of ``items.tsv`` beside id and title become ``item_table``.
         Row i of ``<name>.npy`` belongs to row i of ``items.tsv``; without that file to the item whose id is

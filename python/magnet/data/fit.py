@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
+from magnet.choices import Part
 from magnet.errors import DataError
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def check_fit(data: Dataset) -> None:
                 f"{data.name}: {name} must be a {np.dtype(kind)} array of shape {data.users.shape}, "
                 f"got {array.dtype} {array.shape}"
             )
-    bounds = {"users": data.n_users, "items": data.n_items, "parts": 3}
+    bounds = {"users": data.n_users, "items": data.n_items, "parts": len(get_args(Part))}
     for name, bound in bounds.items():
         array = getattr(data, name)
         outside = np.flatnonzero((array < 0) | (array >= bound))

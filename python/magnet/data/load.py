@@ -109,7 +109,7 @@ def load_folder(
     if listing is None and about_file is not None:
         about = read_item_file(about_file)
         messages += about.notes
-        if inter.table.shape is None and not arrays:
+        if not known.why:  # neither feature rows nor a matrix say which items there are
             known = about.grown(known)
         titles, item_table = about.align(known.item_ids)
         known = known._replace(titles=titles, item_table=item_table)

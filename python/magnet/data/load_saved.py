@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import polars as pl
 
 from magnet.data.assemble import assemble
 from magnet.data.columns import find_item, find_time, find_user, parse_parts
@@ -12,15 +13,15 @@ from magnet.data.folder_features import array_files, check_tables, make_modaliti
 from magnet.data.ids import as_list, positions
 from magnet.data.interactions import choose_split
 from magnet.data.ratings import rating_column
-from magnet.data.saved import INTER, ITEMS, USERS, decoded
+from magnet.data.saved import INTER, ITEMS, MANIFEST, USERS, decoded
 from magnet.data.tables import as_text, read_table
 from magnet.data.times import read_times
+from magnet.data.unread import unread_files
 from magnet.errors import DataError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import polars as pl
     from numpy.typing import NDArray
 
     from magnet.data.dataset import Dataset
@@ -79,8 +80,14 @@ def load_saved(folder: Path, manifest: dict[str, Any], choice: Choice) -> Datase
     if names is None:
         names = kept + [name for name in unasked(files) if name not in kept]
     arrays, tables, messages = read_chosen(folder, files, names)
+    if item_kind == "text":  # tables in text cannot say that their numbers are text too
+        tables = {
+            name: table._replace(keys=pl.Series(table.keys).cast(pl.String)) for name, table in tables.items()
+        }
     messages += check_tables(tables, item_ids, grow=False)
     modalities, found = make_modalities(folder, names, files, arrays, tables, item_ids, f" of {ITEMS}")
+    read = {MANIFEST, INTER, USERS, ITEMS, *(path.name for path in files.values())}
+    messages += unread_files(folder, read | {table.path.name for table in tables.values()})
     others = [name for name in about.columns if name not in (item_name, title_name)]
     titles = None if title_name is None else as_text(about[title_name], listed.where(title_name)).to_list()
     return assemble(

@@ -51,7 +51,10 @@ def read_npz(path: Path) -> Table:
             f"{path}: expected a matrix of users and items as scipy.sparse.save_npz writes it, or an array for each "
             f"column, such as user and item, all of one length; found {found or 'nothing'}"
         )
-    frame = pl.DataFrame({name: pl.Series(array.tolist(), strict=False) for name, array in arrays.items()})
+    frame = pl.DataFrame(
+        {name: array if array.dtype.kind in "iufU" else array.tolist() for name, array in arrays.items()},
+        strict=False,
+    )
     return Table(path, frame.columns, range(frame.height), [], frame.select)
 
 

@@ -225,6 +225,7 @@ def test_items_of_recbole_may_be_text_in_one_file_alone(tmp_path):
     numbered = Dataset.read(tmp_path, split=None)  # rows of features are numbered by item id
     assert numbered.n_items == 41
     assert numbered.item_table["price"][20] == 1.5
+    assert Dataset.read(tmp_path, split=None, modalities=[]).item_ids == numbered.item_ids
 
 
 @pytest.mark.parametrize(

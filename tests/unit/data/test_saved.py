@@ -121,6 +121,15 @@ def test_a_saved_folder_takes_other_splits_and_modalities(saved):
     assert Dataset.read(saved).modalities["image"].present.tolist() == [True, False, True]
 
 
+def test_what_is_put_into_a_saved_folder_and_not_read_is_named(saved):
+    (saved / "items.tsv").write_text("item_id\n7\n")
+    (saved / "text.tsv").write_text("item_id\tx\n7\t1\n8\t2\n9\t3\n")
+    told = " ".join(Dataset.read(saved).messages)
+    assert "2 files are not read: 'items.tsv', 'text.tsv'" in told
+    text = Dataset.read(saved, modalities=["text"]).modalities["text"]  # by ids that are text there
+    assert text.features.tolist() == [[1], [2], [3]]
+
+
 def test_only_a_folder_of_its_own_is_replaced(tmp_path, saved):
     other = small(titles=None)
     with pytest.raises(

@@ -167,6 +167,10 @@ def test_the_command_of_a_row_names_all_that_differs_from_the_defaults(tiny):
         "--item-column what --models 'wide one=magnet' --set dim=256 "
         '--set \'experts.roles=["dominant", "null"]\' --seeds 0,2 --protocol mmrec --candidates'
     )
+    rated = DataSource("shop", None, min_rating=3.5, rating="liking")
+    assert row_command(Contender("ease", "ease"), "delivered", rated, [0], "strict") == (
+        "magnet compare --data shop --min-rating 3.5 --rating-column liking --models ease --seeds 0"
+    )
     plain = dataclasses.replace(data, source=DataSource("shop"))
     # A closed form needs one seed, and a name that the option could not read is left out.
     assert row_command(Contender("a,b", "ease"), "delivered", plain.source, [0, 1], "strict") == (
