@@ -11,8 +11,10 @@ from magnet.cli.options import (
     Data,
     ItemColumn,
     Json,
+    MinRating,
     Modalities,
     Overwrite,
+    RatingColumn,
     Settings,
     Split,
     SplitSeed,
@@ -51,6 +53,8 @@ def ablate(
     modalities: Modalities = None,
     user_column: UserColumn = None,
     item_column: ItemColumn = None,
+    min_rating: MinRating = None,
+    rating_column: RatingColumn = None,
     protocol: Annotated[Protocol, typer.Option("--protocol", help="Of validation and test.")] = "strict",
     settings: Settings = None,
     config: ConfigFile = None,
@@ -74,7 +78,14 @@ def ablate(
     from magnet.study.ablate import ablate as run
 
     dataset = open_data(
-        data, split=split, split_seed=split_seed, modalities=modalities, user=user_column, item=item_column
+        data,
+        split=split,
+        split_seed=split_seed,
+        modalities=modalities,
+        user=user_column,
+        item=item_column,
+        min_rating=min_rating,
+        rating=rating_column,
     )
     found = run(
         dataset,

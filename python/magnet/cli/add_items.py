@@ -63,7 +63,7 @@ def add_items(
         raise DataError(f"{missing[0]}: no such file; expected features of the new items")
     set_threads(threads)
     from magnet.api import load
-    from magnet.data.item_columns import read_items
+    from magnet.data.about import read_items
 
     model = load(run)
     as_known = str if all(isinstance(key, str) for key in model.item_ids) else None

@@ -10,8 +10,10 @@ from magnet.cli.config import pointer
 from magnet.cli.options import (
     ItemColumn,
     Json,
+    MinRating,
     Modalities,
     Overwrite,
+    RatingColumn,
     Split,
     SplitSeed,
     Threads,
@@ -72,6 +74,8 @@ def compare(
     modalities: Modalities = None,
     user_column: UserColumn = None,
     item_column: ItemColumn = None,
+    min_rating: MinRating = None,
+    rating_column: RatingColumn = None,
     protocol: Annotated[Protocol, typer.Option("--protocol", help="Of validation and test.")] = "strict",
     against: Annotated[
         str | None,
@@ -113,6 +117,8 @@ def compare(
             modalities=modalities,
             user=user_column,
             item=item_column,
+            min_rating=min_rating,
+            rating=rating_column,
         )
         datasets[dataset.name if dataset.name not in datasets else str(path)] = dataset
     found = run(

@@ -10,13 +10,16 @@ from magnet.cli.options import (
     DataPath,
     ItemColumn,
     Json,
+    MinRating,
     Modalities,
     Overwrite,
+    RatingColumn,
     Split,
     SplitSeed,
     UserColumn,
     read_data,
 )
+from magnet.cli.reshape import convert, filter_data
 from magnet.cli.terminal import complain, print_json
 from magnet.files import as_path
 from magnet.tables import print_table
@@ -28,7 +31,9 @@ __all__ = ["app"]
 
 NEIGHBOURS = 10  # k of the graphs whose lift is shown; what MAGNET uses by default
 
-app = typer.Typer(no_args_is_help=True, help="Describe, check or generate data.")
+app = typer.Typer(no_args_is_help=True, help="Describe, check, convert, filter or generate data.")
+app.command("convert")(convert)
+app.command("filter")(filter_data)
 
 
 @app.command("describe")
@@ -39,6 +44,8 @@ def describe_data(
     modalities: Modalities = None,
     user_column: UserColumn = None,
     item_column: ItemColumn = None,
+    min_rating: MinRating = None,
+    rating_column: RatingColumn = None,
     as_json: Json = False,
 ) -> None:
     """Print sizes, density, degree quantiles, and of every modality missing rows and lift.
@@ -48,7 +55,14 @@ def describe_data(
     from magnet.data.describe import describe
 
     dataset = read_data(
-        path, split=split, modalities=modalities, split_seed=split_seed, user=user_column, item=item_column
+        path,
+        split=split,
+        modalities=modalities,
+        split_seed=split_seed,
+        user=user_column,
+        item=item_column,
+        min_rating=min_rating,
+        rating=rating_column,
     )
     document = describe(dataset, lifts=lifts(dataset)).as_dict()
     if as_json:
@@ -67,11 +81,20 @@ def check(
     modalities: Modalities = None,
     user_column: UserColumn = None,
     item_column: ItemColumn = None,
+    min_rating: MinRating = None,
+    rating_column: RatingColumn = None,
     as_json: Json = False,
 ) -> None:
     """Read the data as training would, and say what is wrong or odd."""
     dataset = read_data(
-        path, split=split, modalities=modalities, split_seed=split_seed, user=user_column, item=item_column
+        path,
+        split=split,
+        modalities=modalities,
+        split_seed=split_seed,
+        user=user_column,
+        item=item_column,
+        min_rating=min_rating,
+        rating=rating_column,
     )
     document = {
         "name": dataset.name,

@@ -18,8 +18,10 @@ __all__ = [
     "DataPath",
     "ItemColumn",
     "Json",
+    "MinRating",
     "Modalities",
     "Overwrite",
+    "RatingColumn",
     "Run",
     "Settings",
     "Split",
@@ -39,7 +41,10 @@ Run = Annotated[
 DataPath = Annotated[
     Path,
     typer.Argument(
-        metavar="PATH", help="Folder with inter.tsv and features.", show_default=False, parser=as_path
+        metavar="PATH",
+        help="Folder with inter.tsv and features, or a file of interactions alone.",
+        show_default=False,
+        parser=as_path,
     ),
 ]
 Split = Annotated[
@@ -68,13 +73,18 @@ Where = Annotated[
         help="On a column of the items, such as 'price<=10' or 'category=tea|cup'; repeatable, all must hold.",
     ),
 ]
+MinRating = Annotated[
+    float | None,
+    typer.Option("--min-rating", metavar="N", help="Count only interactions that are rated so or better."),
+]
+RatingColumn = Annotated[str | None, typer.Option("--rating-column", help="If its name is not recognised.")]
 Threads = Annotated[
     int | None, typer.Option("--threads", min=1, help="Of the kernels and of torch; all cores by default.")
 ]
 DATA_OPTION = typer.Option(
     "--data",
     metavar="PATH",
-    help="Folder with inter.tsv and features.",
+    help="Folder with inter.tsv and features, or a file of interactions alone.",
     show_default=False,
     parser=as_path,
 )
@@ -104,11 +114,13 @@ def set_threads(threads: int | None) -> None:
 def read_data(
     path: Path,
     *,
-    split: str,
+    split: str | None,
     modalities: str | None,
     split_seed: int = 0,
     user: str | None = None,
     item: str | None = None,
+    min_rating: float | None = None,
+    rating: str | None = None,
 ) -> "Dataset":
     """Read a folder, or a file that has a reader, as the options say.
 
@@ -118,17 +130,43 @@ def read_data(
     from magnet.data import Dataset
 
     names = None if modalities is None else [name.strip() for name in modalities.split(",") if name.strip()]
-    return Dataset.read(path, split=split, modalities=names, user=user, item=item, seed=split_seed)
+    return Dataset.read(
+        path,
+        split=split,
+        modalities=names,
+        user=user,
+        item=item,
+        seed=split_seed,
+        min_rating=min_rating,
+        rating=rating,
+    )
 
 
 def open_data(
-    path: Path, *, split: str, split_seed: int, modalities: str | None, user: str | None, item: str | None
+    path: Path,
+    *,
+    split: str,
+    split_seed: int,
+    modalities: str | None,
+    user: str | None,
+    item: str | None,
+    min_rating: float | None,
+    rating: str | None,
 ) -> "Dataset":
     """:func:`read_data` for a verb that goes on with the data: what is odd about them is said in one line.
 
     Raises:
         DataError: If something is missing, empty, or breaks a rule.
     """
-    dataset = read_data(path, split=split, modalities=modalities, split_seed=split_seed, user=user, item=item)
+    dataset = read_data(
+        path,
+        split=split,
+        modalities=modalities,
+        split_seed=split_seed,
+        user=user,
+        item=item,
+        min_rating=min_rating,
+        rating=rating,
+    )
     tell_gist(dataset.messages, path)
     return dataset

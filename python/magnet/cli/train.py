@@ -13,8 +13,10 @@ from magnet.cli.options import (
     ConfigFile,
     ItemColumn,
     Json,
+    MinRating,
     Modalities,
     Overwrite,
+    RatingColumn,
     Settings,
     Split,
     SplitSeed,
@@ -67,6 +69,8 @@ def train(
     modalities: Modalities = None,
     user_column: UserColumn = None,
     item_column: ItemColumn = None,
+    min_rating: MinRating = None,
+    rating_column: RatingColumn = None,
     protocol: Annotated[Protocol, typer.Option("--protocol", help="Of validation.")] = "strict",
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the weights and of every draw.")] = 0,
     settings: Settings = None,
@@ -103,7 +107,14 @@ def train(
         raise typer.BadParameter(f"{missing} must be given, or --final RUN to refit a run on everything")
     recommender = make_model(model, seed=seed, config=config, settings=settings or [])
     dataset = open_data(
-        data, split=split, split_seed=split_seed, modalities=modalities, user=user_column, item=item_column
+        data,
+        split=split,
+        split_seed=split_seed,
+        modalities=modalities,
+        user=user_column,
+        item=item_column,
+        min_rating=min_rating,
+        rating=rating_column,
     )
     started = time.perf_counter()
     try:

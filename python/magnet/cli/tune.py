@@ -11,8 +11,10 @@ from magnet.cli.options import (
     Data,
     ItemColumn,
     Json,
+    MinRating,
     Modalities,
     Overwrite,
+    RatingColumn,
     Settings,
     Split,
     SplitSeed,
@@ -64,6 +66,8 @@ def tune(
     modalities: Modalities = None,
     user_column: UserColumn = None,
     item_column: ItemColumn = None,
+    min_rating: MinRating = None,
+    rating_column: RatingColumn = None,
     protocol: Annotated[Protocol, typer.Option("--protocol", help="Of validation.")] = "strict",
     settings: Settings = None,
     config: ConfigFile = None,
@@ -94,7 +98,14 @@ def tune(
 
     asked = read_space(space or [])
     dataset = open_data(
-        data, split=split, split_seed=split_seed, modalities=modalities, user=user_column, item=item_column
+        data,
+        split=split,
+        split_seed=split_seed,
+        modalities=modalities,
+        user=user_column,
+        item=item_column,
+        min_rating=min_rating,
+        rating=rating_column,
     )
     found = run(
         dataset,

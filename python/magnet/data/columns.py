@@ -56,6 +56,9 @@ TITLE = (
     "productname",
     "trackname",
     "artistname",
+    "movietitle",
+    "booktitle",
+    "songtitle",
     "label",
 )
 CATALOGUE_NUMBER = ("asin", "parentasin", "isbn", "sku", "ean")  # better than nothing beside a bare number

@@ -12,17 +12,20 @@ import numpy as np
 from scipy.sparse import coo_array, csr_array
 
 from magnet.choices import Part
+from magnet.data.fit import check_fit
 from magnet.data.records import DataSource, Modality
 from magnet.errors import DataError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
+    from datetime import date
     from pathlib import Path
 
     import polars as pl
     from narwhals.typing import IntoDataFrame
     from numpy.typing import NDArray
 
+    from magnet.data.from_matrix import MatrixLike
     from magnet.data.vectors import Features
 
 __all__ = ["PARTS", "DataSource", "Dataset", "Modality", "Part"]
@@ -72,75 +75,27 @@ class Dataset:
     item_table: pl.DataFrame | None = None
 
     def __post_init__(self) -> None:
-        if self.times is not None and self.times.shape != self.users.shape:
-            raise DataError(f"{self.name}: times must have shape {self.users.shape}, got {self.times.shape}")
-        kinds = {"users": np.int32, "items": np.int32, "parts": np.int8}
-        for name, kind in kinds.items():
-            array = getattr(self, name)
-            if array.dtype != kind or array.shape != self.users.shape or array.ndim != 1:
-                raise DataError(
-                    f"{self.name}: {name} must be a {np.dtype(kind)} array of shape {self.users.shape}, "
-                    f"got {array.dtype} {array.shape}"
-                )
-        bounds = {"users": self.n_users, "items": self.n_items, "parts": len(PARTS)}
-        for name, bound in bounds.items():
-            array = getattr(self, name)
-            outside = np.flatnonzero((array < 0) | (array >= bound))
-            if outside.size:
-                raise DataError(
-                    f"{self.name}: {name} must lie in [0, {bound}), "
-                    f"but {name}[{outside[0]}] = {array[outside[0]]}"
-                )
-        for name, ids in {"user_ids": self.user_ids, "item_ids": self.item_ids}.items():
-            if len(set(ids)) != len(ids):
-                raise DataError(
-                    f"{self.name}: {name} must be unique, but {len(ids) - len(set(ids))} are repeated"
-                )
-        if self.titles is not None and len(self.titles) != self.n_items:
-            raise DataError(
-                f"{self.name}: expected {self.n_items} titles, one for each item, got {len(self.titles)}"
-            )
-        for place, title in enumerate(self.titles or ()):
-            if title is not None and not isinstance(title, str):
-                raise DataError(
-                    f"{self.name}: titles must be text, or None where there is none, but titles[{place}] = {title!r}"
-                )
-        self._check_item_table()
-        for modality in self.modalities.values():
-            if modality.features.shape[:1] != (self.n_items,) or modality.present.shape != (self.n_items,):
-                raise DataError(
-                    f"{self.name}: modality '{modality.name}' must have {self.n_items} rows, "
-                    f"one for each item, got {modality.features.shape[0]}"
-                )
-
-    def _check_item_table(self) -> None:
-        if self.item_table is None:
-            return
-        import polars as pl
-
-        if not isinstance(self.item_table, pl.DataFrame):
-            raise DataError(
-                f"{self.name}: item_table must be a polars frame, got {type(self.item_table).__name__}; "
-                "Dataset.from_frame takes one of any library"
-            )
-        if self.item_table.height != self.n_items:
-            raise DataError(
-                f"{self.name}: item_table must have {self.n_items} rows, one for each item, got "
-                f"{self.item_table.height}"
-            )
+        check_fit(self)
 
     @classmethod
     def from_folder(
         cls,
         path: str | Path,
         *,
-        split: str = "split",
+        split: str | None = "split",
         modalities: Sequence[str] | None = None,
         user: str | None = None,
         item: str | None = None,
         seed: int = 0,
+        min_rating: float | None = None,
+        rating: str | None = None,
     ) -> Dataset:
-        """Read a folder with ``inter.tsv`` (or ``.csv``), feature files and, if there is one, ``items.tsv``.
+        """Read a folder with ``inter.tsv``, feature files and, if there is one, ``items.tsv``.
+
+        Interactions may as well be in ``inter.csv``, ``.parquet``, ``.arrow``, ``.feather``, in ``inter.npz`` (a matrix
+        that ``scipy.sparse.save_npz`` wrote, or an array for each column), or in ``NAME.inter`` as MMRec and RecBole
+        have it: the column ``x_label`` is then the split where none is named, and ``NAME.item`` the item table. A
+        folder that :meth:`save` wrote is read as it was saved.
 
         Columns of ``items.tsv`` beside id and title become ``item_table``.
         Row i of ``<name>.npy`` belongs to row i of ``items.tsv``; without that file to the item whose id is
@@ -153,19 +108,30 @@ class Dataset:
             split: A column of the interaction file with 0, 1, 2 or train, valid, test; or a rule: ``"mmrec"``,
                 ``"random"``, ``"leave-last"`` (``leave-last:2``), ``"temporal"`` (``temporal:0.2``,
                 ``temporal:2024-01-31``), ``"cold-items"``, ``"cold-users"``, ``"k-fold:1/5"``; see
-                :mod:`magnet.data.split`.
+                :mod:`magnet.data.split`. None: the column ``split`` if there is one, else all is for training.
             modalities: Which features to use, in this order; by default every ``*.npy``, sorted by name, or
                 where there is none every other file of arrays.
             user: The user column, if its name is not recognised (``userID``, ``user_id``, ``user`` … are).
             item: The item column, likewise.
             seed: What a drawn split depends on.
+            min_rating: The least rating of interactions that count; None for all.
+            rating: The column of ratings, if its name is not recognised (``rating``, ``score``, ``stars`` …).
 
         Raises:
             DataError: If something is missing, empty, or breaks a rule; the text names file and line.
         """
         from magnet.data.load import load_folder
 
-        return load_folder(path, split=split, modalities=modalities, user=user, item=item, seed=seed)
+        return load_folder(
+            path,
+            split=split,
+            modalities=modalities,
+            user=user,
+            item=item,
+            seed=seed,
+            min_rating=min_rating,
+            rating=rating,
+        )
 
     @classmethod
     def read(
@@ -173,22 +139,28 @@ class Dataset:
         path: str | Path,
         *,
         reader: str | None = None,
-        split: str = "split",
+        split: str | None = "split",
         modalities: Sequence[str] | None = None,
         user: str | None = None,
         item: str | None = None,
         seed: int = 0,
+        min_rating: float | None = None,
+        rating: str | None = None,
     ) -> Dataset:
-        """Read data in any format that has a reader, see :func:`magnet.register_reader`.
+        """Read a folder, a file of interactions, or any format that has a reader, see :func:`magnet.register_reader`.
 
         Args:
-            path: A folder, or a file of a registered format.
+            path: A folder as :meth:`from_folder` takes it; a single file of interactions, without features, that ends
+                in ``.tsv``, ``.csv``, ``.parquet``, ``.arrow``, ``.feather``, ``.npz`` or ``.inter``; or a file of a
+                registered format.
             reader: Name of the reader; by default the one registered for the file's ending, else ``"folder"``.
             split: As :meth:`from_folder` takes it; likewise all that follows.
             modalities: Which features to use.
             user: The user column.
             item: The item column.
             seed: What a drawn split depends on.
+            min_rating: The least rating of interactions that count; None for all.
+            rating: The column of ratings.
 
         Raises:
             DataError: If something is missing, empty, or breaks a rule.
@@ -196,7 +168,17 @@ class Dataset:
         """
         from magnet.data.readers import read
 
-        return read(path, reader=reader, split=split, modalities=modalities, user=user, item=item, seed=seed)
+        return read(
+            path,
+            reader=reader,
+            split=split,
+            modalities=modalities,
+            user=user,
+            item=item,
+            seed=seed,
+            min_rating=min_rating,
+            rating=rating,
+        )
 
     @classmethod
     def from_source(cls, source: DataSource) -> Dataset:
@@ -213,6 +195,8 @@ class Dataset:
             user=source.user,
             item=source.item,
             seed=source.seed,
+            min_rating=source.min_rating,
+            rating=source.rating,
         )
 
     @classmethod
@@ -229,6 +213,9 @@ class Dataset:
         item_table: IntoDataFrame | None = None,
         seed: int = 0,
         name: str = "frame",
+        min_rating: float | None = None,
+        rating: str | None = None,
+        weights: None = None,
     ) -> Dataset:
         """Make a data set of a pandas, polars or Arrow frame, with ids of any hashable kind.
 
@@ -253,6 +240,9 @@ class Dataset:
                 missing in it.
             seed: What a drawn split depends on.
             name: For reports.
+            min_rating: The least rating of interactions that count; None for all.
+            rating: The column of ratings, if its name is not recognised.
+            weights: Refused: interactions are there or not, see ``min_rating``.
 
         Raises:
             DataError: If a column is missing, an id is missing or unhashable, or features do not fit the
@@ -278,6 +268,73 @@ class Dataset:
             item_table=item_table,
             seed=seed,
             name=name,
+            min_rating=min_rating,
+            rating=rating,
+            weights=weights,
+        )
+
+    @classmethod
+    def from_matrix(
+        cls,
+        train: MatrixLike,
+        valid: MatrixLike | None = None,
+        test: MatrixLike | None = None,
+        *,
+        user_ids: Sequence[Hashable] | None = None,
+        item_ids: Sequence[Hashable] | None = None,
+        features: Mapping[str, Features] | None = None,
+        titles: Sequence[str | None] | Mapping[Hashable, str | None] | None = None,
+        item_table: IntoDataFrame | None = None,
+        split: str | None = None,
+        seed: int = 0,
+        name: str = "matrix",
+        min_rating: float | None = None,
+        weights: None = None,
+    ) -> Dataset:
+        """Make a data set of matrices of users and items, of SciPy in any format or of NumPy.
+
+        Every entry that is not zero is an interaction; a pair that stands in several matrices stays in the earliest.
+
+        Args:
+            train: ``(U, I)``.
+            valid: ``(U, I)``, None for no such part.
+            test: ``(U, I)``, likewise.
+            user_ids: The user of each row; by default its number.
+            item_ids: The item of each column; by default its number.
+            features: By name, as :meth:`from_frame` takes them; row i of a matrix belongs to column i of ``train``.
+            titles: As :meth:`from_frame` takes them.
+            item_table: As :meth:`from_frame` takes it.
+            split: A rule that draws a split of ``train``, if there are neither ``valid`` nor ``test``.
+            seed: What a drawn split depends on.
+            name: For reports.
+            min_rating: The least value of an entry that counts; None for all.
+            weights: Refused: interactions are there or not, see ``min_rating``.
+
+        Raises:
+            DataError: If matrices differ in shape or hold no numbers, or ids or features do not fit them.
+
+        Example:
+            >>> from scipy.sparse import csr_array
+            >>> data = Dataset.from_matrix(csr_array([[1, 0, 1], [0, 1, 0]]), item_ids=["tea", "cup", "pot"])
+            >>> data.item_ids, data.train.toarray().tolist()
+            (['tea', 'cup', 'pot'], [[1.0, 0.0, 1.0], [0.0, 1.0, 0.0]])
+        """
+        from magnet.data.from_matrix import from_matrix
+
+        return from_matrix(
+            train,
+            valid,
+            test,
+            user_ids=user_ids,
+            item_ids=item_ids,
+            features=features,
+            titles=titles,
+            item_table=item_table,
+            split=split,
+            seed=seed,
+            name=name,
+            min_rating=min_rating,
+            weights=weights,
         )
 
     def __repr__(self) -> str:
@@ -340,6 +397,77 @@ class Dataset:
             times=None if self.times is None else self.times[kept],
             source=None,
         )
+
+    def filter(
+        self,
+        *,
+        min_user: int = 0,
+        min_item: int = 0,
+        k_core: int | None = None,
+        since: str | int | date | None = None,
+        until: str | int | date | None = None,
+        drop_items: bool = True,
+    ) -> Dataset:
+        """Leave out interactions, and the users and items that have none left; ``messages`` say how many.
+
+        What is left stays in its part of the split. Counts are over all parts: whoever wants a split of the filtered
+        data, as public data sets have it, filters first, saves, and reads with a rule.
+
+        Args:
+            min_user: Interactions that every user has at least, when all is done.
+            min_item: Interactions that every item has at least, when all is done.
+            k_core: Both of them: ``k_core=5`` is the 5-core by which public data are cut.
+            since: The first moment that counts: a date, its text such as ``2024-01-31``, or a number in the unit of
+                ``times``. The window of time is cut before anything is counted.
+            until: The first moment that counts no more.
+            drop_items: Whether items without any interaction go, with their features, titles and rows of the item
+                table; False keeps the whole catalogue.
+
+        Raises:
+            DataError: If nothing is asked for, a number or date is none, ``times`` are missing, or fewer than two
+                users or items, or no training interaction, are left.
+
+        Example:
+            >>> import numpy as np
+            >>> data = Dataset.from_matrix(np.array([[1, 1, 0], [1, 1, 0], [0, 1, 1]]))
+            >>> core = data.filter(k_core=2)
+            >>> core.user_ids, core.item_ids
+            ([0, 1], [0, 1])
+        """
+        from magnet.data.filters import filter_dataset
+
+        return filter_dataset(
+            self,
+            min_user=min_user,
+            min_item=min_item,
+            k_core=k_core,
+            since=since,
+            until=until,
+            drop_items=drop_items,
+        )
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
+        """Write a folder that :meth:`read` reads to the same content.
+
+        Kept are ids (text, numbers and truth values, each of its kind), parts, times, titles, ``item_table`` and
+        features; not the messages. Tables are Parquet, features ``.npy``, and ``magnet.json`` says how to read them.
+        The folder appears whole or not at all.
+
+        Args:
+            path: The folder to make.
+            overwrite: Replace a folder that this method wrote, or an empty one. No other folder is ever replaced.
+
+        Returns:
+            The folder.
+
+        Raises:
+            DataError: If the folder exists and may not be replaced, or something cannot be kept, such as tuples as
+                ids, or could not be read again, such as data without a training interaction.
+            StorageError: If the disk refuses it.
+        """
+        from magnet.data.saved import save
+
+        return save(self, path, overwrite=overwrite)
 
     def part(self, name: Part) -> csr_array:
         """The interactions of ``"train"``, ``"valid"`` or ``"test"``, ``(U, I)``.

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["SEPARATORS", "Delimited", "open_delimited"]
 
-SEPARATORS = {".tsv": "\t", ".csv": ","}
+# .inter and .item are what MMRec and RecBole call theirs.
+SEPARATORS = {".tsv": "\t", ".csv": ",", ".inter": "\t", ".item": "\t"}
 _COMMENT = "#"
 _SPREADSHEET = re.compile(r'"?sep=."?')  # how Excel is told the separator
 _NAMED = 3
@@ -240,7 +241,7 @@ def _refuse_ragged(rows: Rows, below: NDArray[np.bool_], header: str, separator:
     wrong = np.flatnonzero(below & (rows.fields != width))
     if not wrong.size:
         return
-    kind = "tsv" if where.endswith(".tsv") else "csv"
+    kind = where.rpartition(".")[2]
     start = f"{where}: not a readable {kind} table: "
     found, line = int(rows.fields[wrong[0]]), int(rows.lines[wrong[0]])
     count = f"{wrong.size} such lines" if wrong.size > 1 else "the only such line"

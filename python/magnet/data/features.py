@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["MAPPED_FROM", "make_modality", "some"]
+__all__ = ["MAPPED_FROM", "make_modality", "rows_where", "some"]
 
 # Mapped files of at least so many bytes stay on the disk. Smaller ones are read: whoever writes such a file anew in its
 # place, as np.save does, would change or break the data set of a process that still has it mapped.
@@ -83,7 +83,7 @@ def make_modality(
             else np.array(array, dtype=kept, order="C")
         )
     _check_range(array, features, where, first_row)
-    faulty = np.flatnonzero(~_of_rows(features, lambda block: np.isfinite(block).all(axis=1)))
+    faulty = np.flatnonzero(~rows_where(features, lambda block: np.isfinite(block).all(axis=1)))
     if faulty.size:
         raise DataError(
             f"{where}: NaN or infinity in row {some(faulty + first_row)}; correct the features, "
@@ -97,7 +97,7 @@ def make_modality(
         features = aligned
     else:
         given = np.ones(n_items, dtype=bool)
-    present = _of_rows(features, lambda block: (block != 0).any(axis=1))
+    present = rows_where(features, lambda block: (block != 0).any(axis=1))
     messages = []
     absent, zero = n_items - np.count_nonzero(given), np.count_nonzero(given & ~present)
     if absent:
@@ -122,7 +122,9 @@ def _may_stay_mapped(array: NDArray[Any]) -> bool:
     )
 
 
-def _of_rows(features: NDArray[Any], test: Callable[[NDArray[Any]], NDArray[np.bool_]]) -> NDArray[np.bool_]:
+def rows_where(
+    features: NDArray[Any], test: Callable[[NDArray[Any]], NDArray[np.bool_]]
+) -> NDArray[np.bool_]:
     """A truth value for each row, found block by block: a mapped file may be larger than the memory."""
     step = max(1, _BLOCK // max(1, features.shape[1]))
     blocks = [test(features[start : start + step]) for start in range(0, len(features), step)]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 
 from magnet.data.feature_files import ARRAYS, FeatureTable, read_array, read_vectors
-from magnet.data.ids import as_list
+from magnet.data.features import make_modality
+from magnet.data.ids import as_list, positions
 from magnet.data.matching import check_overlap
 from magnet.data.tables import SUFFIXES, ids_of_text
 from magnet.errors import DataError, nearest
@@ -20,12 +22,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from magnet.data.ids import Ids
+    from magnet.data.records import Modality
 
 __all__ = [
     "all_arrays",
     "array_files",
     "check_tables",
     "in_one_kind",
+    "make_modalities",
     "read_chosen",
     "shadowed_files",
     "table_files",
@@ -176,3 +180,54 @@ def check_tables(tables: dict[str, FeatureTable], item_ids: Ids, *, grow: bool) 
             raise DataError(f"{error}. {_NO_FEATURES}") from None
         messages += found if grow else []
     return messages
+
+
+def make_modalities(
+    folder: Path,
+    names: Sequence[str],
+    files: dict[str, Path],
+    arrays: dict[str, NDArray[Any]],
+    tables: dict[str, FeatureTable],
+    item_ids: Ids,
+    why: str,
+) -> tuple[dict[str, Modality], list[str]]:
+    """Check the features that were read, and align them with the items.
+
+    Args:
+        folder: The folder.
+        names: The modalities in order.
+        files: Files of arrays, see :func:`array_files`.
+        arrays: Matrices by modality, whose row i belongs to item i.
+        tables: Features with ids by modality.
+        item_ids: The catalogue, ``(I,)``.
+        why: Where the number of items comes from, for an error.
+
+    Returns:
+        The modalities by name, and what was odd.
+
+    Raises:
+        DataError: If a matrix does not fit the items, or a number cannot be used.
+    """
+    known: dict[str, Modality] = {}
+    messages: list[str] = []
+    for name in names:
+        if name in arrays:
+            where = str(files[name])
+            modality, found = make_modality(name, arrays[name], n_items=len(item_ids), where=where, why=why)
+        else:
+            given, where = tables[name], str(folder / name)
+            rows = positions(given.keys, item_ids)
+            modality, found = make_modality(
+                name,
+                given.matrix,
+                n_items=len(item_ids),
+                where=where,
+                rows=rows,
+                first_row=given.lines[0] if len(given.lines) else 0,
+            )
+            if (rows < 0).any():
+                unknown = np.count_nonzero(rows < 0)
+                found.append(f"{where}: {unknown} rows name no item of the data set and were ignored")
+        known[name] = modality
+        messages.extend(found)
+    return known, messages

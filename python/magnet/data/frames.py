@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from magnet.data.about import align_about, id_column, open_frame, row_place, sort_out
+from magnet.data.about import align_about
 from magnet.data.assemble import assemble
 from magnet.data.columns import find_item, find_rating, find_time, find_user, parse_parts, shown
+from magnet.data.frame_features import Given, id_column, open_frame, place, sort_out
 from magnet.data.given import as_keys, as_whole
-from magnet.data.ids import as_ids, as_list, catalogue, plain_key, positions
+from magnet.data.ids import as_ids, as_list, catalogue, plain_key, positions, take
+from magnet.data.interactions import keep_rows
 from magnet.data.matching import check_overlap
+from magnet.data.ratings import keep_rated, rating_column, refuse_weights
+from magnet.data.records import Choice
 from magnet.data.rules import find_rule, no_such_split
 from magnet.data.times import read_times
 from magnet.data.unread import unread_columns
@@ -46,6 +50,9 @@ def from_frame(
     item_table: IntoDataFrame | None,
     seed: int,
     name: str,
+    min_rating: float | None = None,
+    rating: str | None = None,
+    weights: None = None,
 ) -> Dataset:
     """See :meth:`magnet.Dataset.from_frame`.
 
@@ -53,7 +60,10 @@ def from_frame(
         DataError: If a column is missing, an id is missing or unhashable, or features do not fit the items.
     """
     table = open_frame(frame, name)
+    refuse_weights(weights, name)
+    choice = Choice(split, None, user, item, as_whole(seed, f"{name}: seed"), min_rating, rating)
     columns = table.columns
+    rating_of = rating_column(columns, choice, name)
     user_column, item_column = find_user(columns, user, name), find_item(columns, item, name)
     rule = None if split is None else find_rule(split, columns)
     if split is not None and rule is None and split not in columns:
@@ -68,33 +78,45 @@ def from_frame(
         labels = pl.Series([None if label is None else str(label) for label in table[split].to_list()])
         parts = parse_parts(labels, f"{name}: column {split!r}", range(len(labels)))
 
-    keyed, plain, found = sort_out(features or {}, item_column)
-    messages += found
-    item_ids = _catalogue(items, item_keys, keyed, plain, name)
+    given = sort_out(features, item_column)
+    messages += given.messages
+    keep = np.ones(len(table), dtype=bool)
+    if rating_of is not None and choice.min_rating is not None:
+        keep, found = keep_rated(_values(table, rating_of), rating_of, choice.min_rating, name, place)
+        messages += found
+    user_keys, item_keys, parts = take(user_keys, keep), take(item_keys, keep), keep_rows(parts, keep)
+    item_ids = _catalogue(items, item_keys, given, name)
     indices = positions(item_keys, item_ids)
     unknown = np.flatnonzero(indices < 0)
     if unknown.size:
         first = int(unknown[0])
         raise DataError(
-            f"{name}: item {as_list(item_keys)[first]!r} in row {first} is not among the "
+            f"{name}: item {as_list(item_keys)[first]!r} in row {int(np.flatnonzero(keep)[first])} is not among the "
             f"{len(item_ids)} items given ({unknown.size} such rows)"
         )
-    for feature, (keys, _) in keyed.items():
+    for feature, (keys, _) in given.keyed.items():
         if not len(keys):
             continue  # that there is no vector at all is said below
-        grows = items is None and not plain
+        grows = items is None and not given.plain
         known_ids = as_list(item_keys if grows else item_ids)
         found = check_overlap(as_list(keys), known_ids, f"{name}: modality '{feature}'", grow=grows)
         messages += found if grows else []
     # Other columns of a frame are there on purpose; these two would change what is learnt.
-    telling = [column for column in columns if find_rating([column]) or find_time([column])]
-    used = {user_column, item_column, *([] if parts is None or split is None else [split])}
+    telling = [
+        column for column in columns if find_rating([column]) or find_time([column]) or column == rating
+    ]
+    used = {
+        user_column,
+        item_column,
+        *([] if rating_of is None else [rating_of]),
+        *([] if parts is None or split is None else [split]),
+    }
     times = _times(table, rule, name)
     used |= {column for column in [find_time(columns)] if times is not None and column is not None}
     messages += unread_columns(
-        telling, used, name, values=lambda column: _values(table, column), place=row_place
+        telling, used, name, rating=rating, values=lambda column: _values(table, column), place=place
     )
-    about = align_about(features or {}, keyed, plain, item_ids, titles, item_table, name)
+    about = align_about(given, item_ids, titles, item_table, name)
     user_ids = catalogue(user_keys)
     return assemble(
         name=name,
@@ -103,8 +125,8 @@ def from_frame(
         items=indices,
         parts=parts,
         rule=rule,
-        times=times,
-        seed=as_whole(seed, f"{name}: seed"),
+        times=keep_rows(times, keep),
+        seed=choice.seed,
         user_ids=as_list(user_ids),
         item_ids=as_list(item_ids),
         titles=about.titles,
@@ -136,28 +158,23 @@ def _values(table: nw.DataFrame[Any], column: str) -> pl.Series:
     return pl.Series(numbers, dtype=pl.Float64).fill_nan(None)
 
 
-def _catalogue(
-    items: Keys | None,
-    seen: Ids,
-    keyed: dict[str, tuple[Ids, NDArray[Any]]],
-    plain: dict[str, NDArray[Any]],
-    where: str,
-) -> Ids:
+def _catalogue(items: Keys | None, seen: Ids, given: Given, where: str) -> Ids:
+    """The items that were named; else those that occur, and those that features bring along."""
     if items is not None:
-        given = as_ids(as_keys(items, "item", where=f"{where}: items"), f"{where}: items")
-        if len(set(as_list(given))) != len(given):
+        named = as_ids(as_keys(items, "item", where=f"{where}: items"), f"{where}: items")
+        if len(set(as_list(named))) != len(named):
             raise DataError(
-                f"{where}: items must be unique, {len(given) - len(set(as_list(given)))} are repeated"
+                f"{where}: items must be unique, {len(named) - len(set(as_list(named)))} are repeated"
             )
-        return given
-    if not plain:
-        return catalogue(seen, *(keys for keys, _ in keyed.values()))
-    rows = max(array.shape[0] for array in plain.values() if array.ndim)
+        return named
+    if not given.plain:
+        return catalogue(seen, *(keys for keys, _ in given.keyed.values()))
+    rows = max(array.shape[0] for array in given.plain.values() if array.ndim)
     if isinstance(seen, pl.Series) and seen.dtype == pl.Int64:
         numbered = seen.to_numpy()
         if numbered.min() >= 0 and numbered.max() < rows:
             return pl.Series(np.arange(rows))
     raise DataError(
-        f"{where}: modalities {shown(list(plain))} come without ids, and the item ids are not row numbers "
+        f"{where}: modalities {shown(list(given.plain))} come without ids, and the item ids are not row numbers "
         f"from 0 to {rows - 1}; give items=, the item id of each feature row"
     )

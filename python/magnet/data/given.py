@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Hashable, Iterable, Mapping, Set
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -27,6 +28,7 @@ __all__ = [
     "as_keys",
     "as_mapping",
     "as_names",
+    "as_real",
     "as_values",
     "as_whole",
     "as_wholes",
@@ -158,6 +160,18 @@ def as_whole(given: Any, what: str, *, least: int | None = None) -> int:
     if number is None or (least is not None and number < least):
         raise DataError(f"{what} must be a whole number{bound}, got {given!r} of type {type(given).__name__}")
     return number
+
+
+def as_real(given: Any, what: str) -> float:
+    """A finite number, also one of NumPy's or torch's; True is none.
+
+    Raises:
+        DataError: If it is none.
+    """
+    number = plain_key(given)
+    if isinstance(number, bool) or not isinstance(number, (int, float)) or not math.isfinite(number):
+        raise DataError(f"{what} must be a finite number, got {given!r} of type {type(given).__name__}")
+    return float(number)
 
 
 def as_wholes(given: Any, what: str, *, least: int | None = None) -> list[int]:

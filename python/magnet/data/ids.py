@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Ids", "as_ids", "as_list", "catalogue", "is_missing", "plain_key", "positions"]
+__all__ = ["Ids", "as_ids", "as_list", "catalogue", "is_missing", "plain_key", "positions", "take"]
 
 # A polars series of Int64 or String without nulls, or, for any other kind of key, a list.
 Ids: TypeAlias = "pl.Series | list[Hashable]"
@@ -110,3 +110,10 @@ def positions(values: Ids, among: Ids) -> NDArray[np.int32]:
         return found["index"].fill_null(-1).to_numpy().astype(np.int32)
     index = {key: place for place, key in enumerate(as_list(among))}
     return np.fromiter((index.get(key, -1) for key in as_list(values)), dtype=np.int32, count=len(values))
+
+
+def take(ids: Ids, keep: NDArray[np.bool_]) -> Ids:
+    """Some of the keys, ``keep`` saying which, ``(N,)``."""
+    if isinstance(ids, pl.Series):
+        return ids.filter(pl.Series(keep))
+    return [key for key, kept in zip(ids, keep.tolist(), strict=True) if kept]

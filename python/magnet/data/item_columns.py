@@ -9,22 +9,19 @@ import numpy as np
 import polars as pl
 
 from magnet.data.columns import find_item, find_title
-from magnet.data.feature_files import check_unique
 from magnet.data.given import as_frame, as_values
 from magnet.data.ids import as_ids, as_list, is_missing, positions
 from magnet.data.matching import check_overlap
-from magnet.data.tables import check_header, read_ids, read_table
 from magnet.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
-    from pathlib import Path
 
     import narwhals as nw
 
     from magnet.data.ids import Ids
 
-__all__ = ["align_rows", "align_table", "read_items", "settled"]
+__all__ = ["align_rows", "align_table", "settled"]
 
 _PADDED = r"^[+-]?0\d"  # a code and no number: 007
 
@@ -50,30 +47,6 @@ def settled(values: pl.Series) -> pl.Series:
         if numbers.null_count() == text.null_count() and finite.all():
             return numbers
     return text
-
-
-def read_items(path: Path, *, as_text: bool) -> tuple[pl.DataFrame, list[str]]:
-    """A table of items as a frame: an id column, numbers as numbers; and what was odd.
-
-    Args:
-        path: ``.csv``, ``.tsv`` or ``.parquet``.
-        as_text: Whether ids are text even if all of them are numbers.
-
-    Raises:
-        DataError: If it cannot be read, has no item column, or an item stands there twice.
-    """
-    table = read_table(path)
-    check_header(table)
-    name = find_item(table.columns, None, str(path))
-    ids, notes = read_ids(table.select([name])[name], table)
-    check_unique(ids, table, name)
-    keys = pl.Series(name, as_list(ids))
-    others = [column for column in table.columns if column not in ("", name)]
-    columns = table.select(others) if others else pl.DataFrame()
-    if table.is_text:
-        columns = columns.select(settled(values) for values in columns)
-    frame = columns.with_columns(keys.cast(pl.String) if as_text else keys)
-    return frame, [*table.notes, *notes]
 
 
 def align_rows(columns: pl.DataFrame, keys: Ids, item_ids: Ids) -> pl.DataFrame | None:

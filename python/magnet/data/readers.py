@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from magnet.data.dataset import Dataset
 from magnet.data.given import as_names, as_whole
-from magnet.data.records import DataSource
+from magnet.data.records import Choice
 from magnet.errors import ConfigError, DataError
 from magnet.registry import Registry
 
@@ -45,7 +46,8 @@ def register_reader(
     Args:
         name: How the reader is asked for, and what a run remembers to read its data again.
         read: ``read(path, *, split, modalities, user, item, seed)`` returns a :class:`magnet.Dataset`. The options are
-            those of :meth:`magnet.Dataset.from_folder`; a reader refuses what it cannot do.
+            those of :meth:`magnet.Dataset.from_folder`; a reader refuses what it cannot do. ``min_rating`` and
+            ``rating`` are handed to it if it takes them, and refused otherwise.
         suffixes: Endings of files that are read by it if no reader is named, such as ``[".json"]``.
         replace: Whether a reader of that name may be replaced, as when a notebook's cell runs again.
 
@@ -66,29 +68,43 @@ def read(
     path: str | Path,
     *,
     reader: str | None = None,
-    split: str = "split",
+    split: str | None = "split",
     modalities: Sequence[str] | None = None,
     user: str | None = None,
     item: str | None = None,
     seed: int = 0,
+    min_rating: float | None = None,
+    rating: str | None = None,
 ) -> Dataset:
     """See :meth:`magnet.Dataset.read`."""
     path = Path(path).expanduser()
     name = reader or (_by_suffix(path.suffix) if path.suffix and not path.is_dir() else None) or FOLDER
+    names = None if modalities is None else as_names(modalities, "modalities")
+    choice = Choice(split, names, user, item, as_whole(seed, "seed"), min_rating, rating)
+    found = READERS.find(name)
+    if name == FOLDER:
+        return found.read(path, **vars(choice))
+    # Readers of others take what they took before there was more to choose.
+    late = {"min_rating": min_rating, "rating": rating}
+    late = {option: value for option, value in late.items() if value is not None}
+    known = inspect.signature(found.read).parameters
+    anything = any(one.kind is one.VAR_KEYWORD for one in known.values())
+    refused = [] if anything else [option for option in late if option not in known]
+    if refused:
+        raise DataError(
+            f"{path}: the reader {name!r} does not take {', '.join(f'{option}=' for option in refused)}"
+        )
     options: dict[str, Any] = {
-        "split": split,
-        "modalities": None if modalities is None else as_names(modalities, "modalities"),
+        "split": "split" if split is None else split,
+        "modalities": names,
         "user": user,
         "item": item,
-        "seed": as_whole(seed, "seed"),
+        "seed": choice.seed,
     }
-    dataset = READERS.find(name).read(path, **options)
-    if name == FOLDER:
-        return dataset
+    dataset = found.read(path, **options, **late)
     if not isinstance(dataset, Dataset):
         raise DataError(f"the reader {name!r} must return a magnet.Dataset, got {type(dataset).__name__}")
-    source = DataSource(str(path.resolve()), **options, reader=name)
-    return dataclasses.replace(dataset, source=source)
+    return dataclasses.replace(dataset, source=choice.source(path, reader=name))
 
 
 def _by_suffix(suffix: str) -> str | None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["RULES", "Rule", "find_rule"]
+__all__ = ["RULES", "Rule", "find_rule", "in_units_of", "no_such_split"]
 
 # Name and what may stand behind the colon.
 RULES = {
@@ -108,7 +108,7 @@ class Rule(NamedTuple):
         try:
             return split_temporal(times, share=self._share())
         except DataError:
-            dates = [_in_units_of(times, text) for text in self.option.split(",")]
+            dates = [in_units_of(times, text) for text in self.option.split(",")]
         if None in dates or len(dates) > 2:
             raise self._refuse()
         test = dates[-1]
@@ -116,7 +116,7 @@ class Rule(NamedTuple):
         return split_temporal(times, share=0.1, test=test, valid=dates[0] if len(dates) == 2 else None)
 
 
-def _in_units_of(times: NDArray[np.int64], text: str) -> int | None:
+def in_units_of(times: NDArray[np.int64], text: str) -> int | None:
     """A date in the units of some times, told by their size: seconds, or thousandths and so on; a number as it is."""
     moment = parse_time(text)
     if moment is None or is_number(text):

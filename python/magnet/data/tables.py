@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,7 +33,10 @@ __all__ = [
     "whole_numbers",
 ]
 
-SUFFIXES = (".tsv", ".csv", ".parquet")
+SUFFIXES = (".tsv", ".csv", ".parquet", ".arrow", ".feather")
+
+
+ARROW = (".arrow", ".feather")
 
 
 @dataclass(frozen=True)
@@ -43,8 +46,9 @@ class Table:
     Attributes:
         path: The file.
         columns: Names of all columns.
-        lines: Number of each row for a reader of the file: its line in a text, its index in Parquet.
+        lines: Number of each row for a reader of the file: its line in a text, its index elsewhere.
         notes: What was odd, one sentence each.
+        shape: Numbers of users and items, where the file is a matrix and its rows and columns are all there are.
     """
 
     path: Path
@@ -52,6 +56,7 @@ class Table:
     lines: Sequence[int]
     notes: list[str]
     _select: Callable[[Sequence[str]], pl.DataFrame]
+    shape: tuple[int, int] | None = None
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -72,6 +77,15 @@ class Table:
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, DataError) as error:
             raise DataError(_unreadable(self.path, error)) from None
 
+    def renamed(self, names: dict[str, str]) -> Table:
+        """The same table with other names of columns: ``names`` has the old one of each."""
+
+        def select(some: Sequence[str]) -> pl.DataFrame:
+            found = self._select([names[name] for name in some])
+            return found.rename({names[name]: name for name in some})
+
+        return replace(self, columns=list(names), _select=select)
+
     def place(self, row: int) -> str:
         """Where a row stands."""
         return f"{'line' if self.is_text else 'row'} {self.lines[row]}"
@@ -82,7 +96,7 @@ class Table:
 
 
 def read_table(path: Path) -> Table:
-    """Open ``.tsv`` or ``.csv`` (every column as text) or ``.parquet`` (as it is).
+    """Open ``.tsv`` or ``.csv`` (every column as text), or ``.parquet``, ``.arrow`` or ``.feather`` (as it is).
 
     Raises:
         DataError: If the file is missing, empty or unreadable, see :func:`magnet.data.delimited.open_delimited`.
@@ -93,12 +107,27 @@ def read_table(path: Path) -> Table:
         if path.suffix in SEPARATORS:
             text = open_delimited(path)
             return Table(path, text.columns, text.lines, text.notes, text.select)
+        if path.suffix in ARROW:
+            whole = _read_arrow(path)
+            return Table(path, whole.columns, range(whole.height), [], lambda some: whole.select(some))
         frame = pl.scan_parquet(path)
         columns = frame.collect_schema().names()
         height = frame.select(pl.len()).collect().item()
         return Table(path, columns, range(height), [], lambda some: pl.read_parquet(path, columns=list(some)))
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise DataError(_unreadable(path, error)) from None
+
+
+def _read_arrow(path: Path) -> pl.DataFrame:
+    """A file of Arrow, in the form for files or in that for streams: both bear the same endings."""
+    content = path.read_bytes()  # of a path, the file would stay mapped
+    try:
+        return pl.read_ipc(content)
+    except pl.exceptions.PolarsError as error:
+        try:
+            return pl.read_ipc_stream(content)
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
+            raise error from None
 
 
 def _unreadable(path: Path, error: BaseException) -> str:

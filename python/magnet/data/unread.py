@@ -55,6 +55,7 @@ def unread_columns(
     used: Collection[str],
     where: str,
     *,
+    rating: str | None = None,
     values: Callable[[str], pl.Series],
     place: Callable[[int], str],
 ) -> list[str]:
@@ -64,6 +65,7 @@ def unread_columns(
         columns: All of the table.
         used: Those that are read.
         where: What to call the table.
+        rating: The column of ratings, if its name is not recognised.
         values: Gives a column.
         place: The name of a row for a reader of the file.
 
@@ -71,7 +73,7 @@ def unread_columns(
         A message for a column of ratings, and one for all others.
     """
     others = [column for column in columns if column not in used]
-    rating = find_rating(others)
+    rating = rating if rating in others else find_rating(others)
     messages = []
     if rating is not None:
         messages.append(_ratings(values(rating), rating, where, place))
@@ -94,7 +96,7 @@ def _ratings(values: pl.Series, column: str, where: str, place: Callable[[int], 
     first = named_places([values[row] for row in low[:4]], low[:4], place)
     return (
         f"{text}, also the {len(low)} of {len(values)} with a rating of 0 or below: {first}; leave out rows "
-        "that are no likes"
+        "that are no likes, as min_rating= (--min-rating) does"
     )
 
 

@@ -72,13 +72,19 @@ def _begin(model: str, verb: str, source: DataSource | None) -> list[str] | None
     if not module.startswith("magnet."):
         words += ["--import", module]
     words += [verb, "--data", source.path]
-    if source.split != "split":
-        words += ["--split", source.split]
+    if source.split not in (None, "split"):
+        words += ["--split", str(source.split)]
     if source.seed:
         words += ["--split-seed", str(source.seed)]
     if source.modalities is not None:
         words += ["--modalities", ",".join(source.modalities)]
-    for option, column in (("--user-column", source.user), ("--item-column", source.item)):
+    columns = {
+        "--user-column": source.user,
+        "--item-column": source.item,
+        "--min-rating": None if source.min_rating is None else f"{source.min_rating:g}",
+        "--rating-column": source.rating,
+    }
+    for option, column in columns.items():
         words += [] if column is None else [option, column]
     return words
 

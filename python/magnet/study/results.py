@@ -114,10 +114,12 @@ def slug(name: str) -> str:
 def _group(described: Described, protocol: str) -> str:
     source = described.source
     words = [described.facts["name"]]
-    if source is not None and source.split != "split":
-        words.append(source.split)
+    if source is not None and source.split not in (None, "split"):
+        words.append(str(source.split))
     if source is not None and source.seed:
         words.append(f"seed {source.seed}")
+    if source is not None and source.min_rating is not None:
+        words.append(f"rated {source.min_rating:g} or better")
     return ", ".join([*words, protocol])
 
 

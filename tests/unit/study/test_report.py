@@ -6,6 +6,7 @@ import dataclasses
 import io
 import json
 
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -16,8 +17,10 @@ from magnet.study import progress
 from magnet.study.commands import row_command
 from magnet.study.comparison import Comparison, Gap, Row
 from magnet.study.contenders import Contender
+from magnet.study.described import Described
 from magnet.study.plan import plan
 from magnet.study.progress import StudyProgress, duration
+from magnet.study.results import _group
 from magnet.study.statistics import Difference
 from support.study_data import quick, quick_lightgcn
 
@@ -167,6 +170,10 @@ def test_the_command_of_a_row_names_all_that_differs_from_the_defaults(tiny):
         "--item-column what --models 'wide one=magnet' --set dim=256 "
         '--set \'experts.roles=["dominant", "null"]\' --seeds 0,2 --protocol mmrec --candidates'
     )
+    rated = DataSource("shop", None, min_rating=3.5, rating="liking")
+    assert row_command(Contender("ease", "ease"), "delivered", rated, [0], "strict") == (
+        "magnet compare --data shop --min-rating 3.5 --rating-column liking --models ease --seeds 0"
+    )
     plain = dataclasses.replace(data, source=DataSource("shop"))
     # A closed form needs one seed, and a name that the option could not read is left out.
     assert row_command(Contender("a,b", "ease"), "delivered", plain.source, [0, 1], "strict") == (
@@ -255,3 +262,12 @@ def test_a_quiet_comparison_says_nothing(tiny, tmp_path, capsys):
 def test_models_print_what_they_are_compared_as():
     assert Contender("a", "magnet", {"dim": 4}).recommender(3).seed == 3
     assert quick(dim=4).config.dim == Contender("a", "magnet", {"dim": 4}).recommender(0).config.dim
+
+
+def test_data_that_are_cut_by_rating_are_a_group_of_their_own():
+    facts = {"name": "shop", "source": DataSource("shop", None, min_rating=4.0).to_json()}
+    assert (
+        _group(Described(facts, np.zeros(2, dtype=np.int32)), "strict") == "shop, rated 4 or better, strict"
+    )
+    facts["source"] = DataSource("shop", "random", seed=2).to_json()
+    assert _group(Described(facts, np.zeros(2, dtype=np.int32)), "mmrec") == "shop, random, seed 2, mmrec"
