@@ -42,7 +42,7 @@ class AboutItems(NamedTuple):
 def about_items(
     keys: Sequence[Hashable],
     *,
-    features: Mapping[str, Features],
+    features: Mapping[str, Features] | None,
     titles: Any,
     item_table: IntoDataFrame | None,
     name: str,
@@ -63,8 +63,9 @@ def about_items(
     given = sort_out(features, "item")
     for feature, (known, _) in given.keyed.items():
         if len(known):
-            check_overlap(as_list(known), as_list(item_ids), f"{name}: modality '{feature}'", grow=False)
-    return align_about(given, item_ids, titles, item_table, name)
+            check_overlap(as_list(known), as_list(item_ids), f"{name}: modality '{feature}'")
+    about = align_about(given, item_ids, titles, item_table, name)
+    return about._replace(messages=given.messages + about.messages)
 
 
 def align_about(

@@ -7,18 +7,15 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import polars as pl
 
+from magnet.data.about import about_items
 from magnet.data.assemble import assemble
 from magnet.data.columns import shown
 from magnet.data.dataset import PARTS
-from magnet.data.frame_features import sort_out
 from magnet.data.given import as_keys, as_real, as_whole
 from magnet.data.ids import as_ids, as_list
-from magnet.data.item_columns import align_table
-from magnet.data.matching import check_overlap
 from magnet.data.matrices import entries
 from magnet.data.ratings import refuse_weights
 from magnet.data.rules import find_rule, no_such_split
-from magnet.data.titles import align_titles
 from magnet.errors import DataError
 
 if TYPE_CHECKING:
@@ -97,17 +94,9 @@ def from_matrix(
         raise DataError(f"{name}: there is not a single interaction in the matrices")
     row_ids = _ids(user_ids, "user", n_users, name)
     column_ids = _ids(item_ids, "item", n_items, name)
-    sorted_out = sort_out(features, "item")
-    messages += sorted_out.messages
-    for feature, (keys, _) in sorted_out.keyed.items():
-        if len(keys):
-            check_overlap(as_list(keys), as_list(column_ids), f"{name}: modality '{feature}'")
-    modalities, noted = sorted_out.align(column_ids, name)
-    messages += noted
-    table, named, noted = align_table(item_table, column_ids, name, with_titles=titles is None)
-    messages += noted
-    texts, noted = align_titles(titles if named is None else named, column_ids, name)
-    messages += noted if named is None else []
+    about = about_items(
+        as_list(column_ids), features=features, titles=titles, item_table=item_table, name=name
+    )
     return assemble(
         name=name,
         where=name,
@@ -118,11 +107,11 @@ def from_matrix(
         seed=seed,
         user_ids=as_list(row_ids),
         item_ids=as_list(column_ids),
-        titles=texts if texts is not None and any(texts) else None,
-        modalities=modalities,
-        messages=messages,
+        titles=about.titles,
+        modalities=about.modalities,
+        messages=messages + about.messages,
         source=None,
-        item_table=table,
+        item_table=about.item_table,
     )
 
 
