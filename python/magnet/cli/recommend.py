@@ -160,7 +160,9 @@ def match_ids(texts: Iterable[str], known: Iterable[Hashable]) -> list[Hashable]
 
 def as_text(key: Hashable) -> str:
     """An id as it is written on a command line and in files: tuples as JSON lists."""
-    return json.dumps(key, ensure_ascii=False) if isinstance(key, tuple) else str(key)
+    from magnet.run.ids import id_text
+
+    return id_text(key)
 
 
 def _plain(frame: "pl.DataFrame") -> "pl.DataFrame":

@@ -22,6 +22,7 @@ from magnet.cli import (
     doctor,
     evaluate,
     explain,
+    export,
     recommend,
     results,
     train,
@@ -80,6 +81,7 @@ app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("recommend")(recommend.recommend)
 app.command("explain")(explain.explain)
+app.command("export")(export.export)
 app.command("compare")(compare.compare)
 app.command("ablate")(ablate.ablate)
 app.command("tune")(tune.tune)
