@@ -44,7 +44,7 @@ def card_text(contents: RunContents, description: RunDescription, *, title: str 
     """
     parts = [
         f"# {title or description.model}",
-        f"A recommender of the model `{description.model}`, made with Magnet {description.versions.get('magnet', '?')}. "
+        f"A recommender of the model `{description.model}`, made with Magnet {description.versions.get('magnet')}. "
         f"It scores by {_scores_by(contents.state)}.",
         "## What it is for",
         "Ranking the items of one catalogue for the users of one service, both those of the training data below. It "
@@ -159,8 +159,8 @@ def _limits(contents: RunContents) -> list[str]:
             "This is a refit on all parts for as many epochs as validation chose; nothing measures it."
         )
     said += [
-        f"Users without a training interaction ({cold_users:,} here) and users that are not in the data are answered by "
-        "popularity at best.",
+        f"Users without a training interaction ({cold_users:,} here) and users that are not in the data are answered "
+        "by popularity at best.",
         f"Items that are not in the data are never recommended; {cold_items:,} items have no training interaction.",
         "Users and items are known by the ids of the training data alone, in their type and spelling.",
         "It learnt from what users took, which depends on what they were shown.",

@@ -123,7 +123,8 @@ def cut(operator: Operator, top: int) -> tuple[sp.csr_array, float]:
         return operator.weights, 1.0
     n, top = operator.n_items, min(top, operator.n_items)
     # Of each column, what was kept so far: (I, top), the best first.
-    values, rows = np.zeros((n, 0), np.float32), np.zeros((n, 0), np.int32)
+    values: NDArray[Any] = np.zeros((n, 0), np.float32)
+    rows: NDArray[Any] = np.zeros((n, 0), np.int32)
     everything = 0.0
     for start in range(0, n, _ROWS):
         block = np.arange(start, min(start + _ROWS, n), dtype=np.int32)

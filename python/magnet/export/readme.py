@@ -11,11 +11,11 @@ __all__ = ["readme_text"]
 
 _IDS = """## Ids and what was seen
 
-Row r of `users.npy` and of every matrix over users belongs to entry r of `user_ids.json`, and likewise for items; a list
-within the JSON was a tuple. The `.txt` files hold the same ids as text, one a line; an id that breaks lines or is empty
-stands there as JSON. `seen.npz` (SciPy, users x items) holds what each user took in training and validation: Magnet does
-not recommend it. Users without a training interaction are answered by popularity in Magnet; what stands here for them
-means little."""
+Row r of `users.npy` and of every matrix over users belongs to entry r of `user_ids.json`, and likewise for items; a
+list within the JSON was a tuple. The `.txt` files hold the same ids as text, one a line; an id that breaks lines or is
+empty stands there as JSON. `seen.npz` (SciPy, users x items) holds what each user took in training and validation:
+Magnet does not recommend it. Users without a training interaction are answered by popularity in Magnet; what stands
+here for them means little."""
 
 _SEARCH = """```python
 import json
@@ -33,13 +33,13 @@ _, found = index.search(users[row : row + 1], 20 + len(taken))
 print([item_ids[i] for i in found[0] if i not in taken][:20])
 ```"""
 
-_ONNX = """`model.onnx` takes `users`, row numbers in int64, and `k`, one int64 in a list, and gives `items` and `scores`, `(N, k)`,
-best first. Items that were seen are not left out: ask for as many more, and drop them. Sums in float32 may differ from
-Magnet's in the last digit, and so may the order of items whose scores are as good as equal."""
+_ONNX = """`model.onnx` takes `users`, row numbers in int64, and `k`, one int64 in a list, and gives `items` and
+`scores`, `(N, k)`, best first. Items that were seen are not left out: ask for as many more, and drop them. Sums in
+float32 may differ from Magnet's in the last digit, and so may the order of items whose scores are as good as equal."""
 
-_OPERATORS = """Each `operator-NAME.npz` is a SciPy CSR matrix W: W[j, i] is what item j of a history adds to item i, so that scores are
-`history @ W`. In a mixture these are the raw scores of the cues, before they are standardised for each user and mixed.
-`operator-users.npz` of a model of neighbours is users x users: scores are `W[user] @ history`."""
+_OPERATORS = """Each `operator-NAME.npz` is a SciPy CSR matrix W: W[j, i] is what item j of a history adds to item i,
+so that scores are `history @ W`. In a mixture these are the raw scores of the cues, before they are standardised for
+each user and mixed. `operator-users.npz` of a model of neighbours is users x users: scores are `W[user] @ history`."""
 
 
 def readme_text(made: ExportedModel, model: str) -> str:

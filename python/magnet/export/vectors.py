@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 
 from magnet.errors import ConfigError
@@ -16,6 +15,7 @@ from magnet.operators.base import product
 from magnet.states import BlendState, DotState, ItemItemState
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from magnet.run.contents import RunContents
@@ -96,7 +96,7 @@ def _found(
         return state.users.numpy(), state.items.numpy(), "exact", how
     if isinstance(state, ItemItemState) and isinstance(state.operator, FactorOperator):
         profiles = product(state.history, state.operator.left)
-        how = f"sums over the users' histories, of width {profiles.shape[1]}, whose inner products are the model's scores"
+        how = f"sums over users' histories, of width {profiles.shape[1]}, whose inner products are the model's scores"
         return profiles, state.operator.right, "exact", how
     users, items = factorised(state, rank, seed=seed)
     fit = f", found by {FIT_USERS:,} of the users" if state.shape[0] > FIT_USERS else ""

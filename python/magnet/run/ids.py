@@ -57,13 +57,13 @@ def id_text(key: Hashable) -> str:
 
 
 def id_lines(ids: Sequence[Hashable]) -> str:
-    """Ids as text, one a line; one that would not be a line, being empty or having a break, stands as JSON.
+    r"""Ids as text, one a line; one that would not be a line, being empty or having a break, stands as JSON.
 
     Example:
-        >>> print(id_lines(["A1", 7, "two\\nlines"]), end="")
+        >>> print(id_lines(["A1", 7, "two\nlines"]), end="")
         A1
         7
-        "two\\nlines"
+        "two\nlines"
     """
     texts = [id_text(key) for key in ids]
     lines = [text if text.splitlines() == [text] else json.dumps(text, ensure_ascii=True) for text in texts]
