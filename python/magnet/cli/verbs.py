@@ -23,6 +23,7 @@ from magnet.cli import (
     evaluate,
     explain,
     export,
+    plan,
     recommend,
     results,
     train,
@@ -77,6 +78,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command("plan")(plan.plan)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("recommend")(recommend.recommend)
