@@ -15,7 +15,7 @@ import scipy.sparse as sp
 
 from magnet.choices import Unknown
 from magnet.data.given import as_frame, as_key, as_keys, as_whole
-from magnet.errors import ConfigError, DataError, MagnetWarning, UnknownIdError
+from magnet.errors import ConfigError, DataError, MagnetWarning, UnknownIdError, with_command
 from magnet.evaluate.rank import rank, score
 from magnet.states import BlendState, popularity_state
 
@@ -115,24 +115,20 @@ class Answers:
             return state
         if not isinstance(state, BlendState):
             alone = self.contents.facts.get("delivered") == "backbone"
-            raise ConfigError(
-                "weights= and roles= turn the cues of a mixture over signals, and this model has none; "
-                + (
-                    "validation chose its backbone alone"
-                    if alone
-                    else "train magnet with experts.kind=signals"
-                )
+            why = "turn the cues of a mixture over signals, and this model has none; " + (
+                "validation chose its backbone alone" if alone else "train magnet with experts.kind=signals"
             )
+            raise with_command(ConfigError(f"weights= and roles= {why}"), f"--weigh and --role {why}")
         return state.turned(weights, roles)
 
     def _tell_sated(self, rows: NDArray[np.int32], seen: Any) -> None:
         counts = np.diff(seen.indptr)
         sated = [self.contents.user_ids[row] for row in rows if row >= 0 and counts[row] == seen.shape[1]]
         if sated:
+            counted = f"{len(sated)} of {len(rows)} users have seen all {seen.shape[1]} items"
+            said = f"{counted} and get no rows: {_first(sated)}"
             warnings.warn(
-                f"{len(sated)} of {len(rows)} users have seen all {seen.shape[1]} items and get no rows: "
-                f"{_first(sated)}; exclude_seen=False ranks what they have seen",
-                MagnetWarning,
+                with_command(MagnetWarning(f"{said}; exclude_seen=False ranks what they have seen"), said),
                 stacklevel=4,  # who called Recommender.recommend
             )
 
@@ -179,7 +175,10 @@ def _indices(
     _refuse_alike(keys, index, what)
     missing = [key for key in keys if key not in index]
     if missing:
-        raise UnknownIdError(f"unknown {what} ids {_first(missing)}{advice}", missing)
+        error = UnknownIdError(f"unknown {what} ids {_first(missing)}{advice}", missing)
+        raise with_command(
+            error, str(error).replace("unknown='skip' or 'popular'", "--unknown skip or popular")
+        )
     return np.array([index[key] for key in keys], dtype=np.int32)
 
 

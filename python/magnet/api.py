@@ -10,7 +10,7 @@ from magnet.answers import Answers
 from magnet.config import changed
 from magnet.data.given import as_whole
 from magnet.engine import Trainer
-from magnet.errors import ConfigError, DataError, MagnetError, RunError
+from magnet.errors import ConfigError, DataError, MagnetError, RunError, with_command
 from magnet.evaluate import DEFAULT_KS, DEFAULT_METRICS, evaluate
 from magnet.explain import ModelExplanation, PairExplanation, explain_model, explain_pair
 from magnet.export import ExportedModel, export_model
@@ -132,9 +132,13 @@ class Recommender:
         if find_model(self.name).task is None:
             return None
         if self._contents is None or self._description is None or not self._contents.facts.get("best"):
-            raise DataError(
-                f"{dataset.name}: final=True trains for as many epochs as validation chose, and this {self.name} was "
-                "not fitted to data with a validation part yet; call fit(data) first, or magnet.load(run)"
+            raise with_command(
+                DataError(
+                    f"{dataset.name}: final=True trains for as many epochs as validation chose, and this {self.name} "
+                    "was not fitted to data with a validation part yet; call fit(data) first, or magnet.load(run)"
+                ),
+                f"{dataset.name}: --final trains for as many epochs as validation chose, and this {self.name} was not "
+                "trained with a validation part; train it with one first, and name that run",
             )
         if self._description.content_hash != dataset.content_hash:
             raise DataError(
