@@ -64,6 +64,11 @@ def test_what_does_not_fit_is_refused_in_words(monkeypatch):
         check_memory(40e9, "it", "do less")
 
 
+def refuse_dense(monkeypatch):
+    for kind in (sp.csr_array, sp.csc_array):
+        monkeypatch.setattr(kind, "toarray", lambda *_, **__: pytest.fail("a dense matrix was made"))
+
+
 def wide(n_items):
     return sp.csr_array((np.ones(3, np.float32), ([0, 0, 1], [0, 1, n_items - 1])), shape=(2, n_items))
 
@@ -80,7 +85,7 @@ def wide(n_items):
 )
 def test_a_matrix_of_all_items_is_refused_before_it_is_made(monkeypatch, name, solve):
     monkeypatch.setattr(memory, "available_memory", lambda: 10**9)
-    monkeypatch.setattr(sp.csr_array, "toarray", lambda *_, **__: pytest.fail("a dense matrix was made"))
+    refuse_dense(monkeypatch)
     n_items = 29_000  # below the size from which EASE goes item by item
     features = np.ones((n_items, 2), np.float32)
     looks = {"looks": Modality("looks", features, np.ones(n_items, bool))}
@@ -90,7 +95,7 @@ def test_a_matrix_of_all_items_is_refused_before_it_is_made(monkeypatch, name, s
 
 def test_a_hundred_thousand_items_are_solved_item_by_item(monkeypatch):
     monkeypatch.setattr(memory, "available_memory", lambda: 2 * 10**9)
-    monkeypatch.setattr(sp.csr_array, "toarray", lambda *_, **__: pytest.fail("a dense matrix was made"))
+    refuse_dense(monkeypatch)
     operator = prepare_ease(wide(100_000), {}, EASEConfig(regularization=1.0))
     # Items 0 and 1 were taken together by one user: 1 / (1 + 1).
     assert operator.weights.shape == (100_000, 100_000)
