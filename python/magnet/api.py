@@ -9,9 +9,10 @@ from magnet.answers import Fitted
 from magnet.config import changed
 from magnet.data.given import as_whole
 from magnet.engine import Trainer
-from magnet.errors import ConfigError, DataError, RunError
+from magnet.errors import ConfigError, DataError, RunError, with_command
 from magnet.evaluate import DEFAULT_KS, DEFAULT_METRICS, evaluate
 from magnet.explain import ModelExplanation, PairExplanation, explain_model, explain_pair
+from magnet.export import ExportedModel, export_model
 from magnet.models.registry import MODELS, find_model
 from magnet.run.contents import check_contents
 from magnet.run.folder import RunDescription, RunFolder
@@ -121,9 +122,13 @@ class Recommender(Fitted):
         if find_model(self.name).task is None:
             return None
         if self._contents is None or self._description is None or not self._contents.facts.get("best"):
-            raise DataError(
-                f"{dataset.name}: final=True trains for as many epochs as validation chose, and this {self.name} was "
-                "not fitted to data with a validation part yet; call fit(data) first, or magnet.load(run)"
+            raise with_command(
+                DataError(
+                    f"{dataset.name}: final=True trains for as many epochs as validation chose, and this {self.name} "
+                    "was not fitted to data with a validation part yet; call fit(data) first, or magnet.load(run)"
+                ),
+                f"{dataset.name}: --final trains for as many epochs as validation chose, and this {self.name} was not "
+                "trained with a validation part; train it with one first, and name that run",
             )
         if self._description.content_hash != dataset.content_hash:
             raise DataError(
@@ -212,6 +217,54 @@ class Recommender(Fitted):
         """
         check_contents(self.contents)
         RunFolder.create(folder, self.description, overwrite=overwrite).finish(self.contents)
+
+    def export(
+        self,
+        folder: str | Path,
+        what: str | Sequence[str] = ("vectors", "card"),
+        *,
+        rank: int = 256,
+        backbone: bool = False,
+        top: int = 200,
+        overwrite: bool = False,
+    ) -> ExportedModel:
+        """Write the model for other programs, into a folder that is whole or not there.
+
+        ``vectors`` are ``users.npy`` and ``items.npy``, float32, whose inner products order a user's items, for
+        faiss, usearch and their like: the model's own where it is one of vectors, and otherwise an approximation.
+        How many of the model's 20 best unseen items they give back is measured, written into the folder's README and
+        ``export.json``, and is part of the answer. ``onnx`` is the same with the search, as ``model.onnx``.
+        ``operators`` are the item–item matrices of a linear model or of a mixture's cues, in SciPy's ``.npz``.
+        ``card`` is ``card.md``, a page about the model. Ids and what was seen lie beside.
+
+        Args:
+            folder: Where to; missing parents are made.
+            what: ``vectors``, ``operators``, ``onnx`` and ``card``, one or several.
+            rank: Width of the vectors where they approximate the model, 1 to 4,096.
+            backbone: Take the vectors of a mixture's trained backbone instead of an approximation of the whole.
+            top: Weights that are kept in each column of a dense operator; sparse ones stay whole.
+            overwrite: Whether an export that is there may be replaced; nothing else ever is.
+
+        Returns:
+            What was written and how near it comes to the model; ``text()`` and ``to_json()`` say it.
+
+        Raises:
+            ConfigError: If there is nothing of a name, or a backbone is asked of a model that is none beside signals.
+            DataError: If the folder is not free, a number is out of range, or the model has no operators.
+            RunError: If an id cannot be kept in JSON.
+            MissingExtraError: If onnx is asked for and not installed.
+            StorageError: If the disk refuses it.
+        """
+        return export_model(
+            self.contents,
+            self.description,
+            folder,
+            what=what,
+            rank=rank,
+            backbone=backbone,
+            top=top,
+            overwrite=overwrite,
+        )
 
 
 class Magnet(Recommender):

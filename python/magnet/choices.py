@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-__all__ = ["Difficulty", "HeldOut", "ListFormat", "Part", "Protocol", "Size", "Unknown"]
+__all__ = ["Difficulty", "Exported", "HeldOut", "ListFormat", "Part", "Protocol", "Size", "Unknown"]
 
 Part: TypeAlias = Literal["train", "valid", "test"]
 """Parts of the split."""
@@ -29,3 +29,6 @@ Difficulty: TypeAlias = Literal["easy", "standard", "hard"]
 
 ListFormat: TypeAlias = Literal["csv", "parquet", "json"]
 """Of recommendations in a file."""
+
+Exported: TypeAlias = Literal["vectors", "operators", "onnx", "card"]
+"""What a model can be exported as."""

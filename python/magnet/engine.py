@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from magnet.errors import ConfigError, DataError, RunError
+from magnet.errors import ConfigError, DataError, RunError, with_command
 from magnet.evaluate import Evaluation, evaluate
 from magnet.evaluate.target import USUAL, target_of
 from magnet.models.graphs import leading_axes, unit_features
@@ -18,6 +18,7 @@ from magnet.run.events import EventLog, events_before
 from magnet.run.folder import RunContents, RunDescription, RunFolder
 from magnet.run.ids import encode_ids
 from magnet.train.config import TrainConfig
+from magnet.train.log import LOGGER, EpochLogger
 from magnet.train.loop import History, train
 from magnet.train.progress import Reporter
 from magnet.train.snapshot import Snapshot, backbone_only
@@ -146,10 +147,17 @@ class Trainer:
             TrainingError: If the loss becomes NaN or infinite; the last checkpoint is kept.
         """
         if self.entry.fit is None and self.schedule is None and not self._validated:
-            raise DataError(
+            why = (
                 f"{self.dataset.name}: {self.model.name} needs a validation part to choose its weights by, and there "
-                "is none; mark rows as valid or let a rule draw a split (split='random'), and refit on everything when "
-                "the settings are chosen: fit(data, final=True)"
+                "is none; mark rows as valid or let a rule draw a split"
+            )
+            raise with_command(
+                DataError(
+                    f"{why} (split='random'), and refit on everything when the settings are chosen: "
+                    "fit(data, final=True)"
+                ),
+                f"{why} (--split random), and refit on everything when the settings are chosen: "
+                "magnet train --final RUN",
             )
         description = self._description()
         run = self._open(description)
@@ -161,6 +169,10 @@ class Trainer:
 
     def _fit(self, run: RunFolder | None, description: RunDescription) -> RunContents:
         facts: dict[str, Any] = {}
+        name, data = self.model.name, self.dataset
+        for note in data.messages:
+            LOGGER.info("%s: %s", data.name, note)
+        LOGGER.info("%s: fit to %s, %d users, %d items", name, data.name, data.n_users, data.n_items)
         if self.entry.fit is not None:
             state = self.entry.fit(self.dataset, self.config, seed=self.model.seed)
         else:
@@ -191,6 +203,7 @@ class Trainer:
         )
         if run is not None and not run.finished:
             run.finish(contents)
+        LOGGER.info("%s: fitted, %s", name, contents.summary())
         self.model.receive(description, contents)
         return contents
 
@@ -246,6 +259,7 @@ class Trainer:
             position, borrowed = self._borrowed_backbone(RunFolder.open(self.backbone)), True
         with contextlib.ExitStack() as stack:
             watchers: list[Callable[[dict[str, Any]], None]] = []
+            watchers.append(EpochLogger(self.model.name, self.target))
             log, kept = None, None if run is None or run.finished else run
             if self.show:
                 watchers.append(stack.enter_context(Reporter(self.model.name, target=self.target)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable
@@ -19,15 +19,28 @@ __all__ = [
     "TrainingError",
     "UnknownIdError",
     "nearest",
+    "with_command",
 ]
 
 
 class MagnetError(Exception):
-    """The base of all of them: catch this to catch every error that is the input's fault."""
+    """The base of all of them: catch this to catch every error that is the input's fault.
+
+    Attributes:
+        command: What the command ``magnet`` says instead, where the advice is another one there; None for the same.
+    """
+
+    command: str | None = None
 
 
 class MagnetWarning(UserWarning):
-    """Something is worse than it could be, but the result is valid."""
+    """Something is worse than it could be, but the result is valid.
+
+    Attributes:
+        command: As that of :class:`MagnetError`.
+    """
+
+    command: str | None = None
 
 
 class DataError(MagnetError, ValueError):
@@ -72,6 +85,24 @@ class UnknownIdError(DataError):
     def __init__(self, message: str, ids: Iterable[Hashable]) -> None:
         super().__init__(message)
         self.ids = list(ids)
+
+
+_Problem = TypeVar("_Problem", MagnetError, MagnetWarning, DataError, ConfigError, UnknownIdError)
+
+
+def with_command(problem: _Problem, text: str) -> _Problem:
+    """Give an error or a warning the words of the command, whose options are not Python's.
+
+    Args:
+        problem: With the text that Python says.
+        text: What the command says instead.
+
+    Example:
+        >>> with_command(DataError("give unknown='skip'"), "give --unknown skip").command
+        'give --unknown skip'
+    """
+    problem.command = text
+    return problem
 
 
 def nearest(name: str, options: Iterable[str]) -> str:

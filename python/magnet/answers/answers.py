@@ -28,7 +28,7 @@ from magnet.data.given import (
     as_whole,
     as_word,
 )
-from magnet.errors import ConfigError, DataError, MagnetWarning
+from magnet.errors import ConfigError, DataError, MagnetWarning, with_command
 from magnet.evaluate.rank import score
 from magnet.states import BlendState
 
@@ -202,14 +202,10 @@ class Answers:
             return state
         if not isinstance(state, BlendState):
             alone = self.contents.facts.get("delivered") == "backbone"
-            raise ConfigError(
-                "weights= and roles= turn the cues of a mixture over signals, and this model has none; "
-                + (
-                    "validation chose its backbone alone"
-                    if alone
-                    else "train magnet with experts.kind=signals"
-                )
+            why = "turn the cues of a mixture over signals, and this model has none; " + (
+                "validation chose its backbone alone" if alone else "train magnet with experts.kind=signals"
             )
+            raise with_command(ConfigError(f"weights= and roles= {why}"), f"--weigh and --role {why}")
         return state.turned(weights, roles)
 
     def _tell_empty(self, audience: Audience, *, whole: bool) -> None:
@@ -223,10 +219,15 @@ class Answers:
             if row >= 0 and counts[row] == n_items
         ]
         if sated:
-            warnings.warn(
+            said = (
                 f"{len(sated)} of {len(audience.keys)} users have seen all {n_items} items and get no rows: "
-                f"{first_ids(sated)}; exclude_seen=False ranks what they have seen",
-                MagnetWarning,
+                f"{first_ids(sated)}; "
+            )
+            warnings.warn(
+                with_command(
+                    MagnetWarning(f"{said}exclude_seen=False ranks what they have seen"),
+                    f"{said}--seen ranks what they have seen",
+                ),
                 stacklevel=4,  # who called Recommender.recommend
             )
 

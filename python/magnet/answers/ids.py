@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from magnet.data.given import as_frame
-from magnet.errors import DataError, UnknownIdError
+from magnet.errors import DataError, UnknownIdError, with_command
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
@@ -43,7 +43,10 @@ def id_indices(
     refuse_alike(keys, index, what)
     missing = [key for key in keys if key not in index]
     if missing:
-        raise UnknownIdError(f"unknown {what} ids {first_ids(missing)}{advice}", missing)
+        error = UnknownIdError(f"unknown {what} ids {first_ids(missing)}{advice}", missing)
+        raise with_command(
+            error, str(error).replace("unknown='skip'", "--unknown skip").replace("'popular'", "popular")
+        )
     return np.array([index[key] for key in keys], dtype=np.int32)
 
 

@@ -104,7 +104,7 @@ def _by_model(contents: RunContents, state: State, items: NDArray[np.int32]) -> 
         rows = _unit(state.items)
         return DotState(rows[at], rows)
     raise ConfigError(
-        f"by='model': this model, a {type(state).__name__}, says nothing of two items; compare them by "
+        f"this model, a {type(state).__name__}, says nothing of two items; compare them by "
         f"{', '.join(repr(name) for name in ['taken', *contents.content])}"
     )
 

@@ -32,6 +32,7 @@ from magnet.cli.study_options import (
     Store,
     read_seeds,
 )
+from magnet.cli.terminal import is_quiet
 from magnet.cli.train import make_model
 
 __all__ = ["ablate"]
@@ -94,5 +95,6 @@ def ablate(
         seeds=numbers,
         protocol=protocol,
         store=store,
+        progress=not is_quiet(),
     )
     outputs.deliver(found, as_json=as_json)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from magnet.cli.options import Json, Overwrite, Run, Threads, set_threads
-from magnet.cli.terminal import complain, print_json
+from magnet.cli.terminal import note, print_json
 from magnet.errors import DataError
 from magnet.files import as_path
 
@@ -68,8 +68,8 @@ def add_items(
     model = load(run)
     as_known = str if all(isinstance(key, str) for key in model.item_ids) else None
     frame, notes = read_items(items, as_text=as_known is not None)
-    for note in notes:
-        complain(note, kind="note: ")
+    for odd in notes:
+        note(odd)
     grown = model.add_items(frame, features=paths, neighbours=neighbours)
     grown.save(out, overwrite=overwrite)
     counts = {"n_new": len(frame), "n_items": len(grown.item_ids)}

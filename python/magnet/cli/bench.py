@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from magnet.cli.examples import examples
 from magnet.cli.options import ConfigFile, Json, Modalities, Settings, Split, read_data
 from magnet.cli.terminal import print_json
 from magnet.files import as_path
@@ -25,7 +26,7 @@ def _root() -> None:
     """Measure this machine at Magnet's work."""
 
 
-@app.command("step")
+@app.command("step", epilog=examples("bench step"))
 def step(
     data: Annotated[
         Path | None,

@@ -30,6 +30,7 @@ from magnet.cli.study_options import (
     Store,
     read_seeds,
 )
+from magnet.cli.terminal import is_quiet
 from magnet.errors import ConfigError, nearest
 from magnet.files import as_path
 from magnet.models.registry import MODELS
@@ -127,6 +128,7 @@ def compare(
         seeds=numbers,
         protocol=protocol,
         store=store,
+        progress=not is_quiet(),
         against=against,
         candidates=candidates,
     )

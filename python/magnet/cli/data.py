@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from magnet.choices import Difficulty, Size
+from magnet.cli.examples import examples
 from magnet.cli.options import (
     DataPath,
     ItemColumn,
@@ -20,7 +21,7 @@ from magnet.cli.options import (
     read_data,
 )
 from magnet.cli.reshape import convert, filter_data
-from magnet.cli.terminal import complain, print_json
+from magnet.cli.terminal import note, print_json
 from magnet.files import as_path
 from magnet.tables import print_table
 
@@ -32,11 +33,11 @@ __all__ = ["app"]
 NEIGHBOURS = 10  # k of the graphs whose lift is shown; what MAGNET uses by default
 
 app = typer.Typer(no_args_is_help=True, help="Describe, check, convert, filter or generate data.")
-app.command("convert")(convert)
-app.command("filter")(filter_data)
+app.command("convert", epilog=examples("data convert"))(convert)
+app.command("filter", epilog=examples("data filter"))(filter_data)
 
 
-@app.command("describe")
+@app.command("describe", epilog=examples("data describe"))
 def describe_data(
     path: DataPath,
     split: Split = "split",
@@ -69,11 +70,11 @@ def describe_data(
         print_json(document)
         return
     for message in document["messages"]:
-        complain(message, kind="note: ")
+        note(message)
     _print(document)
 
 
-@app.command()
+@app.command("check", epilog=examples("data check"))
 def check(
     path: DataPath,
     split: Split = "split",
@@ -116,7 +117,7 @@ def check(
     )
 
 
-@app.command()
+@app.command("synthetic", epilog=examples("data synthetic"))
 def synthetic(
     out: Annotated[
         Path,

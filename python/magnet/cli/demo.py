@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from magnet.cli.options import Json, Overwrite, Threads, set_threads
-from magnet.cli.terminal import check_free, complain, new_file, print_json
+from magnet.cli.terminal import check_free, is_quiet, new_file, note, print_json
 from magnet.cli.train import trigger
 from magnet.errors import DataError, MissingExtraError
 from magnet.files import as_path
@@ -55,7 +55,7 @@ def demo(
     made = generate("demo", seed=seed)
     # The data are read from the folder, so that the run records where they are and `magnet evaluate` finds them.
     dataset = Dataset.from_folder(write_folder(made, out / "data", overwrite=overwrite))
-    complain(f"{dataset.n_users:,} users, {dataset.n_items:,} items in {out / 'data'}", kind="")
+    note(f"{dataset.n_users:,} users, {dataset.n_items:,} items in {out / 'data'}", kind="")
     models = _train(dataset, out / "run", seed=seed, overwrite=overwrite)
     table = _compare(models, dataset, made.truth, out / "run")
     magnet = models["magnet"]
@@ -101,15 +101,16 @@ def _train(dataset: "Dataset", run: Path, *, seed: int, overwrite: bool) -> dict
     from magnet.api import EASE, LightGCN, Magnet, Popularity
     from magnet.synthetic.presets import DEMO
 
+    show = not is_quiet()
     magnet = Magnet(seed=seed, **DEMO["magnet"])
     try:
-        magnet.fit(dataset, folder=run, overwrite=overwrite)
+        magnet.fit(dataset, folder=run, overwrite=overwrite, progress=show)
     except KeyboardInterrupt as stop:
         stop.args = (f"interrupted; what was trained so far is in {run}",)
         raise
     return {
         "magnet": magnet,
-        "lightgcn": LightGCN(seed=seed, **DEMO["lightgcn"]).fit(dataset),
+        "lightgcn": LightGCN(seed=seed, **DEMO["lightgcn"]).fit(dataset, progress=show),
         "ease": EASE(seed=seed, **DEMO["ease"]).fit(dataset),
         "popularity": Popularity(seed=seed, **DEMO["popularity"]).fit(dataset),
     }

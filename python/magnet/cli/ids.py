@@ -1,12 +1,11 @@
 """Ids on the command line and in files with one in each line, and what they are in a model."""
 
-import json
 from collections.abc import Hashable, Iterable
 
 from magnet.errors import DataError
 from magnet.files import as_path
 
-__all__ = ["as_text", "match_ids", "read_ids"]
+__all__ = ["match_ids", "read_ids"]
 
 
 def read_ids(given: str, *, option: str = "--users", kind: str = "user") -> list[str]:
@@ -48,15 +47,11 @@ def match_ids(texts: Iterable[str], known: Iterable[Hashable]) -> list[Hashable]
     A text like which none is written stays itself.
     """
     from magnet.data.spelling import clean_text
+    from magnet.run.ids import id_text
 
     by_text: dict[str, Hashable] = {}
     for key in known:
         # Where both the text "1" and the number 1 are ids, the text wins.
-        if isinstance(key, str) or as_text(key) not in by_text:
-            by_text[as_text(key)] = key
+        if isinstance(key, str) or id_text(key) not in by_text:
+            by_text[id_text(key)] = key
     return [by_text.get(text, by_text.get(clean_text(text), text)) for text in texts]
-
-
-def as_text(key: Hashable) -> str:
-    """An id as it is written on a command line and in files: tuples as JSON lists."""
-    return json.dumps(key, ensure_ascii=False) if isinstance(key, tuple) else str(key)

@@ -17,7 +17,7 @@ from magnet.cli.options import (
     UserColumn,
     read_data,
 )
-from magnet.cli.terminal import complain, print_json
+from magnet.cli.terminal import note, print_json
 from magnet.files import as_path
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def _deliver(dataset: "Dataset", out: Path, *, overwrite: bool, as_json: bool) -
         )
         return
     for message in dataset.messages:
-        complain(message, kind="note: ")
+        note(message)
     held_out = ", ".join(f"{name} {count:,}" for name, count in counts.items())
     told = held_out if counts["valid"] or counts["test"] else "no split: draw one with --split when training"
     typer.echo(

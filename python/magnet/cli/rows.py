@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 import typer
 
 from magnet.choices import ListFormat
-from magnet.cli.ids import as_text
 from magnet.cli.terminal import new_file, print_json
 from magnet.errors import DataError
 from magnet.files import as_path
@@ -89,9 +88,11 @@ def _plain(frame: "pl.DataFrame") -> "pl.DataFrame":
     """The frame with ids that no file format knows written as text."""
     import polars as pl
 
+    from magnet.run.ids import id_text
+
     odd = [name for name, kind in frame.schema.items() if kind == pl.Object]
     return frame.with_columns(
-        pl.Series(name, [None if key is None else as_text(key) for key in frame[name]], dtype=pl.String)
+        pl.Series(name, [None if key is None else id_text(key) for key in frame[name]], dtype=pl.String)
         for name in odd
     )
 

@@ -13,13 +13,37 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ["check_free", "complain", "new_file", "print_json", "tell_gist"]
+__all__ = ["be_quiet", "check_free", "complain", "is_quiet", "new_file", "note", "print_json", "tell_gist"]
 
 _HEADS = 3  # messages that fit into a line
 
 
+_quiet = False
+
+
+def be_quiet(quiet: bool) -> None:
+    """Whether standard error is for errors alone, as ``magnet --quiet`` asks."""
+    global _quiet
+    _quiet = quiet
+
+
+def is_quiet() -> bool:
+    """Whether progress, notes and warnings are left out."""
+    return _quiet
+
+
+def note(message: object, *, kind: str = "note: ") -> None:
+    """Say something on standard error that is no error, unless ``--quiet`` was given."""
+    if not _quiet:
+        complain(message, kind=kind)
+
+
 def complain(message: object, *, kind: str = "error: ") -> None:
-    """Say something on standard error, as it is, without colours or wrapping."""
+    """Say something on standard error, as it is, without colours or wrapping.
+
+    An error or warning that has words of its own for the command is told by these.
+    """
+    message = getattr(message, "command", None) or message
     print(f"{kind}{message}", file=sys.stderr, flush=True)
 
 
@@ -29,7 +53,7 @@ def tell_gist(messages: Sequence[str], folder: Path) -> None:
     if not heads:
         return
     more = f"; and {len(heads) - _HEADS} more" if len(heads) > _HEADS else ""
-    complain(f"{'; '.join(heads[:_HEADS])}{more} (magnet data check {folder} says more)", kind="note: ")
+    note(f"{'; '.join(heads[:_HEADS])}{more} (magnet data check {folder} says more)")
 
 
 def print_json(document: dict[str, Any]) -> None:

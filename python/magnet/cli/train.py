@@ -25,7 +25,7 @@ from magnet.cli.options import (
     open_data,
     set_threads,
 )
-from magnet.cli.terminal import print_json
+from magnet.cli.terminal import is_quiet, print_json
 from magnet.files import as_path
 from magnet.models.registry import MODELS
 
@@ -119,7 +119,12 @@ def train(
     started = time.perf_counter()
     try:
         recommender.fit(
-            dataset, protocol=protocol, folder=out, overwrite=overwrite, resume=resume, progress=True
+            dataset,
+            protocol=protocol,
+            folder=out,
+            overwrite=overwrite,
+            resume=resume,
+            progress=not is_quiet(),
         )
     except KeyboardInterrupt as stop:
         stop.args = (_interrupted(out),)
@@ -169,7 +174,7 @@ def _refit(run: Path, data: Path | None, out: Path, *, overwrite: bool, as_json:
             protocol=recommender.description.protocol,
             folder=out,
             overwrite=overwrite,
-            progress=True,
+            progress=not is_quiet(),
             final=True,
         )
     except KeyboardInterrupt as stop:

@@ -24,7 +24,7 @@ from magnet.cli.options import (
     set_threads,
 )
 from magnet.cli.study_options import Seeds, Store, read_seeds
-from magnet.cli.terminal import check_free, new_file, print_json
+from magnet.cli.terminal import check_free, is_quiet, new_file, print_json
 from magnet.cli.train import make_model
 from magnet.files import as_path
 from magnet.models.registry import MODELS
@@ -117,6 +117,7 @@ def tune(
         finalists=finalists,
         protocol=protocol,
         store=store,
+        progress=not is_quiet(),
     )
     if out is not None:
         with new_file(out, overwrite=overwrite) as temporary:

@@ -23,14 +23,17 @@ from magnet.cli import (
     doctor,
     evaluate,
     explain,
+    export,
+    plan,
     recommend,
     results,
     similar,
     train,
     tune,
 )
+from magnet.cli.examples import examples
 from magnet.cli.stops import answered, exit_code
-from magnet.cli.terminal import complain
+from magnet.cli.terminal import be_quiet, complain, note
 from magnet.errors import ConfigError, MagnetError
 
 __all__ = ["app", "run"]
@@ -74,25 +77,27 @@ app = typer.Typer(
     name="magnet",
     cls=Verbs,
     no_args_is_help=True,
-    add_completion=False,
+    epilog=examples(""),
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("train")(train.train)
-app.command("evaluate")(evaluate.evaluate)
-app.command("recommend")(recommend.recommend)
-app.command("similar")(similar.similar)
-app.command("add-items")(add_items.add_items)
-app.command("explain")(explain.explain)
-app.command("compare")(compare.compare)
-app.command("ablate")(ablate.ablate)
-app.command("tune")(tune.tune)
-app.command("results")(results.results)
-app.command("config")(config.config)
-app.add_typer(data.app, name="data")
-app.command("doctor")(doctor.doctor)
-app.command("demo")(demo.demo)
-app.add_typer(bench.app, name="bench")
+app.command("plan", epilog=examples("plan"))(plan.plan)
+app.command("train", epilog=examples("train"))(train.train)
+app.command("evaluate", epilog=examples("evaluate"))(evaluate.evaluate)
+app.command("recommend", epilog=examples("recommend"))(recommend.recommend)
+app.command("similar", epilog=examples("similar"))(similar.similar)
+app.command("add-items", epilog=examples("add-items"))(add_items.add_items)
+app.command("explain", epilog=examples("explain"))(explain.explain)
+app.command("export", epilog=examples("export"))(export.export)
+app.command("compare", epilog=examples("compare"))(compare.compare)
+app.command("ablate", epilog=examples("ablate"))(ablate.ablate)
+app.command("tune", epilog=examples("tune"))(tune.tune)
+app.command("results", epilog=examples("results"))(results.results)
+app.command("config", epilog=examples("config"))(config.config)
+app.add_typer(data.app, name="data", epilog=examples("data"))
+app.command("doctor", epilog=examples("doctor"))(doctor.doctor)
+app.command("demo", epilog=examples("demo"))(demo.demo)
+app.add_typer(bench.app, name="bench", epilog=examples("bench"))
 
 
 def _version(asked: bool) -> None:
@@ -108,6 +113,9 @@ def _root(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="No progress, notes or warnings; errors stay.")
+    ] = False,
     imports: Annotated[
         list[str] | None,
         typer.Option(
@@ -122,6 +130,7 @@ def _root(
     Exit codes: 0 done, 1 the input was at fault, 2 the command line was at fault, 130 interrupted,
     143 and 129 asked to end by SIGTERM or SIGHUP.
     """
+    be_quiet(quiet)
     for name in imports or []:
         import_named(name)
 
@@ -156,7 +165,7 @@ def import_named(name: str) -> None:
 
 
 def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
-    complain(message, kind="warning: ")
+    note(message, kind="warning: ")
 
 
 def run() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from magnet.data.dataset import PARTS, Dataset
-from magnet.errors import DataError
+from magnet.errors import DataError, with_command
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -97,10 +97,12 @@ def assemble(
     # A column may leave parts out, since models that choose nothing need no validation part. A rule has three parts.
     if not counts[0] or (rule is not None and not counts.all()):
         found = ", ".join(f"{part} {count}" for part, count in zip(PARTS, counts, strict=True))
-        raise DataError(
+        why = (
             f"{where}: a part of the split is empty ({found}); mark rows for train, and for valid and test where "
-            "models are chosen and measured, or let a rule draw them from enough interactions: split='mmrec' or "
-            "split='random'"
+            "models are chosen and measured, or let a rule draw them from enough interactions"
+        )
+        raise with_command(
+            DataError(f"{why}: split='mmrec' or split='random'"), f"{why}: --split mmrec or --split random"
         )
     if parts is not None and not counts[1]:
         messages.append(

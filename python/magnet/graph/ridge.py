@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from magnet import core
 from magnet.errors import DataError
 from magnet.graph.arrays import from_rust, to_rust
+from magnet.memory import check_memory
+from magnet.runtime import num_threads
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -50,8 +52,8 @@ def local_ridge(
         Columns of items that nothing is known of are empty, and so is the diagonal.
 
     Raises:
-        DataError: If a shape or a number is wrong, ``content`` holds NaN or infinity, or the counts are too large for
-            so small a ridge.
+        DataError: If a shape or a number is wrong, ``content`` holds NaN or infinity, the counts are too large for so
+            small a ridge, or the systems do not fit in memory.
 
     Example:
         >>> import numpy as np
@@ -67,6 +69,12 @@ def local_ridge(
     if support < 1:
         raise DataError(f"support must be at least 1, got {support}")
     n_items = train.shape[1]
+    size = min(support, n_items)
+    check_memory(
+        4.0 * size**2 * num_threads() + 8.0 * size * n_items,  # a system for each thread, and the result
+        f"systems of {size:,} equations for {n_items:,} items",
+        "choose a smaller support",
+    )
     of_content = None if content is None else to_rust(content, "content")
     weights = core.local_ridge(to_rust(train, "train"), of_content, ridge, content_weight, support)
     return from_rust(weights, (n_items, n_items))

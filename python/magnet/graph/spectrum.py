@@ -8,6 +8,7 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator, eigsh
 
 from magnet.errors import DataError
+from magnet.memory import check_memory
 from magnet.operators.walks import normalised_walks
 from magnet.seeds import numpy_generator
 
@@ -37,7 +38,7 @@ def low_frequencies(train: csr_array, rank: int) -> NDArray[np.float32]:
         V, ``(I, r)``, orthonormal columns, the largest eigenvalue first.
 
     Raises:
-        DataError: If rank is below 1.
+        DataError: If rank is below 1, or so large that a matrix of all items is decomposed that does not fit in memory.
 
     Example:
         >>> from scipy.sparse import csr_array
@@ -53,6 +54,10 @@ def low_frequencies(train: csr_array, rank: int) -> NDArray[np.float32]:
     n_items = train.shape[1]
     forth, back = (walk.astype(np.float64) for walk in normalised_walks(train))
     if n_items <= max(_DENSE_UP_TO, rank + 1):
+        # The matrix, its copy that becomes the eigenvectors, and LAPACK's room for twice as much.
+        check_memory(
+            32.0 * n_items**2, f"a decomposition into {n_items:,} eigenvectors", "choose a smaller rank"
+        )
         values, vectors = np.linalg.eigh((back @ forth).toarray())
     else:
         walk = LinearOperator(

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from magnet.models.backbone import BackboneConfig
     from magnet.train.task import Batch
 
-__all__ = ["Rates", "StepTimes", "measure_steps", "shapes_of"]
+__all__ = ["Rates", "StepTimes", "machine_rates", "measure_steps", "shapes_of"]
 
 WARM_UP = 2
 # Both arrays of the sums are larger than the caches; the product is large enough to reach the full rate.
@@ -159,6 +159,15 @@ class _Probe:
 
     def rates(self) -> Rates:
         return Rates(2 * _SIDE**3 / median(self.gemm), 3 * 4 * _LONG / median(self.memory))
+
+
+def machine_rates(runs: int = 5) -> Rates:
+    """The rates of the machine with the threads of torch, in about a quarter of a second."""
+    probe = _Probe()
+    probe.restart()
+    for _ in range(runs):
+        probe.run()
+    return probe.rates()
 
 
 def shapes_of(task: BackboneTask, batch: Batch) -> Shapes:

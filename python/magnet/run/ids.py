@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from magnet.errors import RunError
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
-__all__ = ["decode_ids", "encode_ids"]
+__all__ = ["decode_ids", "encode_ids", "id_lines", "id_text"]
 
 
 def encode_ids(ids: Sequence[Hashable], *, of: str) -> list[Any]:
@@ -48,6 +49,25 @@ def encode_ids(ids: Sequence[Hashable], *, of: str) -> list[Any]:
 def decode_ids(encoded: Sequence[Any]) -> list[Hashable]:
     """Give back the ids that :func:`encode_ids` was given."""
     return [_decode(value) for value in encoded]
+
+
+def id_text(key: Hashable) -> str:
+    """An id as it is written on a command line and in files: tuples as JSON lists."""
+    return json.dumps(key, ensure_ascii=False) if isinstance(key, tuple) else str(key)
+
+
+def id_lines(ids: Sequence[Hashable]) -> str:
+    r"""Ids as text, one a line; one that would not be a line, being empty or having a break, stands as JSON.
+
+    Example:
+        >>> print(id_lines(["A1", 7, "two\nlines"]), end="")
+        A1
+        7
+        "two\nlines"
+    """
+    texts = [id_text(key) for key in ids]
+    lines = [text if text.splitlines() == [text] else json.dumps(text, ensure_ascii=True) for text in texts]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _encode(key: Hashable) -> Any:

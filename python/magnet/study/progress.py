@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
+from rich.table import Column
 from rich.text import Text
 
 from magnet.evaluate.metrics import TARGET
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Shown", "StudyProgress", "duration"]
 
+_BAR = 12  # columns
 _QUIET = 30.0  # seconds between lines of one run where there is no terminal
 
 
@@ -85,12 +87,23 @@ class StudyProgress:
         self._bar: Progress | None = None
         if show and self.console.is_terminal:
             self._bar = Progress(
-                TextColumn("{task.completed}/{task.total}"),
-                BarColumn(bar_width=20),
-                TextColumn("[bold]{task.description}"),
-                TextColumn("{task.fields[text]}", markup=False),
+                TextColumn("{task.completed}/{task.total}", table_column=Column(no_wrap=True)),
+                BarColumn(bar_width=_BAR),
+                # What there is no room for ends in an ellipsis: bar and time left stay.
+                TextColumn(
+                    "{task.description}",
+                    markup=False,
+                    style="bold",
+                    table_column=Column(ratio=3, no_wrap=True, overflow="ellipsis"),
+                ),
+                TextColumn(
+                    "{task.fields[text]}",
+                    markup=False,
+                    table_column=Column(ratio=2, no_wrap=True, overflow="ellipsis"),
+                ),
                 _Left(self),
                 console=self.console,
+                expand=True,
             )
             self._task = self._bar.add_task("", total=self.total, completed=self.done, text="")
 
@@ -117,12 +130,14 @@ class StudyProgress:
 
     def epoch(self, record: Mapping[str, Any]) -> None:
         """An epoch of the run is over."""
+        if self._bar is not None:
+            found = f", R@20 {record['valid'][TARGET]:.4f}" if "valid" in record else ""
+            self._bar.update(self._task, text=f"epoch {record['epoch']}{found}, {record['stage']}")
+            return
         text = f"{record['stage']}, epoch {record['epoch']}"
         if "valid" in record:
             text += f", validation Recall@20 {record['valid'][TARGET]:.4f}"
-        if self._bar is not None:
-            self._bar.update(self._task, text=text)
-        elif time.monotonic() - self._last > _QUIET:
+        if time.monotonic() - self._last > _QUIET:
             self._last = time.monotonic()
             self._say(f"  {text}; {self.left()}")
 
@@ -158,6 +173,22 @@ class StudyProgress:
 
     def left(self) -> str:
         """The time that is left, in words."""
+        seconds, unknown = self._left()
+        if not unknown:
+            return f"about {duration(seconds)} left"
+        runs = f"{unknown} run{'s' if unknown > 1 else ''} of a kind not timed yet"
+        return f"about {duration(seconds)} left, and {runs}" if seconds else f"left: {runs}"
+
+    def left_short(self) -> str:
+        """The same for a bar: runs that nothing is known of are counted behind a plus sign."""
+        seconds, unknown = self._left()
+        if not unknown:
+            return f"{duration(seconds)} left"
+        runs = f"{unknown} run{'s' if unknown > 1 else ''}"
+        return f"{duration(seconds)} + {runs} left" if seconds else f"{runs} left"
+
+    def _left(self) -> tuple[float, int]:
+        """Seconds of the runs that can be told, and how many cannot."""
         seconds, unknown = 0.0, 0
         for experiment in self.waiting.values():
             if not (timed := self.known.get(experiment.kind)):
@@ -170,10 +201,7 @@ class StudyProgress:
                 else 0
             )
             seconds += max(0.0, mean - spent)
-        if not unknown:
-            return f"about {duration(seconds)} left"
-        runs = f"{unknown} run{'s' if unknown > 1 else ''} of a kind not timed yet"
-        return f"about {duration(seconds)} left, and {runs}" if seconds else f"left: {runs}"
+        return seconds, unknown
 
     def _say(self, text: str) -> None:
         if self.show:
@@ -185,10 +213,10 @@ class _Left(ProgressColumn):
     """The time left, which goes on while an epoch takes long."""
 
     def __init__(self, study: StudyProgress) -> None:
-        super().__init__()
+        super().__init__(Column(no_wrap=True))
         self.study = study
 
     def render(self, task: Task) -> Text:
         """The text of the column."""
         del task
-        return Text(self.study.left(), style="dim")
+        return Text(self.study.left_short(), style="dim")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Column
 
 from magnet.evaluate.metrics import metric_title
 from magnet.evaluate.target import USUAL
@@ -21,6 +22,8 @@ __all__ = ["Reporter"]
 # Lines to a file come at most this often, in seconds, but for a new stage or a validation's record.
 _QUIET = 5.0
 _SHORT = {"recall@20": "R@20"}
+# Columns of the bar and of the longest name beside it.
+_BAR, _NAME = 12, 14
 
 
 class Reporter:
@@ -44,13 +47,19 @@ class Reporter:
         self._progress: Progress | None = None
         if self.console.is_terminal:
             self._progress = Progress(
-                TextColumn("[bold]{task.description}"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TextColumn("{task.fields[text]}"),
-                TextColumn("at most"),
-                TimeRemainingColumn(),
+                TextColumn("[bold]{task.description}", table_column=Column(no_wrap=True, max_width=_NAME)),
+                BarColumn(bar_width=_BAR),
+                MofNCompleteColumn(table_column=Column(no_wrap=True)),
+                # What there is no room for ends in an ellipsis: bar and time left stay.
+                TextColumn(
+                    "{task.fields[text]}",
+                    markup=False,
+                    table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"),
+                ),
+                TextColumn("at most", table_column=Column(no_wrap=True)),
+                TimeRemainingColumn(table_column=Column(no_wrap=True)),
                 console=self.console,
+                expand=True,
             )
             self._bar = self._progress.add_task(name, total=None, text="")
 
@@ -76,7 +85,10 @@ class Reporter:
             if record["phase_epochs"] <= self._phase_epochs:
                 self._progress.reset(self._bar)  # a new phase: the old one's speed says nothing of it
             self._progress.update(
-                self._bar, completed=record["phase_epochs"], total=record["phase_limit"], text=text
+                self._bar,
+                completed=record["phase_epochs"],
+                total=record["phase_limit"],
+                text=self._short(record),
             )
             if record["stage"] != self._stage or record.get("fired_by"):
                 self._progress.console.print(f"{self.name}: epoch {record['epoch']}: {text}", highlight=False)
@@ -98,6 +110,16 @@ class Reporter:
                 )
         self._stage, self._phase_epochs = record["stage"], record["phase_epochs"]
         self.best = max(self.best, self._value(record))
+
+    def _short(self, record: dict[str, Any]) -> str:
+        """What counts most first, since the end may be cut: stage, best validation, first term of the loss."""
+        parts = [record["stage"]]
+        best = max(self.best, self._value(record))
+        if best >= 0:
+            metric = self.target.metric
+            parts.append(f"{_SHORT.get(metric, metric_title(metric))} {best:.4f}")
+        parts += [f"{name} {value:.4f}" for name, value in list(record["terms"].items())[:1]]
+        return " · ".join(parts)
 
     def _value(self, record: dict[str, Any]) -> float:
         value: float = record.get("valid", {}).get(self.target.metric, -1.0)

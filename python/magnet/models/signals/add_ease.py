@@ -10,8 +10,9 @@ from pydantic import Field
 from magnet.config import Config
 from magnet.data.unit_length import unit_length
 from magnet.graph.content import content_regression
+from magnet.memory import check_memory
 from magnet.models.signals.base import modality_of, register_signal
-from magnet.models.signals.ease import EASEConfig, ease_weights, prepare_ease
+from magnet.models.signals.ease import WHOLE_UP_TO, EASEConfig, ease_weights, prepare_ease
 from magnet.operators import DenseOperator, SparseOperator
 
 if TYPE_CHECKING:
@@ -51,13 +52,20 @@ def prepare_add_ease(
     .. math:: B = (1 - \alpha) \, \mathrm{EASE}(X; \lambda) + \alpha \, \mathrm{EASE}(F^\top; \lambda_F)
 
     (Jeunen et al., *Closed-Form Models for Collaborative Filtering with Side-Information*, RecSys 2020, section 3.2;
-    F has a row for each item.) The paper has tags, ours are features of unit length. Memory is twice that of EASE;
+    F has a row for each item.) The paper has tags, ours are features of unit length. Memory is 20 I² bytes at its peak;
     where EASE solves item by item, both models do, and each keeps ``support`` weights of an item.
 
     Raises:
-        DataError: If the data have no modality.
+        DataError: If the data have no modality, or the matrices do not fit in memory.
         ConfigError: If there is none of that name.
     """
+    n_items = train.shape[1]
+    if config.support is None and n_items <= WHOLE_UP_TO:
+        check_memory(
+            20.0 * n_items**2,  # the weights of the users beside a matrix in float64, twice for a moment
+            f"add-ease on {n_items:,} items",
+            "take support=200, which goes item by item",
+        )
     users = prepare_ease(train, {}, EASEConfig(regularization=config.regularization, support=config.support))
     rows = unit_rows(modalities, config.modality, model="add-ease")
     share, rest = np.float32(config.content_weight), np.float32(1 - config.content_weight)

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from magnet.config import Config
 from magnet.errors import DataError
+from magnet.memory import check_memory
 from magnet.models.signals.add_ease import unit_rows
 from magnet.models.signals.base import register_signal
 from magnet.models.signals.ease import WHOLE_UP_TO, ease_weights
@@ -44,7 +45,7 @@ def prepare_cease(train: csr_array, modalities: Mapping[str, Modality], config: 
     .. math:: P = (X^\top X + w F F^\top + \lambda I)^{-1}, \qquad B = I - P \, \mathrm{diag}(1 / \mathrm{diag}(P))
 
     (Jeunen et al., *Closed-Form Models for Collaborative Filtering with Side-Information*, RecSys 2020, section 3.1;
-    F has a row for each item.) Memory is that of EASE in double precision and of its result.
+    F has a row for each item.) Memory is 16 I² bytes at its peak.
 
     Raises:
         DataError: If the data have no modality, or too many items for a matrix of all of them.
@@ -56,9 +57,18 @@ def prepare_cease(train: csr_array, modalities: Mapping[str, Modality], config: 
             f"cease solves a matrix of all items, of which there may be {WHOLE_UP_TO:,}, and the data have "
             f"{len(rows):,}; take add-ease or l3ae, which go item by item"
         )
+    check_memory(
+        16.0 * len(rows) ** 2,  # two matrices in float64: of the users and of the features
+        f"cease on {len(rows):,} items",
+        "take add-ease with a support, or l3ae, which go item by item",
+    )
     taken = train.copy()
     taken.data = np.ones_like(taken.data, dtype=np.float64)
-    gram = np.asfortranarray((taken.T @ taken).toarray() + config.content_weight * (rows @ rows.T))
+    gram = (taken.T @ taken).toarray(order="F")
+    content = rows @ rows.T
+    content *= config.content_weight
+    gram += content.T  # symmetric; read in the order of the other
+    del content
     return DenseOperator(ease_weights(gram, config.regularization, model="cease"))
 
 

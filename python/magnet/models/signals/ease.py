@@ -11,6 +11,7 @@ from scipy.linalg import get_lapack_funcs
 from magnet.config import Config
 from magnet.errors import DataError
 from magnet.graph.ridge import local_ridge
+from magnet.memory import check_memory
 from magnet.models.signals.base import register_signal
 from magnet.operators import DenseOperator, SparseOperator
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from magnet.data import Modality
 
-__all__ = ["WHOLE_UP_TO", "EASEConfig", "ease_weights", "prepare_ease"]
+__all__ = ["WHOLE_UP_TO", "EASEConfig", "ease_bytes", "ease_weights", "prepare_ease"]
 
 _DOUBLE_UP_TO = 20_000
 """Items up to which the inverse is taken in float64 (12 I² bytes); above it float32 needs a third of that."""
@@ -68,7 +69,8 @@ def prepare_ease(
         interaction are zero.
 
     Raises:
-        DataError: If λ is too small for the Gram matrix to be factorised in floating point.
+        DataError: If λ is too small for the Gram matrix to be factorised in floating point, or the matrix does not fit
+            in memory.
     """
     del modalities
     support = config.support
@@ -76,10 +78,21 @@ def prepare_ease(
         support = _LOCAL_SUPPORT
     if support is not None:
         return SparseOperator(local_ridge(train, ridge=config.regularization, support=support))
-    dtype = np.dtype(np.float64 if train.shape[1] <= _DOUBLE_UP_TO else np.float32)
+    n_items = train.shape[1]
+    check_memory(
+        ease_bytes(n_items),
+        f"ease on {n_items:,} items",
+        f"take support={_LOCAL_SUPPORT}, which goes item by item",
+    )
+    dtype = np.dtype(np.float64 if n_items <= _DOUBLE_UP_TO else np.float32)
     binary = train.copy()
     binary.data = np.ones_like(binary.data, dtype=dtype)
     return DenseOperator(ease_weights((binary.T @ binary).toarray(order="F"), config.regularization))
+
+
+def ease_bytes(n_items: int) -> float:
+    """Memory of the whole matrix at its peak, in bytes: 12 I², or 4 I² in single precision."""
+    return float(12 if n_items <= _DOUBLE_UP_TO else 4) * n_items**2
 
 
 def ease_weights(gram: NDArray[Any], regularization: float, *, model: str = "EASE") -> NDArray[np.float32]:
