@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from magnet.train.sums import LossSums
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from magnet.data import Dataset
     from magnet.states import State
@@ -111,8 +113,7 @@ class _Loop:
 
     def run(self) -> None:
         while True:
-            # Dropout draws from torch's own generator: seeded by the epoch, training can resume at any epoch.
-            with seeded(derive(self.seed, "dropout", self.epoch), module=self.task.module):
+            with self._draws():
                 record = self._epoch()
             over = self.stopping.should_stop or self._at_limit
             self.history.records.append(record)
@@ -124,6 +125,16 @@ class _Loop:
             self.keep("last", take(self.task, self._position(), self.descent.optimizer, self.descent.average))
             self.watch(record)
         self._deliver()
+
+    def _draws(self) -> AbstractContextManager[None]:
+        """What an epoch runs in: torch's own generators, seeded by the epoch, so that training can resume at any.
+
+        Nothing where the task does without them: trainings in several threads then need not take turns. Its own class
+        has to say so, since a subclass may draw where its base does not.
+        """
+        if "draws_by_torch" in vars(type(self.task)) and not self.task.draws_by_torch:  # type: ignore[attr-defined]
+            return nullcontext()
+        return seeded(derive(self.seed, "dropout", self.epoch), module=self.task.module)
 
     def _epoch(self) -> dict[str, Any]:
         started = time.perf_counter()
