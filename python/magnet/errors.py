@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ConfigError",
     "DataError",
+    "ForkError",
     "MagnetError",
     "MagnetWarning",
     "MissingExtraError",
@@ -56,6 +57,10 @@ class StorageError(RunError):
 
 class TrainingError(MagnetError, ArithmeticError):
     """Training met NaN or infinity; the last good checkpoint is kept."""
+
+
+class ForkError(MagnetError, RuntimeError):
+    """A forked process lacks threads that its parent had; the text says how to start processes instead."""
 
 
 class MissingExtraError(MagnetError, ImportError):

@@ -24,6 +24,7 @@ from magnet.data.unread import unread_columns
 from magnet.data.vectors import FORMS, frame_vectors, is_matrix, is_missing_vector, matrix, stack
 from magnet.errors import DataError
 from magnet.files import as_path
+from magnet.forks import use_polars
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
@@ -59,6 +60,7 @@ def from_frame(
     Raises:
         DataError: If a column is missing, an id is missing or unhashable, or features do not fit the items.
     """
+    use_polars("reading a frame")
     table = _open(frame, name)
     columns = table.columns
     user_column, item_column = find_user(columns, user, name), find_item(columns, item, name)

@@ -31,6 +31,7 @@ from magnet.data.times import read_times
 from magnet.data.unread import unread_columns, unread_files
 from magnet.errors import DataError
 from magnet.files import as_path
+from magnet.forks import use_polars
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,6 +61,7 @@ def load_folder(
     Raises:
         DataError: If something is missing, empty, or breaks a rule; the text names file and line.
     """
+    use_polars("reading a folder")
     folder, seed = as_path(path), as_whole(seed, "seed")
     modalities = None if modalities is None else as_names(modalities, "modalities")
     if folder.is_file():

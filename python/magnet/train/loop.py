@@ -7,7 +7,10 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from magnet.evaluate.target import CHOSEN_BY, USUAL, Target
+from magnet.forks import use_openmp
 from magnet.run.events import trigger_of
 from magnet.seeds import derive, seeded
 from magnet.train.batches import Batches
@@ -285,7 +288,9 @@ def train(
         TrainingError: If the loss becomes NaN or infinite; epoch and batch are named. The error comes some steps later,
             at the end of that epoch at the latest: weights that went bad are neither validated nor kept.
         DataError: If there is nothing to train on.
+        ForkError: If threads that torch had before a fork are missing now.
     """
+    use_openmp("training", threads=torch.get_num_threads())
     loop = _Loop(
         task,
         dataset,
