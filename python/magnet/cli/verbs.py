@@ -3,6 +3,7 @@
 import errno
 import importlib
 import importlib.util
+import logging
 import os
 import sys
 import warnings
@@ -15,6 +16,7 @@ from typer.core import TyperGroup
 from magnet.cli import (
     ablate,
     bench,
+    cache,
     compare,
     config,
     data,
@@ -86,6 +88,7 @@ app.command("tune")(tune.tune)
 app.command("results")(results.results)
 app.command("config")(config.config)
 app.add_typer(data.app, name="data")
+app.add_typer(cache.app, name="cache")
 app.command("doctor")(doctor.doctor)
 app.command("demo")(demo.demo)
 app.add_typer(bench.app, name="bench")
@@ -151,6 +154,14 @@ def import_named(name: str) -> None:
         raise ConfigError(f"--import {name}: cannot be imported: {type(error).__name__}: {error}") from error
 
 
+class _Notes(logging.Handler):
+    """Says on standard error what Magnet logs, such as what it removed from the cache."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Say one record."""
+        complain(record.getMessage(), kind="note: ")
+
+
 def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
     complain(message, kind="warning: ")
 
@@ -158,6 +169,9 @@ def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
 def run() -> None:
     """Run the command line of this process and exit."""
     warnings.showwarning = _warn
+    log = logging.getLogger("magnet")
+    log.setLevel(logging.INFO)
+    log.addHandler(_Notes())
     if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & os.environ.keys():
         os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # before torch is imported: see magnet.runtime
     app(prog_name="magnet")
