@@ -12,6 +12,7 @@ __all__ = [
     "ConfigError",
     "DataError",
     "ForkError",
+    "InternalError",
     "MagnetError",
     "MagnetWarning",
     "MissingExtraError",
@@ -57,6 +58,10 @@ class StorageError(RunError):
 
 class TrainingError(MagnetError, ArithmeticError):
     """Training met NaN or infinity; the last good checkpoint is kept."""
+
+
+class InternalError(MagnetError, RuntimeError):
+    """A fault of Magnet itself, which deserves a report; the text has what the report needs."""
 
 
 class ForkError(MagnetError, RuntimeError):
