@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import logging
 import os
 import time
+import warnings
 
 import numpy as np
 import pytest
@@ -65,3 +68,21 @@ def test_a_limit_that_is_no_size_ends_the_command_with_2(magnet, kept, monkeypat
     assert answer.code == 2
     assert "MAGNET_CACHE_LIMIT must be a size" in answer.err
     assert magnet("cache", "clear", "--older-than", "-1").code == 2
+
+
+def test_the_command_says_what_the_cache_logs(kept, monkeypatch, capsys):
+    verbs = importlib.import_module("magnet.cli.verbs")
+    monkeypatch.setattr(verbs, "app", lambda prog_name: None)
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)  # run sets its own
+    monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")
+    log = logging.getLogger("magnet")
+    before = list(log.handlers), log.level
+    try:
+        verbs.run()
+        verbs.run()
+        caching.make_room(kept, limit=0, but=kept / "none")
+    finally:
+        log.handlers[:], log.level = before
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 2
+    assert all(line.startswith(f"note: {kept}/knn-") and "removed from the cache" in line for line in said)

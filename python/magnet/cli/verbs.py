@@ -171,7 +171,8 @@ def run() -> None:
     warnings.showwarning = _warn
     log = logging.getLogger("magnet")
     log.setLevel(logging.INFO)
-    log.addHandler(_Notes())
+    if not any(isinstance(handler, _Notes) for handler in log.handlers):
+        log.addHandler(_Notes())
     if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & os.environ.keys():
         os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # before torch is imported: see magnet.runtime
     app(prog_name="magnet")
