@@ -3,6 +3,9 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+# Threads are watched over from the first import on: a fork may come before anything else is imported.
+from magnet import forks as forks
+
 if TYPE_CHECKING:
     from magnet import data, errors, graph, synthetic, testing
     from magnet._core import __version__

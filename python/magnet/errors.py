@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 __all__ = [
     "ConfigError",
     "DataError",
+    "ForkError",
+    "InternalError",
     "MagnetError",
     "MagnetWarning",
     "MissingExtraError",
@@ -69,6 +71,14 @@ class StorageError(RunError):
 
 class TrainingError(MagnetError, ArithmeticError):
     """Training met NaN or infinity; the last good checkpoint is kept."""
+
+
+class InternalError(MagnetError, RuntimeError):
+    """A fault of Magnet itself, which deserves a report; the text has what the report needs."""
+
+
+class ForkError(MagnetError, RuntimeError):
+    """A forked process lacks threads that its parent had; the text says how to start processes instead."""
 
 
 class MissingExtraError(MagnetError, ImportError):

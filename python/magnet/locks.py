@@ -12,7 +12,11 @@ from magnet.errors import RunError
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ["FolderLock"]
+__all__ = ["FileLock", "FolderLock", "HeldError"]
+
+
+class HeldError(RunError):
+    """Somebody else holds the lock."""
 
 
 class FolderLock:
@@ -25,8 +29,11 @@ class FolderLock:
         path: The folder.
 
     Raises:
-        RunError: If somebody else holds it, named where the system tells, or the folder is not there.
+        HeldError: If somebody else holds it, named where the system tells.
+        RunError: If the folder is not there, or cannot be locked.
     """
+
+    _descriptor = -1  # where opening fails
 
     def __init__(self, path: Path) -> None:
         try:
@@ -40,7 +47,7 @@ class FolderLock:
             self.release()
             if not isinstance(error, BlockingIOError):
                 raise RunError(f"{path}: cannot be locked for writing ({error.strerror})") from None
-            raise RunError(
+            raise HeldError(
                 f"{path}: {_holder(inode)} is writing here; wait until it ends, or choose another folder"
             ) from None
 
@@ -69,6 +76,38 @@ class FolderLock:
 
     def __del__(self) -> None:
         self.release()
+
+
+class FileLock:
+    """Holds a file while a block runs, alone or beside others who hold it so.
+
+    Args:
+        path: The file.
+        shared: Whether others may hold it too, all of them shared.
+
+    Raises:
+        HeldError: If somebody else holds it in a way that does not go together.
+        OSError: If the file is not there, cannot be read, or its disk knows no locks.
+    """
+
+    def __init__(self, path: Path, *, shared: bool) -> None:
+        self._file = path.open("rb")
+        try:
+            fcntl.flock(self._file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._file.close()
+            raise HeldError(f"{path}: in use") from None
+        except OSError:
+            self._file.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
 
 
 def _holder(inode: int) -> str:

@@ -81,6 +81,10 @@ class Registry(Generic[T]):
             raise ConfigError(f"no {self.kind} '{name}'{nearest(str(name), self)}")
         return self._added[name]
 
+    def owns(self, name: str) -> bool:
+        """Whether Magnet brings that thing along, and nobody has added it."""
+        return self._modules.get(name, self._owners.get(name, "")).startswith("magnet.")
+
     def known(self, name: str) -> str:
         """The name itself, if there is such a thing; what a setting that names one is checked by.
 

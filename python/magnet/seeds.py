@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -36,12 +38,28 @@ def torch_generator(seed: int, *purpose: str | int) -> torch.Generator:
     return torch.Generator().manual_seed(derive(seed, *purpose))
 
 
+# Whoever seeds torch's own generators has them alone until they are restored: all threads of a process share them.
+_turn = threading.RLock()
+
+
+def _renew_turn() -> None:
+    global _turn
+    _turn = threading.RLock()
+
+
+# The thread that holds it may not exist in a forked child, which would wait for ever.
+os.register_at_fork(after_in_child=_renew_turn)
+
+
 @contextmanager
 def seeded(seed: int, *, module: torch.nn.Module | None = None) -> Iterator[None]:
     """Seed torch's own generators inside the context, and restore their state at its end.
 
     These are the generator of the CPU and those of the CUDA devices that ``module`` uses. ``torch.manual_seed`` seeds
     the generators of all devices, and would leave those changed that nothing restores.
+
+    All threads of a process share these generators, so one context runs at a time: another thread that enters one
+    waits. A thread that draws from them outside of any context disturbs the one that runs.
 
     Args:
         seed: Any integer in ``[0, 2**64)``.
@@ -56,7 +74,7 @@ def seeded(seed: int, *, module: torch.nn.Module | None = None) -> Iterator[None
     """
     tensors = [] if module is None else [*module.parameters(), *module.buffers()]
     devices = sorted({tensor.get_device() for tensor in tensors if tensor.is_cuda})
-    with torch.random.fork_rng(devices=devices):
+    with _turn, torch.random.fork_rng(devices=devices):
         torch.default_generator.manual_seed(seed)
         for device in devices:
             torch.cuda.default_generators[device].manual_seed(seed)

@@ -19,15 +19,20 @@ struct State {
     current: Option<Current>,
 }
 
+/// No machine has more.
+const MOST_THREADS: usize = 4096;
+
 static STATE: Mutex<State> = Mutex::new(State { requested: 0, current: None });
 
 /// Sets the number of threads from the next kernel on; kernels that are running keep theirs.
 ///
 /// # Errors
-/// [`Error::Invalid`] if `threads` is zero.
+/// [`Error::Invalid`] if `threads` is zero, or more than any machine has.
 pub fn set_num_threads(threads: usize) -> Result<(), Error> {
-    if threads == 0 {
-        return Err(Error::invalid("the number of threads must be at least 1, got 0"));
+    if threads == 0 || threads > MOST_THREADS {
+        return Err(Error::invalid(format!(
+            "the number of threads must be from 1 to {MOST_THREADS}, got {threads}"
+        )));
     }
     let mut state = STATE.lock().unwrap_or_else(PoisonError::into_inner);
     if state.requested != threads {
@@ -81,6 +86,7 @@ mod tests {
     #[test]
     fn zero_threads_are_refused_and_a_size_is_kept() {
         assert!(set_num_threads(0).is_err());
+        assert!(set_num_threads(usize::MAX).is_err());
         set_num_threads(3).unwrap();
         assert_eq!(num_threads(), 3);
         assert_eq!(current().unwrap().current_num_threads(), 3);

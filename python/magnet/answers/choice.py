@@ -15,6 +15,7 @@ from scipy.sparse import csr_array
 from magnet.answers.ids import first_ids, id_indices
 from magnet.data.given import as_keys
 from magnet.errors import ConfigError, DataError, nearest
+from magnet.forks import use_polars
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
@@ -163,6 +164,7 @@ def _meets(where: Condition, table: pl.DataFrame | None) -> NDArray[np.bool_]:
             "the data of this model have no item columns to choose by; columns of items.tsv, or of from_frame's "
             "item_table, are kept with the model"
         )
+    use_polars("choosing items by their columns")
     met = np.ones(len(table), np.bool_)
     for condition in _conditions(where, table):
         try:

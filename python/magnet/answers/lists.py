@@ -242,7 +242,8 @@ class _Maker:
         }
         if self.order.probability:
             chances = _stacked([part.chances for part in done], k, np.float64)[row, column]
-            columns["probability"] = pl.Series(chances).fill_nan(None)
+            known = [None if np.isnan(chance) else chance for chance in chances.tolist()]
+            columns["probability"] = pl.Series(known, dtype=pl.Float64)
         if contents.titles is not None:
             columns["title"] = pl.Series(contents.titles, dtype=pl.String).gather(chosen)
         columns["reason"] = pl.Series(["model", "popular"], dtype=pl.String).gather(

@@ -175,15 +175,15 @@ def groups_of(table: pl.DataFrame | None, column: str) -> Groups:
             if known
             else f"the data of this model have no item columns, and calibrate={column!r} needs one"
         )
-    values = table[column]
-    names = values.drop_nulls().unique().sort().to_list()
+    values = table[column].to_list()
+    names = sorted({value for value in values if value is not None})
     if not 0 < len(names) <= _MOST_GROUPS:
         raise DataError(
             f"the column {column!r} has {len(names)} different values; lists are calibrated by 1 to {_MOST_GROUPS} "
             "groups, such as categories"
         )
     place: Mapping[Any, int] = {name: number for number, name in enumerate(names)}
-    return Groups(np.array([place.get(value, -1) for value in values.to_list()], np.int64), len(names))
+    return Groups(np.array([place.get(value, -1) for value in values], np.int64), len(names))
 
 
 def shares(groups: Groups, histories: csr_array) -> NDArray[np.float64]:

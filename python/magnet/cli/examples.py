@@ -60,6 +60,9 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "data filter": ("magnet data filter shop --k-core 5 --since 2024-01-31 --out dense",),
     "data check": ("magnet data check shop --split temporal:0.2",),
     "data synthetic": ("magnet data synthetic --out shop --size tiny",),
+    "cache": ("magnet cache list",),
+    "cache list": ("magnet cache list --json",),
+    "cache clear": ("magnet cache clear --older-than 30",),
     "bench": ("magnet bench step",),
     "bench step": ("magnet bench step --data shop --threads 1,2,4",),
 }

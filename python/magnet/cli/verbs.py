@@ -3,6 +3,7 @@
 import errno
 import importlib
 import importlib.util
+import logging
 import os
 import sys
 import warnings
@@ -16,6 +17,7 @@ from magnet.cli import (
     ablate,
     add_items,
     bench,
+    cache,
     compare,
     config,
     data,
@@ -95,6 +97,7 @@ app.command("tune", epilog=examples("tune"))(tune.tune)
 app.command("results", epilog=examples("results"))(results.results)
 app.command("config", epilog=examples("config"))(config.config)
 app.add_typer(data.app, name="data", epilog=examples("data"))
+app.add_typer(cache.app, name="cache", epilog=examples("cache"))
 app.command("doctor", epilog=examples("doctor"))(doctor.doctor)
 app.command("demo", epilog=examples("demo"))(demo.demo)
 app.add_typer(bench.app, name="bench", epilog=examples("bench"))
@@ -164,6 +167,14 @@ def import_named(name: str) -> None:
         raise ConfigError(f"--import {name}: cannot be imported: {type(error).__name__}: {error}") from error
 
 
+class _Notes(logging.Handler):
+    """Says on standard error what was removed from the cache."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Say one record."""
+        note(record.getMessage())
+
+
 def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
     note(message, kind="warning: ")
 
@@ -171,6 +182,10 @@ def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
 def run() -> None:
     """Run the command line of this process and exit."""
     warnings.showwarning = _warn
+    log = logging.getLogger("magnet.cache")
+    log.setLevel(logging.INFO)
+    if not any(isinstance(handler, _Notes) for handler in log.handlers):
+        log.addHandler(_Notes())
     if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & os.environ.keys():
         os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # before torch is imported: see magnet.runtime
     app(prog_name="magnet")

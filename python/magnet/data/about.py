@@ -14,6 +14,7 @@ from magnet.data.item_columns import align_table, settled
 from magnet.data.matching import check_overlap
 from magnet.data.tables import check_header, read_ids, read_table
 from magnet.data.titles import align_titles
+from magnet.forks import use_polars
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
@@ -59,6 +60,7 @@ def about_items(
     Raises:
         DataError: If an id is missing or unhashable, or something does not fit the items.
     """
+    use_polars(f"reading {name}")
     item_ids = as_ids(keys, name)
     given = sort_out(features, "item")
     for feature, (known, _) in given.keyed.items():

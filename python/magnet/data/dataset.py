@@ -119,6 +119,7 @@ class Dataset:
 
         Raises:
             DataError: If something is missing, empty, or breaks a rule; the text names file and line.
+            ForkError: In a process that was forked from one that had read data already.
         """
         from magnet.data.load import load_folder
 
@@ -247,6 +248,7 @@ class Dataset:
         Raises:
             DataError: If a column is missing, an id is missing or unhashable, or features do not fit the
                 items.
+            ForkError: In a process that was forked from one that had read data already.
 
         Example:
             >>> import polars as pl

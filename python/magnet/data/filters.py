@@ -14,6 +14,7 @@ from magnet.data.ids import plain_key
 from magnet.data.records import Modality
 from magnet.data.rules import in_units_of
 from magnet.errors import DataError
+from magnet.forks import use_polars
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,6 +39,7 @@ def filter_dataset(
     Raises:
         DataError: If a number or date is none, there are no times, or too little is left.
     """
+    use_polars("filtering data")
     min_user, min_item = as_whole(min_user, "min_user", least=0), as_whole(min_item, "min_item", least=0)
     if k_core is not None:
         if min_user or min_item:

@@ -21,6 +21,7 @@ from magnet.data.rules import find_rule, no_such_split
 from magnet.data.times import read_times
 from magnet.data.unread import unread_columns
 from magnet.errors import DataError
+from magnet.forks import use_polars
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
@@ -59,6 +60,7 @@ def from_frame(
     Raises:
         DataError: If a column is missing, an id is missing or unhashable, or features do not fit the items.
     """
+    use_polars("reading a frame")
     table = open_frame(frame, name)
     refuse_weights(weights, name)
     choice = Choice(split, None, user, item, as_whole(seed, f"{name}: seed"), min_rating, rating)

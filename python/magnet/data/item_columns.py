@@ -64,7 +64,7 @@ def align_rows(columns: pl.DataFrame, keys: Ids, item_ids: Ids) -> pl.DataFrame 
         return None
     rows = positions(item_ids, keys)
     places = pl.Series(np.where(rows < 0, 0, rows), dtype=pl.UInt32).set(pl.Series(rows < 0), None)
-    return columns.select(pl.all().gather(places))
+    return pl.DataFrame([column.gather(places) for column in columns])  # column by column: without threads
 
 
 def align_table(

@@ -32,6 +32,7 @@ from magnet.data.saved import read_manifest
 from magnet.data.unread import unread_files
 from magnet.errors import DataError
 from magnet.files import as_path
+from magnet.forks import use_polars
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,6 +74,7 @@ def load_folder(
     Raises:
         DataError: If something is missing, empty, or breaks a rule; the text names file and line.
     """
+    use_polars("reading a folder")
     folder = as_path(path)
     choice = _chosen(split, modalities, user, item, seed, min_rating, rating)
     if folder.is_file():
@@ -135,6 +137,7 @@ def load_folder(
 
 def _load_file(path: Path, choice: Choice) -> Dataset:
     """Interactions alone, without anything that is known about items."""
+    use_polars("reading a file")
     if path.suffix not in ENDINGS:
         raise DataError(
             f"{path}: files that end in {path.suffix!r} hold no interactions that can be read; expected a folder, or "

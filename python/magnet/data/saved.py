@@ -17,6 +17,7 @@ from magnet.data.dataset import PARTS, Dataset
 from magnet.data.features import rows_where
 from magnet.errors import DataError
 from magnet.files import as_path
+from magnet.forks import use_polars
 from magnet.placing import replacing_folder
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def save(dataset: Dataset, path: str | Path, *, overwrite: bool) -> Path:
         DataError: If the folder may not be written, or something cannot be kept or could not be read again.
         StorageError: If the disk refuses it.
     """
+    use_polars("saving data")
     folder = as_path(path)
     _check_place(folder, overwrite=overwrite)
     _check_readable(dataset)

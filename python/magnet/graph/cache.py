@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import os
+import json
+import logging
+import time
 import warnings
-from typing import TYPE_CHECKING, Literal
+import zipfile
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from scipy.sparse import csr_array
 
+from magnet.caching import ABOUT, building, cache_folder, cache_limit, in_words, make_room, reading
 from magnet.errors import DataError, MagnetWarning, StorageError
 from magnet.files import as_path
 from magnet.graph.approximate import approximate_knn_graph
@@ -29,6 +34,7 @@ _VERSION = 2
 _METRIC = "cosine"
 # Exact search is used up to this many products of two features: about two minutes on two threads.
 _AFFORDABLE = 2e13
+_log = logging.getLogger("magnet.cache")
 
 
 def cached_knn(
@@ -43,7 +49,10 @@ def cached_knn(
 
     A file that is damaged, or holds something else than such a graph, is built anew, and a
     :class:`~magnet.errors.MagnetWarning` says so. Files appear whole or not at all, so several processes may share a
-    folder. Where the folder cannot be written, the graph is returned all the same, with another such warning.
+    folder: of those that want the same graph one builds it, and the others wait and read it. Where the folder cannot be
+    written, the graph is returned all the same, with another such warning. Together the graphs of a folder take at most
+    ``$MAGNET_CACHE_LIMIT``, by default 10 GiB: those that were used longest ago are removed, which is logged (logger
+    ``magnet.cache``).
 
     An approximate graph says so in a :class:`~magnet.errors.MagnetWarning`, with the share of true neighbours
     that it holds.
@@ -62,6 +71,7 @@ def cached_knn(
 
     Raises:
         DataError: As :func:`~magnet.graph.knn.knn_graph` does, or if ``search`` is none of the three.
+        ConfigError: If ``$MAGNET_CACHE_LIMIT`` is no size.
     """
     features = checked_features(features)
     present = checked_present(present, features.shape[0])
@@ -72,21 +82,24 @@ def cached_knn(
     )
     name = content_name(features, k, present, exact=exact)
     path = (cache_folder() if folder is None else as_path(folder)) / name
+    limit = cache_limit()
     kept = _read(path, present, k)
     if kept is None:
-        if exact:
-            kept = knn_graph(features, k, present=present), 1.0
-        else:
-            found = approximate_knn_graph(features, k, present=present)
-            kept = found.graph, found.recall
-        try:
-            _write(path, kept[0], kept[1])
-        except StorageError as error:
-            warnings.warn(
-                f"the graph cannot be kept in {path.parent} ({error.reason}); point MAGNET_CACHE to another folder",
-                MagnetWarning,
-                stacklevel=2,
-            )
+        with building(path) as mine:
+            # What somebody else has built meanwhile is read, and built here after all should it be of no use.
+            kept = None if mine else _read(path, present, k)
+            if kept is None:
+                kept = _build(features, k, present, exact=exact)
+                about = {
+                    "rows": features.shape[0],
+                    "width": features.shape[1],
+                    "dtype": str(features.dtype),
+                    "present": int(present.sum()),
+                    "k": k,
+                    "search": "exact" if exact else "approximate",
+                    "built": time.time(),
+                }
+                _keep(path, kept, about, limit)
     graph, recall = kept
     if not exact:
         warnings.warn(
@@ -98,11 +111,13 @@ def cached_knn(
     return graph
 
 
-def cache_folder() -> Path:
-    """Where graphs are kept: ``$MAGNET_CACHE``, else ``magnet`` in ``$XDG_CACHE_HOME`` or ``~/.cache``."""
-    if chosen := os.environ.get("MAGNET_CACHE"):
-        return as_path(chosen)
-    return as_path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "magnet"
+def _build(
+    features: NDArray[np.float32 | np.float16], k: int, present: NDArray[np.bool_], *, exact: bool
+) -> tuple[csr_array, float]:
+    if exact:
+        return knn_graph(features, k, present=present), 1.0
+    found = approximate_knn_graph(features, k, present=present)
+    return found.graph, found.recall
 
 
 def content_name(
@@ -125,7 +140,7 @@ def _read(path: Path, present: NDArray[np.bool_], k: int) -> tuple[csr_array, fl
     n_rows = len(present)
     try:
         # NumPy would leave the file of a broken archive open, so it is opened here.
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+        with reading(path), path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             matrix = csr_array(
                 (arrays["values"], arrays["indices"], arrays["indptr"]), shape=(n_rows, n_rows), copy=False
             )
@@ -138,6 +153,8 @@ def _read(path: Path, present: NDArray[np.bool_], k: int) -> tuple[csr_array, fl
             MagnetWarning,
             stacklevel=3,
         )
+        with contextlib.suppress(OSError):
+            path.unlink()
         return None
     return matrix, recall
 
@@ -159,8 +176,32 @@ def _check(matrix: csr_array, recall: float, present: NDArray[np.bool_], k: int)
         raise ValueError(f"not such a graph: {', '.join(broken)}")
 
 
-def _write(path: Path, graph: csr_array, recall: float) -> None:
+def _keep(path: Path, kept: tuple[csr_array, float], about: dict[str, Any], limit: int) -> None:
+    """Write a graph, unless it alone is over the limit, and make room for it."""
+    graph, recall = kept
+    size = sum(part.nbytes for part in (graph.indptr, graph.indices, graph.data))
+    if size > limit:
+        if limit:
+            _log.info(
+                "%s: not kept, %s is over MAGNET_CACHE_LIMIT, %s", path, in_words(size), in_words(limit)
+            )
+        return
+    try:
+        _write(path, graph, recall, about)
+    except StorageError as error:
+        warnings.warn(
+            f"the graph cannot be kept in {path.parent} ({error.reason}); point MAGNET_CACHE to another folder",
+            MagnetWarning,
+            stacklevel=3,
+        )
+    else:
+        make_room(path.parent, limit=limit, but=path)
+
+
+def _write(path: Path, graph: csr_array, recall: float, about: dict[str, Any]) -> None:
     with storing(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
         np.savez(temporary, indptr=graph.indptr, indices=graph.indices, values=graph.data, recall=recall)
+        with zipfile.ZipFile(temporary, "a") as archive:
+            archive.writestr(ABOUT, json.dumps(about))

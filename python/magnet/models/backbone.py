@@ -82,6 +82,11 @@ class BackboneTask(OnePhaseTask):
         return cast("Backbone", self.module)
 
     @property
+    def draws_by_torch(self) -> bool:  # type: ignore[override]
+        """Only in a loss that somebody registered, as far as we can know: Magnet's own draw nothing."""
+        return not LOSSES.owns(self.config.loss.kind)
+
+    @property
     def negatives(self) -> int:  # type: ignore[override]
         """Shared negatives of a loss that has them; 0 draws one for each pair."""
         loss = self.config.loss

@@ -13,10 +13,12 @@ from magnet.config import Config
 from magnet.graph.build import bipartite
 from magnet.models.content import content_features
 from magnet.models.registry import register
+from magnet.nn.dropout import dropout
 from magnet.nn.losses import embedding_penalty
 from magnet.nn.ops.gather import take_rows
 from magnet.nn.propagate import Graph, propagate_mean
 from magnet.nn.tables import Encoded, Tables
+from magnet.seeds import torch_generator
 from magnet.states import DotState, State
 from magnet.train.config import TrainConfig
 from magnet.train.one_phase import OnePhaseTask
@@ -62,6 +64,7 @@ class BM3(nn.Module):
     def __init__(self, n_users: int, n_items: int, widths: list[int], dim: int, layers: int) -> None:
         super().__init__()
         self.layers = layers
+        self.generator: torch.Generator | None = None  # of dropout; torch's own if None
         self.embeddings = Tables(n_users, n_items, dim)
         self.projections = nn.ModuleList(nn.Linear(width, dim) for width in widths)
         self.predictor = nn.Linear(dim, dim)
@@ -86,7 +89,8 @@ class BM3(nn.Module):
             config: Dropout and weights.
         """
         rows = torch.cat(self.encode(graph).rows(users, items))
-        target_u, target_i = F.dropout(rows.detach(), config.dropout, self.training).chunk(2)
+        share = config.dropout if self.training else 0.0
+        target_u, target_i = dropout(rows.detach(), share, generator=self.generator).chunk(2)
         online_u, online_i = self.predictor(rows).chunk(2)
         everyone = rows.new_ones(len(users))
         terms = {"interaction": apart(online_u, target_i, everyone) + apart(online_i, target_u, everyone)}
@@ -97,7 +101,7 @@ class BM3(nn.Module):
                 there = (given.square().sum(1) > 0).to(rows.dtype)
                 h = layer(given)
                 online = self.predictor(h)
-                within = F.dropout(h.detach(), config.dropout, self.training)
+                within = dropout(h.detach(), share, generator=self.generator)
                 parts += [apart(online, target_i, there), apart(online, within, there)]
             terms["content"] = config.content_weight * torch.stack(parts).sum()
         if config.l2:
@@ -130,7 +134,7 @@ class BM3Task(OnePhaseTask):
         self.features = content_features(dataset, model="bm3")
         sizes = dataset.n_users, dataset.n_items, [rows.shape[1] for rows in self.features]
         super().__init__(config.train, lambda: BM3(*sizes, config.dim, config.layers), seed=seed)
-        self.config = config
+        self.config, self.seed = config, seed
         self.graph = Graph.from_csr(bipartite(dataset.train), symmetric=True)
 
     def to(self, device: torch.device | str) -> None:
@@ -138,6 +142,17 @@ class BM3Task(OnePhaseTask):
         super().to(device)
         self.features = [rows.to(device) for rows in self.features]
         self.graph = self.graph.to(device)
+
+    @property
+    def draws_by_torch(self) -> bool:  # type: ignore[override]
+        """Only where the network is not on the CPU: its masks come from a generator of its own there."""
+        return next(self.module.parameters()).device.type != "cpu"
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Seed the epoch's dropout."""
+        super().begin_epoch(epoch)
+        own = None if self.draws_by_torch else torch_generator(self.seed, "dropout", epoch)
+        cast("BM3", self.module).generator = own
 
     def step(self, batch: Batch) -> Terms:
         """The loss of one batch; its negatives are not looked at."""

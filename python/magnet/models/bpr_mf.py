@@ -72,6 +72,8 @@ class BPRMFTask(OnePhaseTask):
     The authors take single steps of stochastic descent; ours are Adam's, over batches.
     """
 
+    draws_by_torch = False
+
     def __init__(self, dataset: Dataset, config: BPRMFConfig, *, seed: int) -> None:
         n_nodes = dataset.n_users + dataset.n_items
         super().__init__(config.train, lambda: BPRMF(n_nodes, config.dim), seed=seed)

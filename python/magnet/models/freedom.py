@@ -142,6 +142,8 @@ class FREEDOMTask(OnePhaseTask):
     which their paper does not say; here they stay as they are. Graphs are summed by lift unless weights are given.
     """
 
+    draws_by_torch = False
+
     def __init__(self, dataset: Dataset, config: FREEDOMConfig, *, seed: int) -> None:
         self.features = content_features(dataset, model="freedom")
         sizes = dataset.n_users, dataset.n_items, [rows.shape[1] for rows in self.features]

@@ -152,6 +152,8 @@ class LATTICETask(OnePhaseTask):
     well; here they stay as they are.
     """
 
+    draws_by_torch = False
+
     def __init__(self, dataset: Dataset, config: LATTICEConfig, *, seed: int) -> None:
         self.features = content_features(dataset, model="lattice")
         sizes = dataset.n_users, dataset.n_items, [rows.shape[1] for rows in self.features]

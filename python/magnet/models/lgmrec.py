@@ -15,10 +15,12 @@ from magnet.config import Config
 from magnet.graph.build import bipartite
 from magnet.models.content import content_features
 from magnet.models.registry import register
+from magnet.nn.dropout import dropout
 from magnet.nn.losses import ALIGNED_ROWS, LossConfig, alignment, bpr, embedding_penalty
 from magnet.nn.ops.gather import distinct, take_rows
 from magnet.nn.propagate import Graph, multiply, propagate_mean
 from magnet.nn.tables import Tables
+from magnet.seeds import torch_generator
 from magnet.states import DotState, State
 from magnet.train.config import TrainConfig
 from magnet.train.one_phase import OnePhaseTask
@@ -85,6 +87,7 @@ class LGMRec(nn.Module):
     def __init__(self, n_users: int, n_items: int, widths: list[int], config: LGMRecConfig) -> None:
         super().__init__()
         self.n_users, self.config = n_users, config
+        self.generator: torch.Generator | None = None  # of noise and dropout; torch's own if None
         self.embeddings = Tables(n_users, n_items, config.dim)
         self.transforms = nn.ModuleList(nn.Linear(width, config.dim, bias=False) for width in widths)
         self.hyperedges = nn.ModuleList(nn.Linear(width, config.hyperedges, bias=False) for width in widths)
@@ -134,9 +137,10 @@ class LGMRec(nn.Module):
     def incidence(self, logits: Tensor) -> Tensor:
         """How much each row belongs to each hyperedge, ``(n, A)``: a softmax, with noise and dropout in training."""
         if self.training:
-            logits = logits - torch.empty_like(logits).exponential_().log()  # Gumbel noise
+            # Gumbel noise
+            logits = logits - torch.empty_like(logits).exponential_(generator=self.generator).log()
         soft = torch.softmax(logits / self.config.temperature, 1)
-        return F.dropout(soft, 1 - self.config.keep, self.training)
+        return dropout(soft, 1 - self.config.keep if self.training else 0.0, generator=self.generator)
 
     def forward(
         self,
@@ -197,7 +201,7 @@ class LGMRecTask(OnePhaseTask):
         features = content_features(dataset, model="lgmrec")
         sizes = dataset.n_users, dataset.n_items, [rows.shape[1] for rows in features]
         super().__init__(config.train, lambda: LGMRec(*sizes, config), seed=seed)
-        self.n_users, self.n_items = dataset.n_users, dataset.n_items
+        self.n_users, self.n_items, self.seed = dataset.n_users, dataset.n_items, seed
         self.graph = Graph.from_csr(bipartite(dataset.train), symmetric=True)
         taken = Graph.from_csr(dataset.train, symmetric=False)
         degree = torch.from_numpy(np.diff(dataset.train.indptr)).clamp(min=1)[:, None]
@@ -214,6 +218,17 @@ class LGMRecTask(OnePhaseTask):
         super().to(device)
         self.graph = self.graph.to(device)
         self.content = [Content(*(part.to(device) for part in known)) for known in self.content]
+
+    @property
+    def draws_by_torch(self) -> bool:  # type: ignore[override]
+        """Only where the network is not on the CPU: noise and masks come from a generator of its own there."""
+        return next(self.module.parameters()).device.type != "cpu"
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Seed the epoch's noise and dropout."""
+        super().begin_epoch(epoch)
+        own = None if self.draws_by_torch else torch_generator(self.seed, "dropout", epoch)
+        cast("LGMRec", self.module).generator = own
 
     def step(self, batch: Batch) -> Terms:
         """The loss of one batch."""

@@ -83,6 +83,8 @@ class LightGCN(nn.Module):
 class LightGCNTask(OnePhaseTask):
     """Drives :class:`LightGCN`."""
 
+    draws_by_torch = False
+
     def __init__(self, dataset: Dataset, config: LightGCNConfig, *, seed: int) -> None:
         n_nodes = dataset.n_users + dataset.n_items
         super().__init__(config.train, lambda: LightGCN(n_nodes, config.dim, config.layers), seed=seed)

@@ -189,6 +189,8 @@ class MGCNTask(OnePhaseTask):
     pairs).
     """
 
+    draws_by_torch = False
+
     def __init__(self, dataset: Dataset, config: MGCNConfig, *, seed: int) -> None:
         self.features = content_features(dataset, model="mgcn")
         sizes = dataset.n_users, dataset.n_items, [rows.shape[1] for rows in self.features]

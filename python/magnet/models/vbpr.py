@@ -117,6 +117,8 @@ class VBPR(nn.Module):
 class VBPRTask(OnePhaseTask):
     """Drives :class:`VBPR`. Features are unit rows of all modalities, side by side; the paper has one, images."""
 
+    draws_by_torch = False
+
     def __init__(self, dataset: Dataset, config: VBPRConfig, *, seed: int) -> None:
         self.features = torch.cat(content_features(dataset, model="vbpr"), 1)
         sizes = dataset.n_users, dataset.n_items, self.features.shape[1]

@@ -47,7 +47,7 @@ REQUIRED: Final = frozenset(
 )
 """Files of every finished run."""
 
-_AXES, _ITEMS = "axes.safetensors", "items.parquet"
+_AXES, _ITEMS = "axes.safetensors", "items.arrow"
 """Files of some: of runs with narrowed content, and with columns of the items."""
 
 
@@ -189,7 +189,8 @@ def write_contents(folder: Path, contents: RunContents) -> None:
         write_tensors(folder / _AXES, contents.axes)
     if contents.item_table is not None:
         with replacing(folder / _ITEMS) as temporary:
-            contents.item_table.write_parquet(temporary)
+            # A stream, unlike a file of Arrow or Parquet, is written without polars' threads, which a fork does not keep.
+            contents.item_table.write_ipc_stream(temporary)
 
 
 def check_contents(contents: RunContents) -> None:
@@ -261,9 +262,9 @@ def _read_items(path: Path, n_items: int) -> pl.DataFrame | None:
     import polars as pl
 
     try:
-        table = pl.read_parquet(path)
+        table = pl.read_ipc_stream(path)
     except (OSError, pl.exceptions.PolarsError) as error:
-        raise RunError(f"{path}: damaged, not readable as Parquet ({error})") from None
+        raise RunError(f"{path}: damaged, not readable as a stream of Arrow ({error})") from None
     if len(table) != n_items:
         raise RunError(f"{path}: damaged, it has {len(table)} rows and the run has {n_items} items")
     return table

@@ -30,7 +30,7 @@ _KIND = "magnet-run"
 _FORMAT = 1
 _CONFIG = "config.json"
 _MANIFEST = "manifest.json"
-_LISTED = {".json", ".jsonl", ".parquet", ".safetensors"}
+_LISTED = {".arrow", ".json", ".jsonl", ".safetensors"}
 # In the folder of a run that will take the place of another one: the name of that one.
 _REPLACES = ".replaces"
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from magnet.engine import Trainer
 from magnet.errors import MagnetError, RunError
 from magnet.evaluate.metrics import TARGET
+from magnet.forks import use_polars
 from magnet.models.registry import find_model
 from magnet.run.folder import RunFolder
 from magnet.runtime import num_threads, versions
@@ -119,6 +120,7 @@ def run_one(
     Raises:
         MagnetError: If the run fails; its name is told.
     """
+    use_polars("an experiment")
     folder = store.run_folder(one.training) if find_model(one.contender.model).task is not None else None
     resume = folder is not None and _resumable(folder)
     here: list[float] = []  # seconds of the epochs of this session

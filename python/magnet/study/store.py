@@ -14,6 +14,7 @@ import polars as pl
 
 from magnet.errors import RunError, StorageError
 from magnet.files import as_json, as_path, check_version, file_digest, read_json, write_json
+from magnet.forks import use_polars
 from magnet.placing import remove_left_folders, replacing_folder, storing
 from magnet.study.identity import key_of
 
@@ -46,6 +47,7 @@ class Record:
 
     def values(self) -> pl.DataFrame:
         """Each user's own values; see :func:`magnet.study.scoring.score_states` for the columns."""
+        use_polars("reading a store")
         return pl.read_parquet(self.path / _VALUES)
 
 

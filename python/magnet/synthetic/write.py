@@ -10,6 +10,7 @@ import polars as pl
 from magnet.data.dataset import PARTS
 from magnet.errors import DataError
 from magnet.files import as_path
+from magnet.forks import use_polars
 from magnet.placing import replacing_folder
 from magnet.synthetic.generator import Synthetic, Truth
 
@@ -38,6 +39,7 @@ def write_folder(synthetic: Synthetic, path: str | Path, *, overwrite: bool = Fa
     Raises:
         DataError: If the folder exists and may not be replaced.
     """
+    use_polars("writing data")
     folder = as_path(path)
     if folder.exists():
         ours = folder.is_dir() and ((folder / TRUTH_FILE).is_file() or not any(folder.iterdir()))

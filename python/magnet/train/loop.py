@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from magnet.evaluate.target import CHOSEN_BY, USUAL, Target
+from magnet.forks import use_openmp
 from magnet.run.events import trigger_of
 from magnet.seeds import derive, seeded
 from magnet.train.batches import Batches
@@ -18,6 +22,7 @@ from magnet.train.sums import LossSums
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from magnet.data import Dataset
     from magnet.states import State
@@ -111,8 +116,7 @@ class _Loop:
 
     def run(self) -> None:
         while True:
-            # Dropout draws from torch's own generator: seeded by the epoch, training can resume at any epoch.
-            with seeded(derive(self.seed, "dropout", self.epoch), module=self.task.module):
+            with self._draws():
                 record = self._epoch()
             over = self.stopping.should_stop or self._at_limit
             self.history.records.append(record)
@@ -124,6 +128,16 @@ class _Loop:
             self.keep("last", take(self.task, self._position(), self.descent.optimizer, self.descent.average))
             self.watch(record)
         self._deliver()
+
+    def _draws(self) -> AbstractContextManager[None]:
+        """What an epoch runs in: torch's own generators, seeded by the epoch, so that training can resume at any.
+
+        Nothing where the task does without them: trainings in several threads then need not take turns. Its own class
+        has to say so, since a subclass may draw where its base does not.
+        """
+        if "draws_by_torch" in vars(type(self.task)) and not self.task.draws_by_torch:  # type: ignore[attr-defined]
+            return nullcontext()
+        return seeded(derive(self.seed, "dropout", self.epoch), module=self.task.module)
 
     def _epoch(self) -> dict[str, Any]:
         started = time.perf_counter()
@@ -274,7 +288,9 @@ def train(
         TrainingError: If the loss becomes NaN or infinite; epoch and batch are named. The error comes some steps later,
             at the end of that epoch at the latest: weights that went bad are neither validated nor kept.
         DataError: If there is nothing to train on.
+        ForkError: If threads that torch had before a fork are missing now.
     """
+    use_openmp("training", threads=torch.get_num_threads())
     loop = _Loop(
         task,
         dataset,

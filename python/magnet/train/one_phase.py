@@ -24,7 +24,8 @@ __all__ = ["OnePhaseTask"]
 class OnePhaseTask(ABC):
     """Drives a model that is trained in one phase; see :class:`magnet.train.Task` for what each member is for.
 
-    A subclass writes :meth:`step` and :meth:`state`, and overrides what it does differently.
+    A subclass writes :meth:`step` and :meth:`state`, and overrides what it does differently. A class that draws nothing
+    from torch's own generators in its steps may say ``draws_by_torch = False``, so that it is trained beside others.
 
     Args:
         train: Epochs, batches and stopping; its learning rate is that of all parameters.
@@ -41,6 +42,7 @@ class OnePhaseTask(ABC):
     batch_size: int | None = None
     max_epochs: int | None = None
     negatives = 0
+    draws_by_torch = True
 
     def __init__(self, train: TrainConfig, make: Callable[[], nn.Module], *, seed: int) -> None:
         self.train = train

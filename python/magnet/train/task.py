@@ -59,6 +59,10 @@ class Task(Protocol):
 
     A task may have several phases: when a phase has stopped improving, the loop restores its best weights and asks the
     task to :meth:`advance`.
+
+    The loop seeds torch's own generators for each epoch, and trainings in other threads of the process wait meanwhile,
+    since all threads share them. A class whose steps draw nothing from these generators may have an attribute
+    ``draws_by_torch`` that is False, and is trained beside others.
     """
 
     @property

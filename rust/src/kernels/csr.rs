@@ -1,6 +1,7 @@
 //! Compressed sparse rows, borrowed and owned.
 
 use super::error::Error;
+use super::memory::countable;
 
 /// Columns that are checked at a time: they fit the second-level cache, and lanes of 32 bits can count them.
 const STEP: usize = 1 << 16;
@@ -57,6 +58,7 @@ impl<'a> Pattern<'a> {
         if len == 0 {
             return Err(Error::invalid("indptr is empty; a matrix of n rows has n + 1 pointers"));
         }
+        countable(n_cols, "columns")?;
         let pattern = Self { indptr, indices, n_cols };
         let (first, last) = (pattern.signed(0), pattern.signed(len - 1));
         if first != 0 || last != indices.len() as i64 {

@@ -8,6 +8,7 @@ use super::buckets::split;
 use super::cancel::Cancel;
 use super::csr::{Csr, OwnedCsr};
 use super::error::Error;
+use super::memory::room_for;
 use super::pages::Blank;
 use super::rng::Stream;
 use super::sparse::{Block, column_counts, side_by_side};
@@ -46,6 +47,8 @@ pub fn drop_edges(
     if n_kept > pattern.n_entries() {
         return Err(Error::invalid(format!("cannot keep {n_kept} of {} edges", pattern.n_entries())));
     }
+    // Counts of columns, those of two threads while they are added up, and roots.
+    room_for::<[u64; 3]>(pattern.n_cols())?;
     let column_roots: Vec<f64> = column_counts(pattern).into_iter().map(|n| (n as f64).sqrt()).collect();
     let chunks = row_chunks(pattern, STEP);
     let lens = chunks.iter().map(|rows| pattern.start(rows.end) - pattern.start(rows.start));

@@ -11,6 +11,8 @@ pub enum Error {
     NothingUnseen(Vec<i32>),
     /// The caller asked to stop.
     Cancelled,
+    /// A kernel panicked, which is a fault of its own; what it said.
+    Internal(String),
 }
 
 impl Error {
@@ -29,6 +31,11 @@ impl fmt::Display for Error {
                 "no negative can be drawn: users {users:?} have seen every item that may be; leave them out of training"
             ),
             Self::Cancelled => f.write_str("interrupted"),
+            Self::Internal(said) => write!(
+                f,
+                "a kernel of Magnet failed ({said}); this is a fault of Magnet and not of your data: please report it, \
+                 with this text and the call that led to it"
+            ),
         }
     }
 }

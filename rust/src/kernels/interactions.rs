@@ -9,6 +9,7 @@ use super::buckets::{Buckets, Ranges, Records, chunk_len, split};
 use super::cancel::Cancel;
 use super::csr::{OwnedCsr, indptr_from_counts};
 use super::error::Error;
+use super::memory::{countable, room_for};
 use super::pages::{Blank, Plain};
 
 /// Bits that one counting pass sorts by: the counters stay in the first-level cache.
@@ -64,8 +65,12 @@ pub fn interactions<I: Index>(
             items.len()
         )));
     }
+    countable(n_users, "users")?;
+    countable(n_items, "items")?;
     check(users, n_users, "user", cancel)?;
     check(items, n_items, "item", cancel)?;
+    // Counts and pointers, of two widths.
+    room_for::<[u64; 3]>(n_users)?;
     let ranges = Ranges::new(users.len(), n_users);
     let item_bits = n_items.next_power_of_two().trailing_zeros();
     if ranges.shift + item_bits <= u32::BITS {

@@ -13,6 +13,7 @@ pub mod k_core;
 pub mod knn;
 pub mod knn_approximate;
 pub mod lanes;
+pub mod memory;
 mod pages;
 pub mod propagate;
 pub mod pseudo_edges;

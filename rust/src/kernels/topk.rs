@@ -18,6 +18,8 @@ impl<S: PartialOrd> Scored<S> {
     }
 }
 
+const LIKELY: usize = 1 << 12;
+
 /// Keeps the k best seen so far in a binary heap whose root is the worst of them.
 #[derive(Debug, Clone)]
 pub struct TopK<S> {
@@ -26,9 +28,9 @@ pub struct TopK<S> {
 }
 
 impl<S: PartialOrd + Copy> TopK<S> {
-    /// Room for `k` candidates.
+    /// Room for `k` candidates; it grows where they are more than anybody is likely to ask for.
     pub fn new(k: usize) -> Self {
-        Self { k, heap: Vec::with_capacity(k) }
+        Self { k, heap: Vec::with_capacity(k.min(LIKELY)) }
     }
 
     /// The worst candidate kept, once there are k: a worse one cannot enter.

@@ -10,6 +10,7 @@ use super::buckets::{Buckets, Ranges, Records, chunk_len, split};
 use super::cancel::Cancel;
 use super::csr::{Csr, OwnedCsr, Pattern, indptr_from_counts};
 use super::error::Error;
+use super::memory::room_for;
 use super::pages::{Blank, Plain};
 
 /// Entries handled between two checks of the cancel flag.
@@ -48,6 +49,8 @@ pub(super) fn transpose_into(
     place: impl Fn(f32, f64, usize) -> f32 + Sync,
     cancel: &Cancel,
 ) -> Result<Columns, Error> {
+    // Counts, scales and pointers of columns, and as much for the caller.
+    room_for::<[u64; 6]>(matrix.pattern.n_cols())?;
     let n_entries = matrix.pattern.n_entries();
     let ranges = Ranges::new(n_entries, matrix.pattern.n_cols());
     let chunks = row_chunks(matrix.pattern, chunk_len(n_entries));

@@ -1,5 +1,6 @@
 //! The one way from Python into a kernel.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
@@ -29,7 +30,7 @@ pub(super) fn run<T: Send>(
             let (sender, receiver) = sync_channel(1);
             let cancel = &cancel;
             // A send fails only if the receiver was dropped, and the receiver lives until the scope ends.
-            scope.spawn(move |_| drop(sender.send(work(cancel))));
+            scope.spawn(move |_| drop(sender.send(caught(|| work(cancel)))));
             loop {
                 match receiver.recv_timeout(LOOK_EVERY) {
                     Ok(result) => break result,
@@ -41,8 +42,10 @@ pub(super) fn run<T: Send>(
                             raised = Some(error);
                         }
                     }
-                    // The kernel panicked: the scope resumes the panic when it ends.
-                    Err(RecvTimeoutError::Disconnected) => break Err(Error::Cancelled),
+                    // Not without an answer: a panic is one as well.
+                    Err(RecvTimeoutError::Disconnected) => {
+                        break Err(Error::Internal("no answer".to_owned()));
+                    }
                 }
             }
         })
@@ -53,17 +56,46 @@ pub(super) fn run<T: Send>(
     }
 }
 
-/// The Python exception for a kernel's error: `magnet.errors.DataError`, a `ValueError`.
+/// What `work` gives; its panic becomes an error. Nothing that it changed is used afterwards.
+fn caught<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let said = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let said = said.or_else(|| panic.downcast_ref::<String>().cloned());
+        Err(Error::Internal(said.unwrap_or_else(|| "a panic without words".to_owned())))
+    })
+}
+
+/// The Python exception for a kernel's error: `magnet.errors.DataError`, a `ValueError`, or `InternalError` where the
+/// kernel itself is at fault.
 pub(super) fn to_python(py: Python<'_>, error: Error) -> PyErr {
     if error == Error::Cancelled {
         return PyKeyboardInterrupt::new_err(error.to_string());
     }
+    let name = if matches!(error, Error::Internal(_)) { "InternalError" } else { "DataError" };
     let class = py
         .import("magnet.errors")
-        .and_then(|module| module.getattr("DataError"))
+        .and_then(|module| module.getattr(name))
         .and_then(|class| Ok(class.cast_into::<PyType>()?));
     match class {
         Ok(class) => PyErr::from_type(class, error.to_string()),
         Err(_) => PyValueError::new_err(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_becomes_an_error_that_says_what_it_said() {
+        let number = 3;
+        let texts = [caught::<()>(|| panic!("in words")), caught(|| panic!("with {number}"))];
+        for (found, said) in texts.into_iter().zip(["in words", "with 3"]) {
+            assert_eq!(found, Err(Error::Internal(said.to_owned())));
+        }
+        let silent = caught::<()>(|| std::panic::panic_any(7));
+        assert!(silent.unwrap_err().to_string().contains("without words"));
+        assert_eq!(caught(|| Ok(1)), Ok(1));
+        assert_eq!(caught::<()>(|| Err(Error::Cancelled)), Err(Error::Cancelled));
     }
 }

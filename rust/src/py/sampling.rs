@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 
 use super::arrays::{IndptrArray, pattern, slice, slice_mut};
 use super::gate::run;
+use crate::kernels::memory::{countable, zeros};
 use crate::kernels::rng::Stream;
 use crate::kernels::sampling::{self, Source};
 use crate::kernels::simd::Path;
@@ -54,8 +55,9 @@ pub(crate) fn sample_shared<'py>(
     let pool = pool.as_ref().map(|pool| slice(py, pool, "pool")).transpose()?;
     let weights = weights.as_ref().map(|weights| slice(py, weights, "weights")).transpose()?;
     let drawn = run(py, |cancel| {
+        countable(n_items, "items")?;
         let source = Source::new(n_items, pool, weights)?;
-        let mut out = vec![0; n_draws];
+        let mut out = zeros(n_draws)?;
         sampling::sample_shared(&source, Stream::new(seed, SHARED), first, &mut out, cancel)?;
         Ok(out)
     })?;

@@ -1,9 +1,16 @@
+import logging
+import os
+import subprocess
+import sys
+import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
-from magnet.errors import MagnetWarning
+from magnet import caching
+from magnet.errors import ConfigError, MagnetWarning
 from magnet.graph import cache, cached_knn, knn_graph
 from support.graph_data import features, same_bits
 
@@ -174,3 +181,188 @@ def test_the_folder_may_be_in_the_home_folder(tmp_path, monkeypatch):
     monkeypatch.delenv("MAGNET_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", "~/kept")
     assert cache.cache_folder() == tmp_path / "kept" / "magnet"
+
+
+BUILDER = """
+import sys, time
+import numpy as np
+from magnet.graph import cache, knn_graph
+def slow(*args, **kwargs):
+    print("building", flush=True)
+    sys.stdin.readline()
+    return knn_graph(*args, **kwargs)
+cache.knn_graph = slow
+x = np.load(sys.argv[1])
+print(cache.cached_knn(x, 4, folder=sys.argv[2]).data.sum(), flush=True)
+"""
+
+
+@pytest.fixture
+def builder(x, tmp_path):
+    """Another process, which has begun to build the graph of x and goes on when told."""
+    np.save(tmp_path / "x.npy", x)
+    process = subprocess.Popen(
+        [sys.executable, "-c", BUILDER, tmp_path / "x.npy", tmp_path / "cache"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "building\n"
+    yield process
+    process.kill()
+    process.communicate()
+
+
+HOLDER = """
+import sys
+from pathlib import Path
+from magnet.caching import building
+with building(Path(sys.argv[1])) as mine:
+    print("building", flush=True)
+    sys.stdin.readline()
+"""
+
+
+@pytest.fixture
+def holder(x, tmp_path):
+    """Another process that has taken the building of the graph of x upon itself, and no more: it starts at once."""
+    name = cache.content_name(x, 4, np.ones(40, dtype=bool), exact=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, tmp_path / "cache" / name],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "building\n"
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def test_whoever_wants_what_another_builds_waits_for_it_and_reads_it(x, builds, builder, tmp_path, caplog):
+    caplog.set_level(logging.INFO, "magnet")
+    with ThreadPoolExecutor(2) as threads:
+        waiting = [threads.submit(cached_knn, x, 4, folder=tmp_path / "cache") for _ in range(2)]
+        time.sleep(0.2)
+        assert not any(one.done() for one in waiting)
+        assert caplog.text.count(f"process {builder.pid} is writing here") == 2
+        # Another graph is not held up.
+        cached_knn(x, 5, folder=tmp_path / "cache")
+        assert len(builds) == 1
+        builder.stdin.write("\n")
+        builder.stdin.flush()
+        found = [one.result(timeout=20) for one in waiting]
+    assert len(builds) == 1
+    assert all(same_bits(one, knn_graph(x, 4)) for one in found)
+    assert np.float32(builder.stdout.readline()) == found[0].data.sum()
+    assert not [path for path in (tmp_path / "cache").iterdir() if path.suffix != ".npz"]
+
+
+def test_a_builder_that_dies_is_followed_by_one_that_waited(x, builds, holder, tmp_path):
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(cached_knn, x, 4, folder=tmp_path / "cache")
+        time.sleep(0.1)
+        holder.kill()
+        assert same_bits(waiting.result(timeout=20), knn_graph(x, 4))
+    assert len(builds) == 1
+    assert [path.suffix for path in (tmp_path / "cache").iterdir()] == [".npz"]
+
+
+def test_threads_that_want_the_same_graph_build_it_once(x, builds, tmp_path):
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda _: cached_knn(x, 4, folder=tmp_path), range(8)))
+    assert len(builds) == 1
+    assert all(same_bits(one, found[0]) for one in found)
+
+
+def test_the_graph_that_was_used_longest_ago_goes_first(x, builds, tmp_path, monkeypatch, caplog):
+    caplog.set_level(logging.INFO, "magnet")
+    for k in (3, 4, 5):
+        cached_knn(x, k, folder=tmp_path)
+    paths = {entry.about["k"]: entry.path for entry in caching.entries(tmp_path)}
+    for age, k in enumerate((5, 4, 3)):
+        os.utime(paths[k], (1e9 - age, 1e9 - age))
+    cached_knn(x, 3, folder=tmp_path)  # used just now
+    sizes = {k: path.stat().st_size for k, path in paths.items()}
+    monkeypatch.setenv("MAGNET_CACHE_LIMIT", str(sizes[3] + sizes[5] + 2 * sizes[4]))
+    cached_knn(x, 6, folder=tmp_path)
+    assert {entry.about["k"] for entry in caching.entries(tmp_path)} == {3, 5, 6}
+    assert f"{paths[4]}: removed from the cache" in caplog.text
+    # One that is being read stays, however old it is.
+    with caching.reading(paths[5]):
+        os.utime(paths[5], (1, 1))
+        monkeypatch.setenv("MAGNET_CACHE_LIMIT", f"{sizes[5] + 10} B")
+        cached_knn(x, 2, folder=tmp_path)
+        assert caching.clear(tmp_path, older_than=1).in_use == 1
+    assert {entry.about["k"] for entry in caching.entries(tmp_path)} == {2, 5}
+    # One that is larger than the limit is not kept.
+    monkeypatch.setenv("MAGNET_CACHE_LIMIT", "1KB")
+    cached_knn(x, 20, folder=tmp_path)
+    assert "not kept, " in caplog.text
+    assert 20 not in {entry.about["k"] for entry in caching.entries(tmp_path)}
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("0", 0),
+        ("500MB", 5e8),
+        ("1.5 kib", 1536),
+        ("2T", 2e12),
+        ("7b", 7),
+        ("", 10 * 2**30),
+        ("3 GiB", 3 * 2**30),
+    ],
+)
+def test_sizes_are_read_as_people_write_them(text, size, monkeypatch):
+    monkeypatch.setenv("MAGNET_CACHE_LIMIT", text)
+    assert caching.cache_limit() == size
+
+
+@pytest.mark.parametrize("text", ["much", "-1", "5 XB", "1e9", "10 GiB more"])
+def test_a_limit_that_is_no_size_is_refused_before_anything_is_built(text, x, builds, tmp_path, monkeypatch):
+    monkeypatch.setenv("MAGNET_CACHE_LIMIT", text)
+    with pytest.raises(ConfigError, match="MAGNET_CACHE_LIMIT must be a size such as 500MB or 10GiB"):
+        cached_knn(x, 4, folder=tmp_path)
+    assert builds == []
+
+
+def test_what_is_cleared_is_ours_alone(x, holder, tmp_path):
+    folder = tmp_path / "cache"
+    for k in (3, 5):
+        cached_knn(x, k, folder=folder)
+    entries = caching.entries(folder)
+    assert [entry.about["rows"] for entry in entries] == [40, 40]
+    os.utime(entries[1].path, (1e9, 1e9))
+    dead = folder / f".{entries[0].path.stem}.0123abcd.npz"
+    dead.write_bytes(b"half a graph")
+    (folder / f".{entries[1].path.stem}.building").mkdir()
+    others = [folder / "notes.txt", folder / "knn-mine.npz", folder / ".knn-mine.building"]
+    for other in others:
+        other.write_text("somebody else's")
+    done = caching.clear(folder, older_than=30)
+    assert [entry.path for entry in done.removed] == [entries[1].path]
+    assert (done.left_overs, done.size) == (2, entries[1].size + len(b"half a graph"))
+    assert [entry.path for entry in caching.clear(folder).removed] == [entries[0].path]
+    # The builder that lives keeps its place.
+    left = sorted(path.name for path in folder.iterdir())
+    assert [name for name in left if name not in {other.name for other in others}] == [
+        name for name in left if name.endswith(".building") and len(name) > 40
+    ]
+    assert caching.clear(tmp_path / "nowhere") == caching.Cleared([], 0, 0, 0)
+
+
+def test_an_entry_of_an_older_version_is_read_and_listed(x, builds, tmp_path):
+    whole = cached_knn(x, 4, folder=tmp_path)
+    (path,) = tmp_path.iterdir()
+    np.savez(path, indptr=whole.indptr, indices=whole.indices, values=whole.data, recall=1.0)
+    assert same_bits(cached_knn(x, 4, folder=tmp_path), whole)
+    assert len(builds) == 1
+    assert [entry.about for entry in caching.entries(tmp_path)] == [{}]
+
+
+@pytest.mark.parametrize(
+    ("size", "words"), [(0, "0 bytes"), (1023, "1023 bytes"), (1 << 10, "1.0 KiB"), (3 << 30, "3.0 GiB")]
+)
+def test_sizes_in_words(size, words):
+    assert caching.in_words(size) == words

@@ -18,7 +18,7 @@ from magnet.nn.controller import Controller, statistics
 from magnet.nn.mixture.gate import RoutingSums, gate, is_off, summarise
 from magnet.nn.mixture.losses import FAR, LOSSES_OF_MIXTURES, routing_terms
 from magnet.nn.mixture.mixture import Mixture
-from magnet.nn.mixture.roles import explained_by_others
+from magnet.nn.mixture.roles import ROLES, explained_by_others
 from magnet.seeds import derive, seeded
 from magnet.states import BlendState, DotState, State
 from magnet.train.task import Terms
@@ -88,6 +88,13 @@ class MixtureTask:
         if self._cross_fitted:
             self.full.to(device)
             self.part.to(device)
+
+    @property
+    def draws_by_torch(self) -> bool:
+        """As the backbone says; in the mixture only in a role that somebody registered, as far as we can know."""
+        if self._mixing:
+            return not all(ROLES.owns(expert.role) for expert in self.mixture.experts)
+        return self._backbone.draws_by_torch
 
     @property
     def _mixing(self) -> bool:

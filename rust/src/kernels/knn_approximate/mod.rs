@@ -21,6 +21,7 @@ use crate::kernels::cancel::Cancel;
 use crate::kernels::csr::OwnedCsr;
 use crate::kernels::error::Error;
 use crate::kernels::knn::{check_sizes, knn};
+use crate::kernels::memory::room_for;
 use crate::kernels::simd::Path;
 use crate::kernels::topk::Scored;
 
@@ -81,6 +82,8 @@ pub fn knn_approximate(
     let rows: Vec<i32> =
         (0..present.len() as i32).filter(|&row| source.lengths[row as usize] > 0.0).collect();
     let k = k.min(present.len());
+    // The lists, and twice their ids.
+    room_for::<[u64; 2]>(present.len().saturating_mul(k))?;
     let table = Table::new(present.len(), k);
     let mut recall = 1.0;
     // Without features there are no rows, and blocks of width 0 cannot be cut.
@@ -118,8 +121,15 @@ impl Search<'_> {
                 self.pairs(&members)
             }
         })?;
+        let mut before = Vec::new();
         for _ in 0..plan.rounds {
-            polish::polish(source, rows, &assignment, table, k, path, cancel)?;
+            let ids = table.ids();
+            // What the same neighbours lead to has been offered already: this round and all others change nothing.
+            if ids == before {
+                break;
+            }
+            polish::polish(source, rows, &ids, &assignment, table, k, path, cancel)?;
+            before = ids;
         }
         Ok(())
     }

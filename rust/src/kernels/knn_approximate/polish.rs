@@ -17,24 +17,24 @@ const STEP: usize = 256;
 /// Compares each row with its neighbours' neighbours and offers each of the two rows to the other's list.
 ///
 /// Two rows of one cluster have been compared already, which spares nearly all products. `rows` are those of the
-/// assignment.
+/// assignment, `ids` the neighbours that the table has of all rows, `(n, k)`.
 pub(super) fn polish(
     source: &Source<'_>,
     rows: &[i32],
+    ids: &[i32],
     assignment: &Assignment,
     table: &Table,
     k: usize,
     path: Path,
     cancel: &Cancel,
 ) -> Result<(), Error> {
-    let ids = table.ids();
     // Clusters by row of the matrix, so that they are found without a search.
     let overlap = assignment.overlap;
     let mut clusters = vec![-1; source.lengths.len() * overlap];
     for (&row, of) in rows.iter().zip(assignment.of.chunks_exact(overlap)) {
         clusters[row as usize * overlap..][..overlap].copy_from_slice(of);
     }
-    let round = Round { source, ids: &ids, clusters: &clusters, overlap, k, table };
+    let round = Round { source, ids, clusters: &clusters, overlap, k, table };
     rows.par_chunks(STEP).try_for_each(|rows| {
         cancel.check()?;
         path.run(Chunk { round: &round, rows });

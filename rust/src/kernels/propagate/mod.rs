@@ -64,6 +64,9 @@ pub fn multiply(
     Product { matrix, plus: None, width, cuts: &matrix.chunks(width), path, cancel }.write(dense, 1.0, out)
 }
 
+/// No model has as many; a number beyond is a mistake, and would take for ever.
+const MOST_LAYERS: usize = 10_000;
+
 /// Writes the mean over l = 0 … `layers` of `matrix^l · x` into `out`, by Horner's form: h ← x + A·h, `layers` times,
 /// then one division. Cost: `layers` products; at most two work buffers of the size of `x`.
 ///
@@ -71,7 +74,8 @@ pub fn multiply(
 /// (1 + 2⁻⁸)^`layers` − 1 times the mean over l of |`matrix`|^l · |x|.
 ///
 /// # Errors
-/// [`Error::Invalid`] if the matrix is not square or a shape does not fit; [`Error::Cancelled`].
+/// [`Error::Invalid`] if the matrix is not square, a shape does not fit or the layers are too many;
+/// [`Error::Cancelled`].
 pub fn propagate_mean(
     matrix: Matrix<'_>,
     x: &[f32],
@@ -88,6 +92,9 @@ pub fn propagate_mean(
             "propagation needs a square matrix, got ({n_rows}, {})",
             matrix.n_cols
         )));
+    }
+    if layers > MOST_LAYERS {
+        return Err(Error::invalid(format!("at most {MOST_LAYERS} layers can be propagated, got {layers}")));
     }
     if x.len() != n_rows * width || out.len() != x.len() {
         return Err(Error::invalid(format!(

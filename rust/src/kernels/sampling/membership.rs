@@ -6,6 +6,7 @@ use super::check_users;
 use crate::kernels::cancel::Cancel;
 use crate::kernels::csr::Pattern;
 use crate::kernels::error::Error;
+use crate::kernels::memory::room_for;
 
 /// Writes into `out`, row by row, whether `users[b]` has seen `items[j]`. Cost: O(B · (n_u + n) + I).
 ///
@@ -35,6 +36,7 @@ pub fn membership(
     }
     // The columns of the same item form a linked list that starts at `head[item]`.
     const NONE: u32 = u32::MAX;
+    room_for::<u32>(seen.n_cols())?;
     let mut head = vec![NONE; seen.n_cols()];
     let mut next = vec![NONE; items.len()];
     for (column, &item) in items.iter().enumerate() {
