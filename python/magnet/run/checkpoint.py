@@ -84,7 +84,8 @@ def save_checkpoint(path: str | Path, tensors: Mapping[str, Tensor], meta: Mappi
         ValueError, TypeError: If ``meta`` is not JSON-compatible.
         StorageError: If the disk refuses it.
     """
-    text = json.dumps(dict(meta), allow_nan=False, sort_keys=True)
+    # In the order given: between stages that are equally good, the order in which they came decides.
+    text = json.dumps(dict(meta), allow_nan=False)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     metadata = {"format_version": str(_FORMAT), "meta": text, "sha256": _digest(tensors, text)}
     write_tensors(Path(path), tensors, metadata)
