@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = [
+    "make_folder",
     "put_folder_in_place",
     "put_in_place",
     "remove_left_folders",
@@ -101,7 +102,8 @@ def replacing_folder(path: Path, *, replace: bool = True) -> Iterator[Path]:
     prepared = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
     try:
         with storing(path):
-            prepared.mkdir(parents=True)
+            make_folder(path.parent)
+            prepared.mkdir()
             yield prepared
             for inner in prepared.rglob("*"):
                 _sync(inner)
@@ -113,6 +115,21 @@ def replacing_folder(path: Path, *, replace: bool = True) -> Iterator[Path]:
                 _sync(path.parent)
     finally:
         shutil.rmtree(prepared, ignore_errors=True)
+
+
+def make_folder(path: Path, *, parents: bool = True) -> None:
+    """Make a folder, and the missing ones that it lies in; a power cut after that leaves them in place.
+
+    One that is there already stays as it is. Without ``parents`` only the last one is made.
+    """
+    missing, there = [], path
+    while not there.exists() and (parents or not missing):
+        missing.append(there)
+        there = there.parent
+    for folder in reversed(missing):
+        folder.mkdir(exist_ok=True)
+        _sync(folder.parent)
+    path.mkdir(exist_ok=True)  # refuses what is no folder
 
 
 def put_folder_in_place(folder: Path, path: Path) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from magnet.errors import RunError
 from magnet.files import as_path, check_version, read_tensors, write_tensors
-from magnet.placing import storing
+from magnet.placing import make_folder, storing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,7 +53,7 @@ class Checkpoints:
     def save(self, name: str, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
         """Save over the previous one of that name; see :func:`save_checkpoint`."""
         with storing(self.path(name)):
-            self.folder.mkdir(exist_ok=True)
+            make_folder(self.folder, parents=False)
         save_checkpoint(self.path(name), tensors, {**meta, _RUN: self.run})
 
     def load(self, name: str) -> Checkpoint:
