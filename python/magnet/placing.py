@@ -42,11 +42,12 @@ def storing(path: Path) -> Iterator[None]:
     Raises:
         StorageError: In place of an OSError; others pass.
     """
+    there = path.exists()
     try:
         yield
     except OSError as error:
         advice = _ADVICE.get(error.errno or 0, "choose another place, or make this one writable")
-        kept = "; what was there before is unchanged" if path.exists() else ""
+        kept = "; what was there before is unchanged" if there and path.exists() else ""
         reason = error.strerror or str(error)
         raise StorageError(f"{path}: cannot be written ({reason}){kept}; {advice}", reason) from error
 
