@@ -113,9 +113,7 @@ class FileCalls:
         def plain(kind: str, make: Any) -> Any:
             def call(path: Any, *args: Any, dir_fd: int | None = None, **options: Any) -> None:
                 where = {} if dir_fd is None else {"dir_fd": dir_fd}
-                calls._call(
-                    kind, calls._below(path, dir_fd), lambda: make(path, *args, **where, **options)
-                )
+                calls._call(kind, calls._below(path, dir_fd), lambda: make(path, *args, **where, **options))
 
             return call
 
@@ -137,7 +135,9 @@ class FileCalls:
         swapped, save = placing._swapped, safetensors.torch.save_file
 
         def exchanged(first: Any, second: Any) -> bool:
-            return self._call("exchange", self._below(first), lambda: swapped(first, second), self._below(second))
+            return self._call(
+                "exchange", self._below(first), lambda: swapped(first, second), self._below(second)
+            )
 
         def saved(tensors: Any, filename: Any, metadata: Any = None) -> None:
             path = self._below(filename)

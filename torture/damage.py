@@ -36,7 +36,9 @@ def hurt(content: bytes, chance: random.Random) -> tuple[bytes, str]:
     if chance.random() < 0.5:
         at = chance.randrange(min(len(content), 1024))  # where headers are
     if kind == "bit":
-        return content[:at] + bytes([content[at] ^ (1 << chance.randrange(8))]) + content[at + 1 :], f"bit of byte {at}"
+        return content[:at] + bytes([content[at] ^ (1 << chance.randrange(8))]) + content[
+            at + 1 :
+        ], f"bit of byte {at}"
     if kind == "byte":
         return content[:at] + bytes([chance.randrange(256)]) + content[at + 1 :], f"byte {at}"
     if kind == "zeros":
@@ -119,7 +121,9 @@ def of_data(data: Path, run: Path) -> str:
     return json.dumps(model.evaluate(dataset, "test").metrics, sort_keys=True)
 
 
-def _worked(folder: Path, files: list[tuple[Path, bytes]], read: Callable[[], str], whole: str, jobs: list[Any]) -> int:
+def _worked(
+    folder: Path, files: list[tuple[Path, bytes]], read: Callable[[], str], whole: str, jobs: list[Any]
+) -> int:
     """In a child: hurt one file at a time, read, and print what came of it."""
     from magnet.errors import MagnetError
 
@@ -131,7 +135,9 @@ def _worked(folder: Path, files: list[tuple[Path, bytes]], read: Callable[[], st
             found = "same result" if read() == whole else "ANOTHER RESULT"
         except MagnetError as error:
             said = str(error)
-            found = "refused" if len(said) <= 800 and " at 0x" not in said else f"A LONG MESSAGE: {said[:100]}"
+            found = (
+                "refused" if len(said) <= 800 and " at 0x" not in said else f"A LONG MESSAGE: {said[:100]}"
+            )
         except BaseException as error:
             found = f"AN ERROR OF ANOTHER KIND: {type(error).__name__}: {str(error)[:200]}"
         print("\x1e" + json.dumps([file.relative_to(folder).as_posix(), what, found]), flush=True)
@@ -140,7 +146,13 @@ def _worked(folder: Path, files: list[tuple[Path, bytes]], read: Callable[[], st
 
 
 def _hurt_all(
-    setting: Setting, name: str, folder: Path, read: Callable[[], str], n: int, *, only: Callable[[Path], bool]
+    setting: Setting,
+    name: str,
+    folder: Path,
+    read: Callable[[], str],
+    n: int,
+    *,
+    only: Callable[[Path], bool],
 ) -> None:
     place = setting.table.place(PART, name)
     files = [(file, file.read_bytes()) for file in sorted(folder.rglob("*")) if file.is_file() and only(file)]
@@ -153,7 +165,9 @@ def _hurt_all(
     ended = forks.Child(lambda: _worked(folder, files, read, whole, jobs), setting.said).wait(1200)
     lines = [json.loads(part.split("\n")[0]) for part in ended.out.split("\x1e")[1:]]
     if len(lines) != len(jobs):
-        place.miss(f"the reader ended with {ended.code} after {len(lines)} of {len(jobs)}: {ended.err[-300:]}")
+        place.miss(
+            f"the reader ended with {ended.code} after {len(lines)} of {len(jobs)}: {ended.err[-300:]}"
+        )
     for (number, (content, _)), (file, what, found) in zip(jobs, lines, strict=False):
         if found == "same result" or found == "refused":
             place.count("untouched" if content == files[number][1] else found)
@@ -205,7 +219,17 @@ def damage(setting: Setting) -> None:
         )  # fmt: skip
         _unfinished(setting, model, 14 * share)
     store = setting.empty("hurt") / "store"
-    words = ["compare", "--data", setting.data, "--models", "ease,popularity", "--seeds", "0", "--store", store]
+    words = [
+        "compare",
+        "--data",
+        setting.data,
+        "--models",
+        "ease,popularity",
+        "--seeds",
+        "0",
+        "--store",
+        store,
+    ]
     assert setting.run(*words, "--threads", "1").code == 0
     _hurt_all(
         setting, "a store of experiments", store, lambda: of_store(store), 24 * share,
@@ -213,7 +237,14 @@ def damage(setting: Setting) -> None:
     )  # fmt: skip
     cache = setting.empty("hurt") / "cache"
     _first(setting, lambda: of_graph(cache, setting.data))
-    _hurt_all(setting, "a cached graph", cache, lambda: of_graph(cache, setting.data), 30 * share, only=lambda _: True)
+    _hurt_all(
+        setting,
+        "a cached graph",
+        cache,
+        lambda: of_graph(cache, setting.data),
+        30 * share,
+        only=lambda _: True,
+    )
     data = setting.empty("hurt") / "data"
     shutil.copytree(setting.data, data, dirs_exist_ok=True)
     _hurt_all(

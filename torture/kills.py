@@ -31,7 +31,9 @@ class KillAt(FileCalls):
     With ``share``, that much of a write, in percent, reaches the file first.
     """
 
-    def __init__(self, root: Path, kind: str, name: str, nth: int, *, share: int | None = None, late: bool = False) -> None:
+    def __init__(
+        self, root: Path, kind: str, name: str, nth: int, *, share: int | None = None, late: bool = False
+    ) -> None:
         super().__init__(root)
         self.kind, self.name, self.left = kind, name, nth
         self.share, self.late = share, late
@@ -130,18 +132,37 @@ def moments(root: Path) -> list[tuple[str, Callable[[], None]]]:
         ("after validation", [_on_call(_loop, "_validate", nth, late=True) for nth in (1, 2)]),
         ("between phases", [_on_call(_loop, "_next_phase", 1), _on_call(_loop, "_next_phase", 1, late=True)]),
         ("at delivery", [_on_call(_loop, "_deliver", 1), _on_call(_loop, "_deliver", 1, late=True)]),
-        ("in a checkpoint's write", [at("save", "last", nth, share=share) for nth, share in ((1, 0), (2, 40), (3, 99))]),
+        (
+            "in a checkpoint's write",
+            [at("save", "last", nth, share=share) for nth, share in ((1, 0), (2, 40), (3, 99))],
+        ),
         ("before a checkpoint's fsync", [at("fsync", "last", nth) for nth in (1, 3)]),
         ("before a checkpoint's rename", [at("rename", "last", nth) for nth in (1, 2, 4)]),
         ("after a checkpoint's rename", [at("rename", "last", nth, late=True) for nth in (1, 2)]),
-        ("at the best weights", [at("save", "best", 1, share=50), at("rename", "best", 1), at("rename", "best", 2)]),
-        ("in the event log's write", [at("write", "events", n, share=s) for n, s in ((1, 0), (2, 50), (3, 97), (5, 20))]),
+        (
+            "at the best weights",
+            [at("save", "best", 1, share=50), at("rename", "best", 1), at("rename", "best", 2)],
+        ),
+        (
+            "in the event log's write",
+            [at("write", "events", n, share=s) for n, s in ((1, 0), (2, 50), (3, 97), (5, 20))],
+        ),
         ("after the event log's write", [at("fsync", "events", nth, late=True) for nth in (1, 2, 4)]),
-        ("where the folder is made", [at("mkdir", "run", 1, late=True), at("rename", "run", 1), at("rename", "run", 2)]),
+        (
+            "where the folder is made",
+            [at("mkdir", "run", 1, late=True), at("rename", "run", 1), at("rename", "run", 2)],
+        ),
         (
             "at the finish",
-            [at("rename", name, 1) for name in ("ids", "state.s", "seen", "facts", "content", "metrics", "manifest")]
-            + [at("save", "state", 1, share=50), at("rename", "events", 1), at("rename", "manifest", 1, late=True)],
+            [
+                at("rename", name, 1)
+                for name in ("ids", "state.s", "seen", "facts", "content", "metrics", "manifest")
+            ]
+            + [
+                at("save", "state", 1, share=50),
+                at("rename", "events", 1),
+                at("rename", "manifest", 1, late=True),
+            ],
         ),
         ("after the finish", [_on_call(_run_folder, "finish", 1, late=True)]),
         ("before the finish", [_on_call(_run_folder, "finish", 1), _on_call(_engine, "unit_features", 1)]),
@@ -231,7 +252,17 @@ def _overwriting(setting: Setting) -> None:
 def _studies(setting: Setting) -> None:
     """A comparison that is killed makes, with the same command, what one makes that is not."""
     place = setting.table.place(PART, "at a random moment of a comparison, with a store")
-    words = ["compare", "--data", setting.data, "--models", "lightgcn,ease,popularity", "--seeds", "0", "--threads", "1"]
+    words = [
+        "compare",
+        "--data",
+        setting.data,
+        "--models",
+        "lightgcn,ease,popularity",
+        "--seeds",
+        "0",
+        "--threads",
+        "1",
+    ]
     words += ["--set", "lightgcn:dim=8", "--set", "lightgcn:train.epochs=4", "--markdown"]
     folder = setting.empty("study")
     whole = setting.run(*words, folder / "whole.md", "--store", folder / "whole")

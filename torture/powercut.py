@@ -74,7 +74,9 @@ class Folder:
 
     names: dict[str, Any] = field(default_factory=dict)
     flushed: dict[str, Any] = field(default_factory=dict)
-    changes: list[tuple[str, Any]] = field(default_factory=list)  # a name, and what it stands for from then on
+    changes: list[tuple[str, Any]] = field(
+        default_factory=list
+    )  # a name, and what it stands for from then on
 
     def set(self, name: str, node: Any) -> None:
         """Change a name; None removes it."""
@@ -174,7 +176,11 @@ def _write(node: Any, path: Path, way: str, chance: random.Random) -> None:
 
 
 def _same_step(first: tuple[str, Any], second: tuple[str, Any]) -> bool:
-    return first[0] != second[0] and first[1] is not None and (second[1] is None or isinstance(second[1], Folder))
+    return (
+        first[0] != second[0]
+        and first[1] is not None
+        and (second[1] is None or isinstance(second[1], Folder))
+    )
 
 
 def _content(file: File, way: str, chance: random.Random) -> bytes:
@@ -226,7 +232,12 @@ def traced(setting: Setting, folder: Path, arguments: list[object]) -> tuple[lis
 
 
 def _cut(
-    setting: Setting, place: Place, folder: Path, disks: list[tuple[Disk, str]], look: Callable[[str], str | None], few: int
+    setting: Setting,
+    place: Place,
+    folder: Path,
+    disks: list[tuple[Disk, str]],
+    look: Callable[[str], str | None],
+    few: int,
 ) -> None:
     """Make worst folders and look at each; the last call's always, since the command has said by then that it is done."""
     chosen = list(range(len(disks)))
@@ -286,7 +297,14 @@ def _training(setting: Setting, model: str) -> None:
         left = [name for name in leftovers(folder) if not name.endswith(".old")]
         return _bad(f"left behind: {left}") if left else way
 
-    _cut(setting, setting.table.place(PART, f"of a training ({model})"), folder, look_ahead(calls, disk), look, 14)
+    _cut(
+        setting,
+        setting.table.place(PART, f"of a training ({model})"),
+        folder,
+        look_ahead(calls, disk),
+        look,
+        14,
+    )
 
 
 def _overwriting(setting: Setting) -> None:
@@ -323,7 +341,9 @@ def _evaluating(setting: Setting) -> None:
     after = picture(run)
 
     def look(last: str) -> str | None:
-        here = {name: content for name, content in picture(run).items() if not name.startswith("evaluations/.")}
+        here = {
+            name: content for name, content in picture(run).items() if not name.startswith("evaluations/.")
+        }
         if last and here != after:
             return _bad("the result is gone")
         if here not in (after, setting.whole["lightgcn"]):
@@ -339,7 +359,17 @@ def _storing(setting: Setting) -> None:
     """A comparison: the same command, given again, comes out the same."""
     folder = setting.empty("powercut")
     store = folder / "store"
-    words = ["compare", "--data", setting.data, "--models", "ease,popularity", "--seeds", "0", "--threads", "1"]
+    words = [
+        "compare",
+        "--data",
+        setting.data,
+        "--models",
+        "ease,popularity",
+        "--seeds",
+        "0",
+        "--threads",
+        "1",
+    ]
     words += ["--store", store]
     calls, _ = traced(setting, folder, words)
     whole = {f.parent.name: f.read_bytes() for f in store.glob("experiments/*/users.parquet")}

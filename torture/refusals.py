@@ -98,7 +98,17 @@ def verbs(setting: Setting) -> list[Verb]:
         _copy(light, folder / "run")
 
     study = setting.empty("a-study") / "store"
-    compare = ["compare", "--data", setting.data, "--models", "ease,popularity", "--seeds", "0", "--threads", "1"]
+    compare = [
+        "compare",
+        "--data",
+        setting.data,
+        "--models",
+        "ease,popularity",
+        "--seeds",
+        "0",
+        "--threads",
+        "1",
+    ]
     done = setting.run(*compare, "--store", study)
     assert done.code == 0, done.err
 
@@ -112,20 +122,52 @@ def verbs(setting: Setting) -> list[Verb]:
     return [
         Verb("train", nothing, lambda f: setting.training("lightgcn", f / "run")),
         Verb("train, magnet", nothing, lambda f: setting.training("magnet", f / "run")),
-        Verb("train --overwrite", overwritten, lambda f: setting.training("lightgcn", f / "run", "--seed", 1, "--overwrite")),
-        Verb("train, closed form", nothing, lambda f: ["train", "--data", setting.data, "--model", "ease", "--out", f / "run"]),
+        Verb(
+            "train --overwrite",
+            overwritten,
+            lambda f: setting.training("lightgcn", f / "run", "--seed", 1, "--overwrite"),
+        ),
+        Verb(
+            "train, closed form",
+            nothing,
+            lambda f: ["train", "--data", setting.data, "--model", "ease", "--out", f / "run"],
+        ),
         Verb("evaluate", with_run(light), lambda f: ["evaluate", f / "run", "--part", "test"]),
         listed("csv"),
         listed("json"),
         listed("parquet"),
-        Verb("explain --png", with_run(magnet), lambda f: ["explain", f / "run", "--png", f / "run.png"], slow=True),
-        Verb("data synthetic", nothing, lambda f: ["data", "synthetic", "--out", f / "made", "--size", "tiny"]),
-        Verb("compare", nothing, lambda f: [*compare, "--store", f / "store", "--markdown", f / "table.md"], slow=True),
+        Verb(
+            "explain --png",
+            with_run(magnet),
+            lambda f: ["explain", f / "run", "--png", f / "run.png"],
+            slow=True,
+        ),
+        Verb(
+            "data synthetic", nothing, lambda f: ["data", "synthetic", "--out", f / "made", "--size", "tiny"]
+        ),
+        Verb(
+            "compare",
+            nothing,
+            lambda f: [*compare, "--store", f / "store", "--markdown", f / "table.md"],
+            slow=True,
+        ),
         Verb(
             "tune",
             nothing,
             lambda f: [
-                *("tune", "--data", setting.data, "--model", "ease", "--trials", "2", "--seeds", "0", "--threads", "1"),
+                *(
+                    "tune",
+                    "--data",
+                    setting.data,
+                    "--model",
+                    "ease",
+                    "--trials",
+                    "2",
+                    "--seeds",
+                    "0",
+                    "--threads",
+                    "1",
+                ),
                 *("--store", f / "store", "--out", f / "ease.toml"),
             ],
             slow=True,
@@ -186,7 +228,9 @@ def _try(setting: Setting, verb: Verb, whole: dict[str, bytes], nth: int, number
     verb.prepare(folder)
     before = _content(folder)
     called = f"{errno.errorcode[number]} at call {nth}"
-    ended = forks.start(verb.words(folder), setting.said, lambda: Refuse(folder, nth, number).install()).wait()
+    ended = forks.start(
+        verb.words(folder), setting.said, lambda: Refuse(folder, nth, number).install()
+    ).wait()
     after = _content(folder)
     if ended.fault:
         place.miss(f"{called}: {ended.fault}")

@@ -20,7 +20,14 @@ __all__ = ["MODELS", "Setting"]
 
 ONE = ["--threads", "1", "--set", "dim=8"]
 MODELS = {
-    "lightgcn": [*ONE, *("--set", "train.epochs=12"), "--set", "train.batch_size=512", "--set", "train.validate_every=8"],
+    "lightgcn": [
+        *ONE,
+        *("--set", "train.epochs=12"),
+        "--set",
+        "train.batch_size=512",
+        "--set",
+        "train.validate_every=8",
+    ],
     "magnet": [
         *ONE,
         *("--set", "train.epochs=2", "--set", "train.batch_size=512"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,8 +23,17 @@ __all__ = [
 ]
 
 
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]{6,}")
+_LONG_WORD = re.compile(r"\S{400,}")  # no path that people have is as long
+
+
 class MagnetError(Exception):
     """The base of all of them: catch this to catch every error that is the input's fault."""
+
+    def __str__(self) -> str:
+        # What input repeats of itself may be a megabyte long, and an address in memory tells nobody anything.
+        text = _ADDRESS.sub("", super().__str__())
+        return _LONG_WORD.sub(lambda word: f"{word[0][:60]}… ({len(word[0]):,} characters)", text)
 
 
 class MagnetWarning(UserWarning):

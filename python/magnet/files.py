@@ -98,6 +98,8 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises:
         RunError: If the file is missing, or holds anything else.
     """
+    if path.exists() and not path.is_file():  # a pipe would be waited for
+        raise RunError(f"{path}: damaged, expected a file")
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

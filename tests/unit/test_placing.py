@@ -56,7 +56,9 @@ def test_a_folder_appears_whole_and_replaces_the_old_one(tmp_path, synced):
             (prepared / "inner").mkdir()
             (prepared / "inner" / content).write_text(content)
         assert [file.name for file in (path / "inner").iterdir()] == [content]
-    assert len(synced) == 1 + 2 * 4  # the name of the missing parent; the file, its folder, the new folder, the name
+    assert (
+        len(synced) == 1 + 2 * 4
+    )  # the name of the missing parent; the file, its folder, the new folder, the name
     assert [file.name for file in path.parent.iterdir()] == ["made"]
     with pytest.raises(ZeroDivisionError):  # noqa: PT012, SIM117
         with replacing_folder(path) as prepared:
@@ -115,7 +117,9 @@ def test_names_of_new_folders_are_flushed_to_the_disk(tmp_path, monkeypatch):
     flushed = []
     real = os.fsync
     monkeypatch.setattr(
-        placing.os, "fsync", lambda number: (flushed.append(os.readlink(f"/proc/self/fd/{number}")), real(number))
+        placing.os,
+        "fsync",
+        lambda number: (flushed.append(os.readlink(f"/proc/self/fd/{number}")), real(number)),
     )
     make_folder(tmp_path / "a" / "b" / "c")
     assert flushed == [str(tmp_path), str(tmp_path / "a"), str(tmp_path / "a" / "b")]

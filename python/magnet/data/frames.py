@@ -59,6 +59,11 @@ def from_frame(
     Raises:
         DataError: If a column is missing, an id is missing or unhashable, or features do not fit the items.
     """
+    if features is not None and not isinstance(features, Mapping):
+        raise DataError(
+            f"{name}: features: expected a mapping from a modality's name to its features, such as {{'image': matrix}}, "
+            f"found {type(features).__name__}"
+        )
     table = _open(frame, name)
     columns = table.columns
     user_column, item_column = find_user(columns, user, name), find_item(columns, item, name)
@@ -204,6 +209,10 @@ def _sort_out(
     plain: dict[str, NDArray[Any]] = {}
     messages: list[str] = []
     for name, given in features.items():
+        if not isinstance(name, str) or not name:
+            raise DataError(
+                f"features: expected the name of a modality, found {name!r} of type {type(name).__name__}"
+            )
         if isinstance(given, (str, Path)):
             read = read_features(as_path(given))
             if isinstance(read, FeatureTable):

@@ -240,8 +240,10 @@ def _numbers_of(given: NDArray[Any], where: str) -> NDArray[Any]:
 
 
 def _of_tensor(given: Any, where: str) -> NDArray[Any]:
+    if given.is_meta:
+        raise DataError(f"{where}: expected numbers, got a tensor on the device 'meta', which holds none")
     tensor = given.detach().cpu()
-    if getattr(tensor, "is_sparse", False):
+    if str(tensor.layout) != "torch.strided":  # one of the sparse ones
         tensor = tensor.to_dense()
     if tensor.is_complex() or tensor.is_quantized:
         raise DataError(f"{where}: expected a tensor of real numbers, got {tensor.dtype}")
