@@ -10,7 +10,6 @@ import hashlib
 import json
 import shutil
 import warnings
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from torture import forks
@@ -19,6 +18,7 @@ from torture.runs import TIMES
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable
+    from pathlib import Path
 
     from torture.setting import Setting
 

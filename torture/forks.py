@@ -13,12 +13,12 @@ import time
 import traceback
 from dataclasses import dataclass
 from importlib import import_module
-from pathlib import Path
 from pkgutil import walk_packages
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
 __all__ = ["Child", "Ended", "command", "start", "warm"]
 
@@ -65,7 +65,7 @@ class Child:
             _run(work, self._out, self._err)
 
     def kill(self) -> None:
-        """kill -9."""
+        """End it as kill -9 does."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)
 

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
@@ -91,18 +92,45 @@ def copy(place: Path) -> None:
 
 def run(place: Path, tests: str) -> tuple[bool, str]:
     """Whether the tests pass in the copy, and which failed first."""
-    environment = os.environ | {"PYTHONPATH": str(place / "python"), "OMP_NUM_THREADS": "1"}
     if tests.startswith("cargo:"):
         words = ["cargo", "test", "--quiet", "--lib", tests.removeprefix("cargo:")]
+        done = subprocess.run(words, cwd=place, capture_output=True, text=True, timeout=1200)
+        code, said = done.returncode, done.stdout + done.stderr
+        usual = (0, 101)
     else:
-        words = [sys.executable, "-m", "pytest", "-q", "-x", "--no-header", *tests.split()]
-    done = subprocess.run(words, cwd=place, env=environment, capture_output=True, text=True, timeout=1200)
-    failed = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR", "---- "))]
-    # A copy that cannot be compiled proves nothing.
-    broken = "error: could not compile" in done.stderr or done.returncode not in (0, 1, 101)
-    if broken:
-        return True, f"could not be run: {(done.stderr or done.stdout)[-300:]}"
-    return done.returncode == 0, failed[0].split(" - ")[0].split("::")[-1].strip("- ") if failed else ""
+        code, said = _pytest(place, tests)
+        usual = (0, 1)
+    # A copy that cannot be compiled, or tests that are not there, prove nothing.
+    if (
+        code not in usual
+        or "error: could not compile" in said
+        or "running 0 tests" in said.split("test result")[0]
+    ):
+        return True, f"could not be run: {said[-300:]!r}"
+    failed = [line for line in said.splitlines() if line.startswith(("FAILED", "ERROR", "---- "))]
+    return code == 0, failed[0].split(" - ")[0].split("::")[-1].strip("- ") if failed else ""
+
+
+def _pytest(place: Path, tests: str) -> tuple[int, str]:
+    """In a fork, which has everything imported but the package."""
+    said = place / "said.txt"
+    child = os.fork()
+    if child == 0:
+        with said.open("w") as file:
+            os.dup2(file.fileno(), 1)
+            os.dup2(file.fileno(), 2)
+        os.chdir(place)
+        os.environ["PYTHONPATH"] = str(place / "python")
+        sys.path[:0] = [str(place / "python"), str(place)]
+        import pytest
+
+        code = 99
+        try:
+            code = int(pytest.main(["-q", "-x", "--no-header", *tests.split()]))
+            sys.stdout.flush()
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), said.read_text(errors="replace")
 
 
 def main() -> int:
@@ -111,6 +139,11 @@ def main() -> int:
     asked.add_argument("--only", choices=["python", "rust"])
     asked.add_argument("--out", type=Path, default=Path("target/mutants.json"))
     given = asked.parse_args()
+    os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    sys.dont_write_bytecode = True  # a stale one would stand for a change within a second
+    for name in ("torch", "scipy.sparse.linalg", "polars", "pandas", "hypothesis", "pytest"):
+        import_module(name)
+    assert not any(name.split(".")[0] == "magnet" for name in sys.modules)
     rows = []
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         place = Path(folder)
@@ -128,7 +161,10 @@ def main() -> int:
             file.write_text(sound)
             rows.append(mutant._asdict() | {"survived": survived, "by": first})
             said = "SURVIVED" if survived else "killed"
-            print(f"| {said} | `{mutant.file}` | `{mutant.old.strip()}` → `{mutant.new.strip()}` | {first} |", flush=True)
+            print(
+                f"| {said} | `{mutant.file}` | `{mutant.old.strip()}` → `{mutant.new.strip()}` | {first} |",
+                flush=True,
+            )
             print(f"{time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
     killed = sum(not row["survived"] for row in rows)
     print(f"{killed} of {len(rows)} killed")

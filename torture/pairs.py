@@ -100,7 +100,9 @@ def pairs(setting: Setting) -> None:
             elif left := leftovers(folder):
                 place.miss(f"left behind: {', '.join(left)}")
             elif found := check(folder):
-                place.miss(f"{found}; codes {[one.code for one in ended]}; {[one.error for one in ended if one.code]}")
+                place.miss(
+                    f"{found}; codes {[one.code for one in ended]}; {[one.error for one in ended if one.code]}"
+                )
             else:
                 place.count(f"{sum(one.code == 0 for one in ended)} of {len(ended)} done")
     setting.table.over(PART)

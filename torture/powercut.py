@@ -271,9 +271,8 @@ def _training(setting: Setting, model: str) -> None:
     disk = Disk(os.path.realpath(folder))
 
     def look(last: str) -> str | None:
-        if last:
-            if (found := differences(run, setting.whole[model])) is not None:
-                return _bad(f"the command said it had saved the run, and it is gone or not whole: {found}")
+        if last and (found := differences(run, setting.whole[model])) is not None:
+            return _bad(f"the command said it had saved the run, and it is gone or not whole: {found}")
         read = setting.run("recommend", run, "--users", "u001")
         if read.fault or (read.code == 0 and differences(run, setting.whole[model])):
             return _bad(f"reading: {read.fault or 'another model was read'}")

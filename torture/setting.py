@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from torture import forks
 from torture.runs import picture
 
 if TYPE_CHECKING:
+    import random
     from pathlib import Path
 
     from torture.forks import Ended
