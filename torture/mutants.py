@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
@@ -127,8 +128,11 @@ def _pytest(place: Path, tests: str) -> tuple[int, str]:
         code = 99
         try:
             code = int(pytest.main(["-q", "-x", "--no-header", *tests.split()]))
-            sys.stdout.flush()
+        except BaseException:
+            traceback.print_exc()
         finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
             os._exit(code)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), said.read_text(errors="replace")
 
@@ -141,7 +145,7 @@ def main() -> int:
     given = asked.parse_args()
     os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
     sys.dont_write_bytecode = True  # a stale one would stand for a change within a second
-    for name in ("torch", "scipy.sparse.linalg", "polars", "pandas", "hypothesis", "pytest"):
+    for name in ("torch", "scipy.sparse.linalg", "polars", "pandas"):
         import_module(name)
     assert not any(name.split(".")[0] == "magnet" for name in sys.modules)
     rows = []

@@ -140,8 +140,8 @@ def write_tensors(
 def _order_header(path: Path) -> None:
     """Sort the texts in the header of a safetensors file, so that equal content makes equal bytes.
 
-    safetensors keeps them in a hash map, whose order differs from one file to the next. Sorted, the header is as long as
-    it was.
+    safetensors keeps them in a hash map, whose order differs from one file to the next. Sorted, the header is as long
+    as it was.
     """
     with path.open("r+b") as file:
         length = int.from_bytes(file.read(8), "little")

@@ -61,7 +61,7 @@ def from_frame(
     """
     if features is not None and not isinstance(features, Mapping):
         raise DataError(
-            f"{name}: features: expected a mapping from a modality's name to its features, such as {{'image': matrix}}, "
+            f"{name}: features: expected a mapping from a modality's name to its features, as in {{'image': matrix}}, "
             f"found {type(features).__name__}"
         )
     table = _open(frame, name)
