@@ -176,9 +176,12 @@ def _mend(path: Path, keep: int | None) -> None:
         write_events(path, kept)
 
 
+_TIMES = {"seconds", "train_seconds"}
+
+
 def _timeless(event: Mapping[str, Any]) -> bytes:
     """An event without the times it took: those differ between runs that are alike in all else."""
-    return _line({name: value for name, value in event.items() if not name.endswith("seconds")})
+    return _line({name: value for name, value in event.items() if name not in _TIMES})
 
 
 def _line(event: Mapping[str, Any]) -> bytes:
