@@ -123,7 +123,8 @@ def make_folder(path: Path, *, parents: bool = True) -> None:
 
     One that is there already stays as it is. Without ``parents`` only the last one is made.
     """
-    missing, there = [], path
+    missing: list[Path] = []
+    there = path
     while not there.exists() and (parents or not missing):
         missing.append(there)
         there = there.parent
