@@ -16,7 +16,7 @@ DEMO ?= demo
 LOWEST_VENV ?= $(VENV)-lowest
 LOWEST := $(LOWEST_VENV)/bin/python
 
-.PHONY: help env release build test lint types rust-test python-test test-lowest test-debug bench bench-rust bench-check wheel demo results clean
+.PHONY: help env release build test lint types rust-test python-test test-lowest test-debug torture mutants bench bench-rust bench-check wheel demo results clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,6 +75,12 @@ test-debug: build ## the tests of the package over kernels that check for overfl
 	rm -rf target/checked/python && mkdir target/checked/python && cp -r python/magnet target/checked/python
 	cp target/checked/debug/libmagnet_core.so target/checked/python/magnet/_core.abi3.so
 	PYTHONPATH=target/checked/python $(PY) -m pytest tests
+
+torture: build ## kills, power cuts, refusing disks, damage and commands at once; QUICK=1 is a look of ten minutes
+	$(PY) -m torture
+
+mutants: build ## faults put in by hand: do the tests notice them?
+	$(PY) -m torture.mutants
 
 bench-rust: env ## cargo bench of the kernels (criterion), two minutes
 	cargo bench --quiet

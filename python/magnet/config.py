@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Config", "changed", "merge_settings", "merged", "read_toml"]
 
+_SHOWN = 8  # problems of one configuration that are said
+
 
 class Config(BaseModel):
     """A frozen record of settings. Parts nest; a part's class stands beside the code that it configures."""
@@ -51,7 +53,9 @@ class Config(BaseModel):
         try:
             return cls.model_validate(dict(values or {}))
         except ValidationError as error:
-            lines = [_problem_text(cls, dict(problem), where) for problem in error.errors()]
+            problems = error.errors()
+            lines = [_problem_text(cls, dict(problem), where) for problem in problems[:_SHOWN]]
+            lines += [f"{where}: and {len(problems) - _SHOWN} more"] if len(problems) > _SHOWN else []
             raise ConfigError("\n".join(lines)) from None
 
     def resolved(self) -> dict[str, Any]:
@@ -138,7 +142,7 @@ def merge_settings(base: Mapping[str, Any], settings: Iterable[str]) -> dict[str
             raise ConfigError(f"--set {setting}: expected KEY=VALUE, such as train.batch_size=4096")
         try:
             value = json.loads(text)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):
             value = text
         *parts, last = key.strip().split(".")
         place = laid
@@ -161,5 +165,5 @@ def read_toml(path: str | Path) -> dict[str, Any]:
         return tomllib.loads(as_path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such configuration file") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError, RecursionError) as error:
         raise ConfigError(f"{path}: not a readable TOML file: {error}") from None

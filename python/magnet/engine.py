@@ -274,6 +274,13 @@ class Trainer:
                         kept.checkpoints.save(f"best-{stage}", snapshot.tensors, snapshot.meta)
             if self.watch is not None:
                 watchers.append(self.watch)
+
+            def keep(name: str, snapshot: Snapshot) -> None:
+                if kept is not None and log is not None:
+                    # A checkpoint knows the epochs before it: who goes on from it reports them as well.
+                    meta = {**snapshot.meta, "events": log.digest}
+                    kept.checkpoints.save(name, snapshot.tensors, meta)
+
             history = train(
                 task,
                 self.dataset,
@@ -283,7 +290,7 @@ class Trainer:
                 target=self.target,
                 log=lambda record: None if log is None else log.write(record),
                 watch=lambda record: _tell(watchers, record),
-                keep=lambda name, s: None if kept is None else kept.checkpoints.save(name, s.tensors, s.meta),
+                keep=keep,
                 resume=position,
                 schedule=self.schedule,
             )
@@ -296,7 +303,7 @@ class Trainer:
         """A checkpoint to go on from, the best of each stage before it; its records become the history's."""
         start = Snapshot(*run.checkpoints.load(name))
         best = {stage: Snapshot(*run.checkpoints.load(f"best-{stage}")) for stage in start.meta["best"]}
-        self.history.records = events_before(run.events, start.meta["epoch"])
+        self.history.records = events_before(run.events, start.meta["epoch"], start.meta.get("events"))
         return start, best
 
     def _borrowed_backbone(self, run: RunFolder) -> tuple[Snapshot, dict[str, Snapshot]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -25,6 +26,17 @@ __all__ = [
 ]
 
 
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]{6,}")
+_LONG_WORD = re.compile(r"\S{400,}")  # no path that people have is as long
+
+
+def _tidy(text: str) -> str:
+    """What input repeats of itself may be a megabyte long, and an address in memory tells nobody anything."""
+    return _LONG_WORD.sub(
+        lambda word: f"{word[0][:60]}… ({len(word[0]):,} characters)", _ADDRESS.sub("", text)
+    )
+
+
 class MagnetError(Exception):
     """The base of all of them: catch this to catch every error that is the input's fault.
 
@@ -33,6 +45,9 @@ class MagnetError(Exception):
     """
 
     command: str | None = None
+
+    def __str__(self) -> str:
+        return _tidy(super().__str__())
 
 
 class MagnetWarning(UserWarning):
@@ -111,7 +126,7 @@ def with_command(problem: _Problem, text: str) -> _Problem:
         >>> with_command(DataError("give unknown='skip'"), "give --unknown skip").command
         'give --unknown skip'
     """
-    problem.command = text
+    problem.command = _tidy(text)
     return problem
 
 

@@ -98,6 +98,8 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises:
         RunError: If the file is missing, or holds anything else.
     """
+    if path.exists() and not path.is_file():  # a pipe would be waited for
+        raise RunError(f"{path}: damaged, expected a file")
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -126,12 +128,31 @@ def write_tensors(
         try:
             # Given no tensors and an empty mapping, safetensors writes a file that it cannot read.
             save_file(plain, temporary, dict(metadata) if metadata else None)
+            _order_header(temporary)
         except SafetensorError as error:
             # It says in words what the system said in a number.
             if (found := re.search(r"os error (\d+)", str(error))) is None:
                 raise
             number = int(found[1])
             raise OSError(number, os.strerror(number)) from error
+
+
+def _order_header(path: Path) -> None:
+    """Sort the texts in the header of a safetensors file, so that equal content makes equal bytes.
+
+    safetensors keeps them in a hash map, whose order differs from one file to the next. Sorted, the header is as long
+    as it was.
+    """
+    with path.open("r+b") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+        if "__metadata__" not in header:
+            return
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+        text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+        if len(text) <= length:
+            file.seek(8)
+            file.write(text.ljust(length))
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "check_free",
+    "make_folder",
     "new_file",
     "put_folder_in_place",
     "put_in_place",
@@ -43,11 +44,12 @@ def storing(path: Path) -> Iterator[None]:
     Raises:
         StorageError: In place of an OSError; others pass.
     """
+    there = path.exists()
     try:
         yield
     except OSError as error:
         advice = _ADVICE.get(error.errno or 0, "choose another place, or make this one writable")
-        kept = "; what was there before is unchanged" if path.exists() else ""
+        kept = "; what was there before is unchanged" if there and path.exists() else ""
         reason = error.strerror or str(error)
         raise StorageError(f"{path}: cannot be written ({reason}){kept}; {advice}", reason) from error
 
@@ -129,7 +131,8 @@ def replacing_folder(path: Path, *, replace: bool = True) -> Iterator[Path]:
     prepared = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
     try:
         with storing(path):
-            prepared.mkdir(parents=True)
+            make_folder(path.parent)
+            prepared.mkdir()
             yield prepared
             for inner in prepared.rglob("*"):
                 _sync(inner)
@@ -141,6 +144,22 @@ def replacing_folder(path: Path, *, replace: bool = True) -> Iterator[Path]:
                 _sync(path.parent)
     finally:
         shutil.rmtree(prepared, ignore_errors=True)
+
+
+def make_folder(path: Path, *, parents: bool = True) -> None:
+    """Make a folder, and the missing ones that it lies in; a power cut after that leaves them in place.
+
+    One that is there already stays as it is. Without ``parents`` only the last one is made.
+    """
+    missing: list[Path] = []
+    there = path
+    while not there.exists() and (parents or not missing):
+        missing.append(there)
+        there = there.parent
+    for folder in reversed(missing):
+        folder.mkdir(exist_ok=True)
+        _sync(folder.parent)
+    path.mkdir(exist_ok=True)  # refuses what is no folder
 
 
 def put_folder_in_place(folder: Path, path: Path) -> None:

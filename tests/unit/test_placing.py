@@ -12,7 +12,7 @@ import torch
 from magnet import placing
 from magnet.errors import StorageError
 from magnet.files import read_tensors, write_json, write_tensors
-from magnet.placing import replacing, replacing_folder
+from magnet.placing import make_folder, replacing, replacing_folder
 
 
 @pytest.fixture
@@ -56,7 +56,9 @@ def test_a_folder_appears_whole_and_replaces_the_old_one(tmp_path, synced):
             (prepared / "inner").mkdir()
             (prepared / "inner" / content).write_text(content)
         assert [file.name for file in (path / "inner").iterdir()] == [content]
-    assert len(synced) == 2 * 4  # the file, its folder, the new folder, the name
+    assert (
+        len(synced) == 1 + 2 * 4
+    )  # the name of the missing parent; the file, its folder, the new folder, the name
     assert [file.name for file in path.parent.iterdir()] == ["made"]
     with pytest.raises(ZeroDivisionError):  # noqa: PT012, SIM117
         with replacing_folder(path) as prepared:
@@ -109,3 +111,23 @@ def test_a_full_disk_while_tensors_are_written_is_the_same_error(tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert read_tensors(path)[0]["w"].tolist() == [1, 1, 1]
     assert [file.name for file in tmp_path.iterdir()] == ["w.safetensors"]
+
+
+def test_names_of_new_folders_are_flushed_to_the_disk(tmp_path, monkeypatch):
+    flushed = []
+    real = os.fsync
+    monkeypatch.setattr(
+        placing.os,
+        "fsync",
+        lambda number: (flushed.append(os.readlink(f"/proc/self/fd/{number}")), real(number)),
+    )
+    make_folder(tmp_path / "a" / "b" / "c")
+    assert flushed == [str(tmp_path), str(tmp_path / "a"), str(tmp_path / "a" / "b")]
+    make_folder(tmp_path / "a" / "b" / "c")
+    assert len(flushed) == 3  # nothing was new
+    with pytest.raises(FileNotFoundError):
+        make_folder(tmp_path / "x" / "y", parents=False)
+    (tmp_path / "file").write_text("")
+    for path in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises((FileExistsError, NotADirectoryError)):
+            make_folder(path)

@@ -111,9 +111,13 @@ def recognised(columns: Sequence[str]) -> int:
     return sum(_plain(column) in known for column in columns)
 
 
+_SHOWN = 20
+
+
 def shown(names: Sequence[str]) -> str:
     """Names as errors list them."""
-    return ", ".join(map(repr, names))
+    more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
+    return ", ".join(map(repr, names[:_SHOWN])) + more
 
 
 def _find(columns: Sequence[str], given: str | None, kind: str, known: Sequence[str], where: str) -> str:

@@ -167,7 +167,8 @@ def _open_npy(path: Path) -> NDArray[Any]:
 
 def _open_npz(path: Path) -> Any:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # NumPy would leave the file of a broken archive open.
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             if "format" in file and "indptr" in file:
                 from scipy.sparse import load_npz
 

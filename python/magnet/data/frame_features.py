@@ -122,10 +122,15 @@ def sort_out(features: Mapping[str, Any] | None, item_column: str) -> Given:
     features = {} if features is None else features
     if not isinstance(features, Mapping):
         raise DataError(
-            f"features: expected a mapping from the name of a modality to its features, got {type(features).__name__}"
+            "features: expected a mapping from a modality's name to its features, as in {'image': matrix}, "
+            f"found {type(features).__name__}"
         )
     found = Given(list(features))
     for name, given in features.items():
+        if not isinstance(name, str) or not name:
+            raise DataError(
+                f"features: expected the name of a modality, found {name!r} of type {type(name).__name__}"
+            )
         if isinstance(given, (str, Path)):
             read = read_features(as_path(given))
             if isinstance(read, FeatureTable):

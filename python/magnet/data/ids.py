@@ -57,7 +57,12 @@ def as_ids(values: Sequence[Hashable], where: str, first_row: int = 0) -> Ids:
         values = [plain_key(value) for value in values]
         kinds = set(map(type, values))
     if kinds <= {str}:
-        return pl.Series(values, dtype=pl.String)
+        try:
+            return pl.Series(values, dtype=pl.String)
+        except UnicodeEncodeError as error:  # half of a pair of UTF-16, which is no character
+            raise DataError(
+                f"{where}: expected text, found {error.object!r}, which has no form in UTF-8"
+            ) from None
     if kinds == {int}:
         try:
             return pl.Series(values, dtype=pl.Int64)

@@ -132,6 +132,10 @@ def find_rule(split: str, columns: list[str]) -> Rule | None:
     Raises:
         DataError: If it has an option and takes none.
     """
+    if not isinstance(split, str):
+        raise DataError(
+            f"split: expected the name of a column or a rule, found {split!r} of type {type(split).__name__}"
+        )
     if split in columns and split not in ("mmrec", "random"):
         return None
     name, _, option = split.partition(":")

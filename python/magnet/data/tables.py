@@ -284,6 +284,8 @@ def numbers(table: Table, frame: pl.DataFrame) -> NDArray[np.float32]:
     matrix = np.empty(frame.shape, dtype=np.float32)
     for place, name in enumerate(frame.columns):
         try:
+            if frame[name].dtype.is_temporal() or frame[name].dtype.is_nested():
+                raise pl.exceptions.InvalidOperationError  # a date is no feature, though a number stands behind it
             given = frame[name].str.strip_chars() if frame[name].dtype == pl.String else frame[name]
             values = given.cast(pl.Float64, strict=False)
         except pl.exceptions.PolarsError:

@@ -38,7 +38,7 @@ def read_times(values: pl.Series, where: str, lines: Sequence[int]) -> NDArray[n
             values = pl.Series(times, dtype=pl.Int64)
         else:
             values = _whole(numbers)
-    elif values.dtype.is_temporal():
+    elif values.dtype == pl.Date or isinstance(values.dtype, pl.Datetime):
         values = values.cast(pl.Datetime("us")).cast(pl.Int64)
     elif values.dtype.is_numeric():
         values = values.cast(pl.Int64) if values.dtype.is_integer() else _whole(values)

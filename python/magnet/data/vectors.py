@@ -141,7 +141,7 @@ def frame_vectors(table: nw.DataFrame[Any], names: Sequence[str], where: str) ->
         for name, values in zip(table.columns, table.iter_columns(), strict=True)
         if name in set(names)
     ]
-    plain = [values.to_numpy() for _, values in chosen if is_numeric(values)]
+    plain = [_small(values).to_numpy() for _, values in chosen if is_numeric(values)]
     numbers = iter(_filled(plain).T if plain else ())
     blocks = []
     for name, values in chosen:
@@ -159,6 +159,11 @@ def frame_vectors(table: nw.DataFrame[Any], names: Sequence[str], where: str) ->
                 )
             blocks.append(stack(cells, range(len(cells)), column, of="row"))
     return beside(blocks) if blocks else np.zeros((len(table), 0))
+
+
+def _small(values: nw.Series[Any]) -> nw.Series[Any]:
+    """The column, as floats where NumPy has no integers as wide."""
+    return values.cast(nw.Float64) if str(values.dtype) in ("Int128", "UInt128") else values
 
 
 def column_vectors(values: pl.Series, where: str) -> NDArray[Any]:
@@ -240,8 +245,10 @@ def _numbers_of(given: NDArray[Any], where: str) -> NDArray[Any]:
 
 
 def _of_tensor(given: Any, where: str) -> NDArray[Any]:
+    if given.is_meta:
+        raise DataError(f"{where}: expected numbers, got a tensor on the device 'meta', which holds none")
     tensor = given.detach().cpu()
-    if getattr(tensor, "is_sparse", False):
+    if str(tensor.layout) != "torch.strided":  # one of the sparse ones
         tensor = tensor.to_dense()
     if tensor.is_complex() or tensor.is_quantized:
         raise DataError(f"{where}: expected a tensor of real numbers, got {tensor.dtype}")

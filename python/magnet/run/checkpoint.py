@@ -12,7 +12,7 @@ from torch import Tensor
 
 from magnet.errors import RunError
 from magnet.files import as_path, check_version, read_tensors, write_tensors
-from magnet.placing import storing
+from magnet.placing import make_folder, storing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,7 +53,7 @@ class Checkpoints:
     def save(self, name: str, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
         """Save over the previous one of that name; see :func:`save_checkpoint`."""
         with storing(self.path(name)):
-            self.folder.mkdir(exist_ok=True)
+            make_folder(self.folder, parents=False)
         save_checkpoint(self.path(name), tensors, {**meta, _RUN: self.run})
 
     def load(self, name: str) -> Checkpoint:
@@ -84,7 +84,8 @@ def save_checkpoint(path: str | Path, tensors: Mapping[str, Tensor], meta: Mappi
         ValueError, TypeError: If ``meta`` is not JSON-compatible.
         StorageError: If the disk refuses it.
     """
-    text = json.dumps(dict(meta), allow_nan=False, sort_keys=True)
+    # In the order given: between stages that are equally good, the order in which they came decides.
+    text = json.dumps(dict(meta), allow_nan=False)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     metadata = {"format_version": str(_FORMAT), "meta": text, "sha256": _digest(tensors, text)}
     write_tensors(Path(path), tensors, metadata)

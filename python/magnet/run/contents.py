@@ -189,7 +189,7 @@ def write_contents(folder: Path, contents: RunContents) -> None:
         write_tensors(folder / _AXES, contents.axes)
     if contents.item_table is not None:
         with replacing(folder / _ITEMS) as temporary:
-            # A stream, unlike a file of Arrow or Parquet, is written without polars' threads, which a fork does not keep.
+            # A stream is written without the threads of polars, which a fork does not keep.
             contents.item_table.write_ipc_stream(temporary)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from magnet.errors import RunError
 from magnet.files import as_json, read_json, write_json
-from magnet.placing import storing
+from magnet.placing import make_folder, storing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +33,7 @@ def write_evaluation(run: Path, identity: str, name: str, metrics: Mapping[str, 
     """
     folder = run / _FOLDER
     with storing(folder):
-        folder.mkdir(exist_ok=True)
+        make_folder(folder, parents=False)
     said = {"run": identity, "name": name, "metrics": as_json(metrics)}
     write_json(folder / f"{name.replace('/', '-')}.json", said | {"sha256": _digest(said)})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -42,11 +43,19 @@ class EventLog:
 
     def __init__(self, path: str | Path, *, keep: int | None = None) -> None:
         self.path = Path(path)
+        self._hash = hashlib.sha256()
         if self.path.exists():
             _mend(self.path, keep)
+            for event in read_events(self.path):
+                self._hash.update(_timeless(event))
         with storing(self.path):
             # Without a buffer each line is one write: whole or cut short, and never mixed with another.
             self._file = self.path.open("ab", buffering=0)
+
+    @property
+    def digest(self) -> str:
+        """Of all events, but for the times that they took; see :func:`events_before`."""
+        return self._hash.hexdigest()
 
     def write(self, event: Mapping[str, Any]) -> None:
         """Append an event.
@@ -63,6 +72,7 @@ class EventLog:
             while line:
                 line = line[self._file.write(line) :]
             os.fsync(self._file.fileno())
+        self._hash.update(_timeless(event))
 
     def close(self) -> None:
         """Close the file; to be called once nothing more will be written."""
@@ -109,15 +119,17 @@ def read_events(path: str | Path) -> list[dict[str, Any]]:
     return events
 
 
-def events_before(path: str | Path, epochs: int) -> list[dict[str, Any]]:
+def events_before(path: str | Path, epochs: int, digest: str | None = None) -> list[dict[str, Any]]:
     """The events of a run's first epochs, one for each and in their order.
 
     Args:
         path: The file of events.
         epochs: How many were over at the moment to go on from.
+        digest: What :attr:`EventLog.digest` was at that moment; None if it was not written down.
 
     Raises:
-        RunError: If the file is missing, or a line is damaged, missing, doubled or out of its place.
+        RunError: If the file is missing, or a line is damaged, missing, doubled or out of its place, or says something
+            else than was written.
     """
     events = read_events(path)[:epochs]
     for number, event in enumerate(events):
@@ -130,6 +142,11 @@ def events_before(path: str | Path, epochs: int) -> list[dict[str, Any]]:
         raise RunError(
             f"{path}: ends after {len(events)} of the {epochs} epochs before the checkpoint; restore the file, or "
             "train again"
+        )
+    if digest is not None and hashlib.sha256(b"".join(map(_timeless, events))).hexdigest() != digest:
+        raise RunError(
+            f"{path}: damaged, its first {epochs} lines are not those that were written before the checkpoint; restore "
+            "the file, or train again"
         )
     return events
 
@@ -157,6 +174,14 @@ def _mend(path: Path, keep: int | None) -> None:
     kept = events[:keep]
     if len(kept) < len(events) or not path.read_bytes().endswith(b"\n"):
         write_events(path, kept)
+
+
+_TIMES = {"seconds", "train_seconds"}
+
+
+def _timeless(event: Mapping[str, Any]) -> bytes:
+    """An event without the times it took: those differ between runs that are alike in all else."""
+    return _line({name: value for name, value in event.items() if name not in _TIMES})
 
 
 def _line(event: Mapping[str, Any]) -> bytes:

@@ -15,7 +15,7 @@ import polars as pl
 from magnet.errors import RunError, StorageError
 from magnet.files import as_json, as_path, check_version, file_digest, read_json, write_json
 from magnet.forks import use_polars
-from magnet.placing import remove_left_folders, replacing_folder, storing
+from magnet.placing import make_folder, remove_left_folders, replacing_folder, storing
 from magnet.study.identity import key_of
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class RunStore:
         check_version(head, found.get("format_version"), _FORMAT)
 
     def _make(self, head: Path) -> None:
-        self.path.mkdir(parents=True, exist_ok=True)
+        make_folder(self.path)
         if not head.is_file():
             # A leading dot is what another process, or one that was killed here, is about to rename.
             strange = sorted(file.name for file in self.path.iterdir() if not file.name.startswith("."))
@@ -104,7 +104,7 @@ class RunStore:
                 )
             write_json(head, {"kind": _KIND, "format_version": _FORMAT})
         for name in ("experiments", "runs", "locks"):
-            (self.path / name).mkdir(exist_ok=True)
+            make_folder(self.path / name)
 
     def __repr__(self) -> str:
         return f"RunStore '{self.path}': {len(self.keys)} experiments"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from magnet.errors import RunError
 from magnet.evaluate.metrics import TARGET
 from magnet.files import as_json, read_json, write_json
-from magnet.placing import storing
+from magnet.placing import make_folder, storing
 from magnet.study.identity import key_of
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class TrialLog:
         self.key = key_of(tuning)
         self.path = store.path / "tunings" / self.key
         with storing(self.path):
-            self.path.mkdir(parents=True, exist_ok=True)
+            make_folder(self.path)
         if not (self.path / "tuning.json").is_file():
             write_json(self.path / "tuning.json", dict(tuning))
 

@@ -16,7 +16,7 @@ from support.shop import fitted, shop
 
 model, data = fitted("ease"), shop()
 pl.DataFrame({"a": range(2_000_000)}).group_by(pl.col("a") % 7).len()  # starts the threads of polars
-new = dict(features={"text": data.modalities["text"].features[3:4]}, item_table=pl.DataFrame({"item": ["a"], "price": [1]}))
+rows, table = data.modalities["text"].features[3:4], pl.DataFrame({"item": ["a"], "price": [1]})
 for name, call in {
     "recommend": lambda: model.recommend(model.user_ids, 5),
     "history": lambda: model.recommend(history=["i003"], k=3, reasons=True, probability=True),
@@ -24,7 +24,7 @@ for name, call in {
     "similar": lambda: model.similar_items("i003", 3),
     "save": lambda: model.save(sys.argv[1]),
     "where": lambda: model.recommend("u000", 3, where="price<5"),
-    "add": lambda: model.add_items(["a"], **new),
+    "add": lambda: model.add_items(["a"], features={"text": rows}, item_table=table),
     "filter": lambda: data.filter(k_core=2),
     "keep": lambda: data.save(sys.argv[1] + "-data"),
 }.items():

@@ -115,7 +115,7 @@ def test_values_are_ratings_where_the_least_one_is_given():
         (
             TAKEN,
             {"features": [np.eye(3)]},
-            "features: expected a mapping from the name of a modality .* got list",
+            "features: expected a mapping from a modality's name .* found list",
         ),
         (TAKEN[:1], {}, "1 user is too few"),
     ],

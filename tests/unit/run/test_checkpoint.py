@@ -124,3 +124,20 @@ def test_another_safetensors_file_is_no_checkpoint(tmp_path):
     save_file({"w": torch.ones(1)}, tmp_path / "c.safetensors", {"format": json.dumps("pt")})
     with pytest.raises(RunError, match="not a checkpoint of Magnet"):
         load_checkpoint(tmp_path / "c.safetensors")
+
+
+def test_equal_content_makes_equal_bytes(tmp_path):
+    path, seen = tmp_path / "c.safetensors", set()
+    for _ in range(12):  # safetensors would write one of six orders of three texts
+        save_checkpoint(path, tensors(), META)
+        seen.add(path.read_bytes())
+    assert len(seen) == 1
+
+
+def test_stages_come_back_in_the_order_in_which_they_came(tmp_path):
+    # Which of two equally good stages is delivered depends on it, after an interruption as without one.
+    best = {"global": {"recall@20": 0.5, "epoch": 1}, "coverage": {"recall@20": 0.5, "epoch": 3}}
+    save_checkpoint(tmp_path / "c.safetensors", {"w": torch.ones(2)}, {"best": best})
+    found = load_checkpoint(tmp_path / "c.safetensors").meta["best"]
+    assert list(found) == ["global", "coverage"]
+    assert list(found["global"]) == ["recall@20", "epoch"]

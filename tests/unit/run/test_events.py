@@ -123,3 +123,20 @@ def test_writing_all_events_at_once_replaces_the_file(tmp_path):
     path.write_bytes(b"anything")
     write_events(path, [{"epoch": 0, "loss": 0.1 + 0.2}, {"epoch": 1, "loss": float("nan")}])
     assert read_events(path) == [{"epoch": 0, "loss": 0.1 + 0.2}, {"epoch": 1, "loss": None}]
+
+
+def test_a_figure_that_changed_since_the_checkpoint_is_found(tmp_path):
+    path = tmp_path / "events.jsonl"
+    written = [{"epoch": n, "loss": 0.5 / (n + 1), "seconds": 0.1 * n} for n in range(3)]
+    with EventLog(path) as log:
+        for event in written:
+            log.write(event)
+            digest = log.digest
+    with EventLog(path, keep=2) as again:
+        again.write(written[2] | {"seconds": 99.0})  # another time is no other event
+        assert again.digest == digest
+    assert len(events_before(path, 3, digest)) == len(events_before(path, 3)) == 3
+    path.write_text(path.read_text().replace("0.25", "0.35"))
+    assert len(events_before(path, 3)) == 3
+    with pytest.raises(RunError, match="not those that were written before the checkpoint"):
+        events_before(path, 3, digest)

@@ -1,0 +1,1 @@
+"""Input that nobody should write and somebody does, one line a case."""

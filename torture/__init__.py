@@ -1,0 +1,1 @@
+"""What Magnet promises about disks, kills and damage, tried in the large: ``python -m torture``."""
