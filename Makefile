@@ -11,6 +11,8 @@ PY := $(BIN)/python
 export PYO3_PYTHON := $(abspath $(PY))
 export PATH := $(abspath $(BIN)):$(PATH)
 DEMO ?= demo
+# Processes that share the Python tests.
+WORKERS ?= $(shell nproc)
 
 # An environment of its own, with the lowest versions that pyproject.toml allows.
 LOWEST_VENV ?= $(VENV)-lowest
@@ -56,8 +58,7 @@ rust-test: env ## the tests of the Rust core
 	cargo test --quiet
 
 python-test: build ## the tests of the package, doctests among them, and the share of its lines that they run
-	$(PY) -m coverage run -m pytest --doctest-modules --pyargs tests magnet
-	$(PY) -m coverage report
+	$(PY) -m pytest -n $(WORKERS) --cov --cov-report=term:skip-covered --doctest-modules --pyargs tests magnet
 
 test: lint types rust-test python-test ## everything CI runs
 

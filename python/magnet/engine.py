@@ -179,12 +179,12 @@ class Trainer:
             state, facts = self._train(run)
         found = self.evaluator(state) if self._validated else None
         content, axes = {}, {}
-        for name, modality in self.dataset.modalities.items():
+        for key, modality in self.dataset.modalities.items():
             rows = unit_features(modality, 0)
             if rows.shape[1] > EXPLAINED_WIDTH:
-                axes[name] = leading_axes(rows, EXPLAINED_WIDTH)
-                rows = rows @ axes[name]
-            content[name] = rows.half()
+                axes[key] = leading_axes(rows, EXPLAINED_WIDTH)
+                rows = rows @ axes[key]
+            content[key] = rows.half()
         contents = RunContents(
             state=state,
             user_ids=self.dataset.user_ids,
