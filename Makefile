@@ -13,12 +13,13 @@ export PATH := $(abspath $(BIN)):$(PATH)
 DEMO ?= demo
 # Processes that share the Python tests.
 WORKERS ?= $(shell nproc)
+MINUTES ?= 120
 
 # An environment of its own, with the lowest versions that pyproject.toml allows.
 LOWEST_VENV ?= $(VENV)-lowest
 LOWEST := $(LOWEST_VENV)/bin/python
 
-.PHONY: help env release build test lint types rust-test python-test test-lowest test-debug torture mutants bench bench-rust bench-check wheel demo results clean
+.PHONY: help env release build test lint types rust-test python-test test-lowest test-debug torture soak mutants bench bench-rust bench-check wheel demo results clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -79,6 +80,9 @@ test-debug: build ## the tests of the package over kernels that check for overfl
 
 torture: build ## kills, power cuts, refusing disks, damage and commands at once; QUICK=1 is a look of ten minutes
 	$(PY) -m torture
+
+soak: build ## MINUTES of answers from sixteen threads while runs are saved and loaded: the same bits, no more memory
+	$(PY) -m torture.soak --minutes $(MINUTES)
 
 mutants: build ## faults put in by hand: do the tests notice them?
 	$(PY) -m torture.mutants
