@@ -82,9 +82,10 @@ def render(parts: Iterable[str | Table], *, width: int = _WIDTH_OF_TEXTS) -> str
 
 
 def print_table(title: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table of numbers, whose first column names the rows, and an empty line on standard output."""
+    """Print a title, a table of numbers, whose first column names the rows, and an empty line on standard output."""
     to_stream = console(sys.stdout)
-    to_stream.print(table(head, rows, title=title, widest=None))
+    to_stream.print(title)  # above and not in the table, whose width it would be broken to
+    to_stream.print(table(head, rows, widest=None))
     to_stream.print()
 
 

@@ -76,4 +76,5 @@ def add_items(
     if as_json:
         print_json({"run": str(out), **counts})
     else:
-        typer.echo(f"{out}: {counts['n_new']} new items, {counts['n_items']} in all")
+        more = f"{counts['n_new']} new item{'s' * (counts['n_new'] != 1)}"
+        typer.echo(f"{out}: {more}, {counts['n_items']} in all")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -83,8 +84,13 @@ def load_folder(
             "inter.tsv or inter.csv and give the folder that it lies in, or read it alone with Dataset.read"
         )
     if not folder.is_dir():
+        beside = folder.parent
+        known = [place.name for place in beside.iterdir()] if beside.is_dir() else []
+        close = difflib.get_close_matches(folder.name, known, n=1, cutoff=0.7)
+        meant = f"; did you mean '{beside / close[0]}'?" if close else ""
         raise DataError(
-            f"{folder}: no such folder; expected one with inter.tsv or inter.csv and feature files"
+            f"{folder}: no such folder or file{meant}; expected a folder with inter.tsv or inter.csv and feature "
+            f"files, or a file of interactions ({', '.join(ENDINGS[:-1])} or {ENDINGS[-1]})"
         )
     manifest = read_manifest(folder)
     if manifest is not None:

@@ -33,7 +33,12 @@ def test_the_folder_itself_is_sound(folder):
 
 
 def test_missing_folder(tmp_path):
-    fails(tmp_path / "nowhere", "nowhere: no such folder; expected one with inter.tsv")
+    fails(tmp_path / "nowhere", "nowhere: no such folder or file; expected a folder with inter.tsv")
+
+
+def test_a_name_that_was_mistyped_is_shown(tmp_path):
+    (tmp_path / "orders.csv").write_text("user,item\n1,2\n")
+    fails(tmp_path / "orders.cvs", r"no such folder or file; did you mean '.*orders\.csv'\?")
 
 
 def test_missing_interactions(tmp_path):
