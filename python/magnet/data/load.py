@@ -85,8 +85,8 @@ def load_folder(
         )
     if not folder.is_dir():
         beside = folder.parent
-        known = [place.name for place in beside.iterdir()] if beside.is_dir() else []
-        close = difflib.get_close_matches(folder.name, known, n=1, cutoff=0.7)
+        there = [place.name for place in beside.iterdir()] if beside.is_dir() else []
+        close = difflib.get_close_matches(folder.name, there, n=1, cutoff=0.7)
         meant = f"; did you mean '{beside / close[0]}'?" if close else ""
         raise DataError(
             f"{folder}: no such folder or file{meant}; expected a folder with inter.tsv or inter.csv and feature "
