@@ -6,9 +6,9 @@ import copy
 import json
 import tomllib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator, model_validator
 
 from magnet.errors import ConfigError, nearest
 from magnet.files import as_path
@@ -38,6 +38,16 @@ class Config(BaseModel):
             if isinstance(field.default, Config) and isinstance(laid.get(name), Mapping):
                 laid[name] = merged(field.default.model_dump(), laid[name])
         return laid
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse true and false where a number is meant: pydantic takes them for 1 and 0."""
+        kind = cls.model_fields[str(info.field_name)].annotation
+        kinds = {*(get_args(kind) or [kind])} - {type(None)}
+        if isinstance(value, bool) and kinds and kinds <= {int, float}:
+            raise ValueError("input should be a number, not a truth value")
+        return value
 
     @classmethod
     def build(cls, values: Mapping[str, Any] | None = None, *, where: str = "configuration") -> Self:

@@ -25,10 +25,15 @@ __all__ = [
     "check_version",
     "file_digest",
     "read_json",
+    "read_sealed",
     "read_tensors",
     "write_json",
+    "write_sealed",
     "write_tensors",
 ]
+
+
+_SEAL = "sha256"
 
 
 def as_path(path: str | os.PathLike[str]) -> Path:
@@ -109,6 +114,42 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise RunError(f"{path}: damaged, expected a JSON object, found {type(value).__name__}")
     return value
+
+
+def write_sealed(path: Path, value: Mapping[str, Any]) -> None:
+    """Write a JSON object with its own checksum in it, for :func:`read_sealed`.
+
+    Args:
+        path: The file.
+        value: JSON-compatible data; NaN and infinity become null.
+
+    Raises:
+        StorageError: If the disk refuses it.
+    """
+    plain = as_json(value)
+    write_json(path, plain | {_SEAL: _digest(plain)})
+
+
+def read_sealed(path: Path, advice: str, *, needed: bool = True) -> dict[str, Any]:
+    """Read what :func:`write_sealed` wrote, without the checksum.
+
+    Args:
+        path: The file.
+        advice: What to do about damage.
+        needed: Whether there must be a checksum; older files have none.
+
+    Raises:
+        RunError: If the file is missing or damaged.
+    """
+    found = read_json(path)
+    seal = found.pop(_SEAL, None)
+    if (needed or seal is not None) and seal != _digest(found):
+        raise RunError(f"{path}: damaged, its content does not match its checksum; {advice}")
+    return found
+
+
+def _digest(value: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def write_tensors(

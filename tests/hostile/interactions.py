@@ -613,9 +613,9 @@ ITEMS = [
         bytes(range(256)),
         "line 2 is not in the encoding UTF-8: byte 118 of the line is",
     ),
-    case("a folder of that name", "folder", Reads(6, 3, 3)),
-    case("a pipe of that name", "fifo", Reads(6, 3, 3)),
-    case("a link to nowhere", "dangling", Reads(6, 3, 3)),
+    case("a folder of that name", "folder", "items.tsv: expected the table of items, found a folder, a pipe"),
+    case("a pipe of that name", "fifo", "items.tsv: expected the table of items, found a folder, a pipe"),
+    case("a link to nowhere", "dangling", "items.tsv: expected the table of items, found a folder, a pipe"),
     case("spaces around", b"item\ttitle\n x \tX\n y \tY\n z \tZ\n", Reads(6, 3, 3)),
     case(
         "capitals",

@@ -20,7 +20,7 @@ from magnet.cli.options import (
     SplitSeed,
     Threads,
     UserColumn,
-    open_data,
+    read_data,
     set_threads,
 )
 from magnet.cli.study_options import (
@@ -78,7 +78,7 @@ def ablate(
     set_threads(threads)
     from magnet.study.ablate import ablate as run
 
-    dataset = open_data(
+    dataset = read_data(
         data,
         split=split,
         split_seed=split_seed,
@@ -87,6 +87,7 @@ def ablate(
         item=item_column,
         min_rating=min_rating,
         rating=rating_column,
+        tell=True,
     )
     found = run(
         dataset,

@@ -18,7 +18,7 @@ from magnet.cli.options import (
     SplitSeed,
     Threads,
     UserColumn,
-    open_data,
+    read_data,
     set_threads,
 )
 from magnet.cli.study_options import (
@@ -111,7 +111,7 @@ def compare(
 
     datasets = {}
     for path in data:
-        dataset = open_data(
+        dataset = read_data(
             path,
             split=split,
             split_seed=split_seed,
@@ -120,6 +120,7 @@ def compare(
             item=item_column,
             min_rating=min_rating,
             rating=rating_column,
+            tell=True,
         )
         datasets[dataset.name if dataset.name not in datasets else str(path)] = dataset
     found = run(

@@ -29,7 +29,6 @@ __all__ = [
     "Threads",
     "UserColumn",
     "Where",
-    "open_data",
     "read_data",
     "set_threads",
 ]
@@ -121,8 +120,11 @@ def read_data(
     item: str | None = None,
     min_rating: float | None = None,
     rating: str | None = None,
+    tell: bool = False,
 ) -> "Dataset":
     """Read a folder, or a file that has a reader, as the options say.
+
+    With ``tell``, for a verb that goes on with the data, what is odd about them is said in one line.
 
     Raises:
         DataError: If something is missing, empty, or breaks a rule.
@@ -130,7 +132,7 @@ def read_data(
     from magnet.data import Dataset
 
     names = None if modalities is None else [name.strip() for name in modalities.split(",") if name.strip()]
-    return Dataset.read(
+    dataset = Dataset.read(
         path,
         split=split,
         modalities=names,
@@ -140,33 +142,6 @@ def read_data(
         min_rating=min_rating,
         rating=rating,
     )
-
-
-def open_data(
-    path: Path,
-    *,
-    split: str,
-    split_seed: int,
-    modalities: str | None,
-    user: str | None,
-    item: str | None,
-    min_rating: float | None,
-    rating: str | None,
-) -> "Dataset":
-    """:func:`read_data` for a verb that goes on with the data: what is odd about them is said in one line.
-
-    Raises:
-        DataError: If something is missing, empty, or breaks a rule.
-    """
-    dataset = read_data(
-        path,
-        split=split,
-        modalities=modalities,
-        split_seed=split_seed,
-        user=user,
-        item=item,
-        min_rating=min_rating,
-        rating=rating,
-    )
-    tell_gist(dataset.messages, path)
+    if tell:
+        tell_gist(dataset.messages, path)
     return dataset

@@ -17,7 +17,7 @@ from magnet.cli.options import (
     SplitSeed,
     Threads,
     UserColumn,
-    open_data,
+    read_data,
     set_threads,
 )
 from magnet.cli.terminal import print_json
@@ -68,7 +68,7 @@ def plan(
     from magnet.runtime import num_threads
     from magnet.study.progress import duration
 
-    dataset = open_data(
+    dataset = read_data(
         path,
         split=split,
         split_seed=split_seed,
@@ -77,6 +77,7 @@ def plan(
         item=item_column,
         min_rating=min_rating,
         rating=rating_column,
+        tell=True,
     )
     rates = measured_rates()
     found = [forecast(dataset, name, one.config, rates) for name, one in models.items()]

@@ -22,7 +22,7 @@ from magnet.cli.options import (
     SplitSeed,
     Threads,
     UserColumn,
-    open_data,
+    read_data,
     set_threads,
 )
 from magnet.cli.terminal import is_quiet, print_json
@@ -106,7 +106,7 @@ def train(
         )
         raise typer.BadParameter(f"{missing} must be given, or --final RUN to refit a run on everything")
     recommender = make_model(model, seed=seed, config=config, settings=settings or [])
-    dataset = open_data(
+    dataset = read_data(
         data,
         split=split,
         split_seed=split_seed,
@@ -115,6 +115,7 @@ def train(
         item=item_column,
         min_rating=min_rating,
         rating=rating_column,
+        tell=True,
     )
     started = time.perf_counter()
     try:

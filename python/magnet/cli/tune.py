@@ -20,7 +20,7 @@ from magnet.cli.options import (
     SplitSeed,
     Threads,
     UserColumn,
-    open_data,
+    read_data,
     set_threads,
 )
 from magnet.cli.study_options import Seeds, Store, read_seeds
@@ -97,7 +97,7 @@ def tune(
     from magnet.study.tune import tune as run
 
     asked = read_space(space or [])
-    dataset = open_data(
+    dataset = read_data(
         data,
         split=split,
         split_seed=split_seed,
@@ -106,6 +106,7 @@ def tune(
         item=item_column,
         min_rating=min_rating,
         rating=rating_column,
+        tell=True,
     )
     found = run(
         dataset,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "find_item",
+    "find_pair",
     "find_rating",
     "find_time",
     "find_title",
@@ -152,6 +153,20 @@ def find_item(columns: Sequence[str], given: str | None, where: str) -> str:
         DataError: If the given column is missing, or none is recognised.
     """
     return _find(columns, given, "item", ITEM, where)
+
+
+def find_pair(columns: Sequence[str], user: str | None, item: str | None, where: str) -> tuple[str, str]:
+    """The columns of user and of item ids.
+
+    Raises:
+        DataError: If one is missing or not recognised, or both are one.
+    """
+    found = find_user(columns, user, where), find_item(columns, item, where)
+    if found[0] == found[1]:
+        raise DataError(
+            f"{where}: the column {found[0]!r} cannot be both the user and the item; name two columns"
+        )
+    return found
 
 
 def has_item(columns: Sequence[str]) -> bool:

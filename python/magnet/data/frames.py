@@ -9,7 +9,7 @@ import polars as pl
 
 from magnet.data.about import align_about
 from magnet.data.assemble import assemble
-from magnet.data.columns import find_item, find_rating, find_time, find_user, parse_parts, shown
+from magnet.data.columns import find_pair, find_rating, find_time, parse_parts, shown
 from magnet.data.frame_features import Given, id_column, open_frame, place, sort_out
 from magnet.data.given import as_keys, as_whole
 from magnet.data.ids import as_ids, as_list, catalogue, plain_key, positions, take
@@ -66,7 +66,7 @@ def from_frame(
     choice = Choice(split, None, user, item, as_whole(seed, f"{name}: seed"), min_rating, rating)
     columns = table.columns
     rating_of = rating_column(columns, choice, name)
-    user_column, item_column = find_user(columns, user, name), find_item(columns, item, name)
+    user_column, item_column = find_pair(columns, user, item, name)
     rule = None if split is None else find_rule(split, columns)
     if split is not None and rule is None and split not in columns:
         raise no_such_split(split, columns, name, shown(columns))

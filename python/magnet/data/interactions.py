@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from magnet.data.columns import find_item, find_time, find_user, parse_parts, recognised, shown
+from magnet.data.columns import find_pair, find_time, parse_parts, recognised, shown
 from magnet.data.ids import take
 from magnet.data.ratings import keep_rated, rating_column
 from magnet.data.rules import find_rule, no_such_split
@@ -78,8 +78,7 @@ def read_interactions(table: Table, choice: Choice, *, mixed: bool) -> Interacti
     """
     check_header(table)
     where, columns = str(table.path), table.columns
-    user_column = find_user(columns, choice.user, where)
-    item_column = find_item(columns, choice.item, where)
+    user_column, item_column = find_pair(columns, choice.user, choice.item, where)
     column, rule = choose_split(choice.split, columns, where, mmrec=table.path.suffix == ".inter")
     rating = rating_column(columns, choice, where)
     if not len(table):

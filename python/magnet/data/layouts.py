@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from magnet.data.atomic import open_atomic
@@ -54,8 +55,18 @@ def open_interactions(path: Path) -> Table:
 
 
 def find_listing(folder: Path) -> Path | None:
-    """The table that lists all items in the order of the feature rows, if there is one."""
-    return next((folder / f"items{s}" for s in SUFFIXES if (folder / f"items{s}").is_file()), None)
+    """The table that lists all items in the order of the feature rows, if there is one.
+
+    Raises:
+        DataError: If something of that name is no file.
+    """
+    there = [path for path in (folder / f"items{suffix}" for suffix in SUFFIXES) if os.path.lexists(path)]
+    for path in there:
+        if not path.is_file():  # else the items would be counted by number, in silence
+            raise DataError(
+                f"{path}: expected the table of items, found a folder, a pipe or a link to nothing"
+            )
+    return there[0] if there else None
 
 
 def find_item_file(inter: Path) -> Path | None:

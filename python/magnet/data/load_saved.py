@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from magnet.data.assemble import assemble
-from magnet.data.columns import find_item, find_time, find_user, parse_parts
+from magnet.data.columns import find_pair, find_time, find_user, parse_parts
 from magnet.data.folder_features import array_files, check_tables, make_modalities, read_chosen, unasked
 from magnet.data.ids import as_list, positions
 from magnet.data.interactions import choose_split
@@ -45,8 +45,7 @@ def load_saved(folder: Path, manifest: dict[str, Any], choice: Choice) -> Datase
     """
     inter, listed = read_table(folder / INTER), read_table(folder / ITEMS)
     where, columns = str(inter.path), inter.columns
-    user_column = find_user(columns, choice.user, where)
-    item_column = find_item(columns, choice.item, where)
+    user_column, item_column = find_pair(columns, choice.user, choice.item, where)
     rating_column(columns, choice, where)  # none was saved: whoever asks for one is told so
     column, rule = choose_split(choice.split, columns, where)
     time_column = find_time(columns)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from typing import TYPE_CHECKING, Any
 
 from magnet.errors import RunError
-from magnet.files import as_json, read_json, write_json
+from magnet.files import read_sealed, write_sealed
 from magnet.placing import make_folder, storing
 
 if TYPE_CHECKING:
@@ -34,8 +32,8 @@ def write_evaluation(run: Path, identity: str, name: str, metrics: Mapping[str, 
     folder = run / _FOLDER
     with storing(folder):
         make_folder(folder, parents=False)
-    said = {"run": identity, "name": name, "metrics": as_json(metrics)}
-    write_json(folder / f"{name.replace('/', '-')}.json", said | {"sha256": _digest(said)})
+    said = {"run": identity, "name": name, "metrics": metrics}
+    write_sealed(folder / f"{name.replace('/', '-')}.json", said)
 
 
 def read_evaluations(run: Path, identity: str) -> dict[str, Any]:
@@ -46,17 +44,12 @@ def read_evaluations(run: Path, identity: str) -> dict[str, Any]:
     """
     found = {}
     for path in sorted((run / _FOLDER).glob("[!.]*.json")):
-        said = read_json(path)
-        digest = said.pop("sha256", None)
-        if digest != _digest(said) or not {"run", "name", "metrics"} <= said.keys():
+        said = read_sealed(path, "delete it and evaluate again")
+        if not {"run", "name", "metrics"} <= said.keys():
             raise RunError(
-                f"{path}: damaged, its content does not match its checksum; delete it and evaluate again"
+                f"{path}: damaged, it holds no result of an evaluation; delete it and evaluate again"
             )
         if said["run"] != identity:
             raise RunError(f"{path}: of another run; delete it and evaluate again")
         found[said["name"]] = said["metrics"]
     return found
-
-
-def _digest(said: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()

@@ -11,7 +11,7 @@ import polars as pl
 
 from magnet.data import DataSource
 from magnet.errors import RunError, StorageError
-from magnet.files import read_json, write_json
+from magnet.files import file_digest, read_sealed, write_sealed
 from magnet.placing import replacing_folder
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def keep_description(dataset: Dataset, store: RunStore) -> None:
     try:
         with replacing_folder(folder) as prepared:
             (prepared / _USERS).write_bytes(buffer.getvalue())
-            write_json(prepared / _FACTS, found.facts)
+            write_sealed(prepared / _FACTS, found.facts | {"users": file_digest(prepared / _USERS)})
     except StorageError as error:
         # Another process may have put the same in place meanwhile.
         if not (folder / _FACTS).is_file():
@@ -94,11 +94,15 @@ def read_description(store: RunStore, content_hash: str) -> Described:
             f"{folder}: missing; run magnet compare on these data once more with this store, which describes them and "
             "runs nothing again"
         )
-    facts = read_json(folder / _FACTS)
+    again = f"remove {folder}, and compare on these data once more: nothing runs again"
+    facts = read_sealed(folder / _FACTS, again, needed=store.sealed)
+    users, digest = folder / _USERS, facts.pop("users", None)
+    if (store.sealed or digest is not None) and (not users.is_file() or file_digest(users) != digest):
+        raise RunError(f"{users}: missing or damaged, its checksum is another one; {again}")
     try:
-        history = pl.read_parquet(folder / _USERS)["history"].to_numpy()
+        history = pl.read_parquet(users)["history"].to_numpy()
     except (OSError, pl.exceptions.PolarsError) as error:
-        raise RunError(f"{folder / _USERS}: missing or damaged ({error}); remove {folder}") from None
+        raise RunError(f"{users}: missing or damaged ({error}); {again}") from None
     if facts.get("content_hash") != content_hash or facts.get("n_users") != len(history):
         raise RunError(f"{folder}: damaged, it does not describe these data; remove it")
     return Described(facts, history)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import io
-import json
 import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,15 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from magnet.errors import RunError, StorageError
-from magnet.files import as_json, as_path, check_version, file_digest, read_json, write_json
+from magnet.files import (
+    as_path,
+    check_version,
+    file_digest,
+    read_json,
+    read_sealed,
+    write_json,
+    write_sealed,
+)
 from magnet.forks import use_polars
 from magnet.placing import make_folder, remove_left_folders, replacing_folder, storing
 from magnet.study.identity import key_of
@@ -25,7 +32,8 @@ if TYPE_CHECKING:
 __all__ = ["Record", "RunStore"]
 
 _KIND = "magnet-study"
-_FORMAT = 1
+# Since format 2 every JSON file has its own checksum; those of older stores are read without.
+_FORMAT, _SEALED = 2, 2
 _HEAD, _FACTS, _VALUES = "store.json", "facts.json", "users.parquet"
 
 
@@ -91,6 +99,7 @@ class RunStore:
         if found.get("kind") != _KIND:
             raise RunError(f"{head}: not of a store of experiments; choose another folder")
         check_version(head, found.get("format_version"), _FORMAT)
+        self.sealed: bool = found["format_version"] >= _SEALED
 
     def _make(self, head: Path) -> None:
         make_folder(self.path)
@@ -132,8 +141,8 @@ class RunStore:
         folder = self.path / "experiments" / key
         if not folder.is_dir():
             return None
-        found = read_json(folder / _FACTS)
         again = f"remove {folder} to run it again"
+        found = read_sealed(folder / _FACTS, again, needed=self.sealed)
         if not {"experiment", "facts", "values"} <= found.keys() or key_of(found["experiment"]) != key:
             raise RunError(f"{folder / _FACTS}: damaged, it does not describe this experiment; {again}")
         values = folder / _VALUES
@@ -163,8 +172,8 @@ class RunStore:
             with replacing_folder(folder) as prepared:
                 _write_values(prepared / _VALUES, values)
                 digest = file_digest(prepared / _VALUES)
-                whole = {"experiment": experiment, "facts": as_json(facts), "values": digest}
-                write_json(prepared / _FACTS, json.loads(json.dumps(whole, allow_nan=False)))
+                whole = {"experiment": experiment, "facts": facts, "values": digest}
+                write_sealed(prepared / _FACTS, whole)
         except StorageError as error:
             raise RunError(
                 f"{folder}: the experiment cannot be kept ({error.reason}); make room, and the same command goes on"

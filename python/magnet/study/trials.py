@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from magnet.errors import RunError
 from magnet.evaluate.metrics import TARGET
-from magnet.files import as_json, read_json, write_json
+from magnet.files import as_json, read_sealed, write_sealed
 from magnet.placing import make_folder, storing
 from magnet.study.identity import key_of
 
@@ -73,12 +73,12 @@ class TrialLog:
     """
 
     def __init__(self, store: RunStore, tuning: Mapping[str, Any]) -> None:
-        self.key = key_of(tuning)
+        self.key, self.sealed = key_of(tuning), store.sealed
         self.path = store.path / "tunings" / self.key
         with storing(self.path):
             make_folder(self.path)
         if not (self.path / "tuning.json").is_file():
-            write_json(self.path / "tuning.json", dict(tuning))
+            write_sealed(self.path / "tuning.json", tuning)
 
     def read(self) -> list[Trial]:
         """All trials, in order.
@@ -90,7 +90,7 @@ class TrialLog:
         trials = []
         for number, file in enumerate(files):
             again = f"remove {self.path} to tune again; finished runs are kept"
-            found = read_json(file)
+            found = read_sealed(file, again, needed=self.sealed)
             if found.keys() != Trial.__dataclass_fields__.keys() or found["state"] not in STATES:
                 raise RunError(f"{file}: damaged, it does not describe a trial; {again}")
             if found["number"] != number:
@@ -104,4 +104,4 @@ class TrialLog:
         Raises:
             StorageError: If the disk refuses it; the same command then goes on.
         """
-        write_json(self.path / f"{trial.number:04}.json", trial.to_json())
+        write_sealed(self.path / f"{trial.number:04}.json", trial.to_json())

@@ -135,7 +135,17 @@ def test_what_lacks_is_said(made, tmp_path):
     shutil.copytree(made[0], store)
     users = next(iter(sorted((store / "data").iterdir()))) / "users.parquet"
     users.write_bytes(b"PAR1")
-    with pytest.raises(RunError, match=r"users\.parquet: missing or damaged .*; remove "):
+    with pytest.raises(
+        RunError, match=r"users\.parquet: missing or damaged, its checksum is another one; remove "
+    ):
+        comparisons(store)
+    shutil.rmtree(store / "data")
+    shutil.copytree(made[0] / "data", store / "data")
+    facts = users.parent / "facts.json"
+    facts.write_text(facts.read_text().replace('"n_items": 160', '"n_items": 161'))
+    with pytest.raises(
+        RunError, match=r"facts\.json: damaged, its content does not match its checksum; remove "
+    ):
         comparisons(store)
     shutil.rmtree(store / "data")
     with pytest.raises(RunError, match="missing; run magnet compare on these data once more with this store"):

@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 
 from magnet.errors import RunError
+from magnet.files import read_sealed, write_json, write_sealed
 from magnet.study.identity import key_of
 from magnet.study.store import RunStore
 
@@ -132,9 +133,29 @@ def test_damage_is_named_and_never_taken_for_a_result(tmp_path):
         store.find(record.key)
     values.write_bytes(whole)
     facts = record.path / "facts.json"
-    facts.write_text(facts.read_text().replace('"seed": 0', '"seed": 1'))
+    said = read_sealed(facts, "")
+    write_sealed(facts, said | {"experiment": said["experiment"] | {"seed": 1}})
     with pytest.raises(RunError, match=r"facts\.json: damaged, it does not describe this experiment"):
         store.find(record.key)
+
+
+def test_a_figure_that_changed_on_the_disk_is_noticed(tmp_path):
+    store = RunStore(tmp_path)
+    record = store.add(WHAT, {"recall": 0.25}, VALUES)
+    facts = record.path / "facts.json"
+    text = facts.read_text()
+    for spoilt in (text.replace("0.25", "0.75"), text.replace("sha256", "sha255")):
+        assert spoilt != text
+        facts.write_text(spoilt)
+        with pytest.raises(RunError, match=r"does not match its checksum; remove .* to run it again"):
+            store.find(record.key)
+
+
+def test_a_store_of_before_the_checksums_is_read(tmp_path):
+    record = RunStore(tmp_path).add(WHAT, {"recall": 0.25}, VALUES)
+    write_json(tmp_path / "store.json", {"kind": "magnet-study", "format_version": 1})
+    write_json(record.path / "facts.json", read_sealed(record.path / "facts.json", ""))
+    assert RunStore(tmp_path).find(record.key).facts == {"recall": 0.25}
 
 
 def test_a_folder_of_something_else_is_refused(tmp_path):
@@ -147,7 +168,7 @@ def test_a_folder_of_something_else_is_refused(tmp_path):
     (other / "store.json").write_text('{"kind": "shop"}')
     with pytest.raises(RunError, match="not of a store of experiments"):
         RunStore(other)
-    (other / "store.json").write_text('{"kind": "magnet-study", "format_version": 2}')
+    (other / "store.json").write_text('{"kind": "magnet-study", "format_version": 3}')
     with pytest.raises(RunError, match="written by a newer Magnet"):
         RunStore(other)
 

@@ -16,6 +16,7 @@ from magnet.data import Dataset
 from magnet.engine import Trainer
 from magnet.errors import ConfigError, DataError, MissingExtraError, RunError, TrainingError
 from magnet.evaluate import evaluate
+from magnet.files import write_sealed
 from magnet.models.space import check_space
 from magnet.study import scoring
 from magnet.study.search import Search
@@ -390,7 +391,7 @@ def test_damaged_trials_are_named(tiny, tmp_path):
     store = tmp_path / "store"
     run(tiny.dataset, "ease", store, trials=3)
     (folder,) = (store / "tunings").iterdir()
-    (folder / "0001.json").write_text('{"number": 1}')
+    write_sealed(folder / "0001.json", {"number": 1})
     with pytest.raises(RunError, match=r"0001.json: damaged, it does not describe a trial; remove .*tunings"):
         run(tiny.dataset, "ease", store, trials=3)
     (folder / "0001.json").unlink()
