@@ -107,6 +107,15 @@ def test_items_come_as_a_frame_with_everything_about_them():
     assert np.array_equal(keyed.score("u000", ["a", "b"]), same.score("u000", ["a", "b"]))
 
 
+def test_items_that_nobody_took_hand_nothing_on():
+    frame = pl.DataFrame({"user": [1, 1, 2, 2, 3], "item": ["a", "b", "a", "c", "b"]})
+    looks = {"a": [1.0, 0.0, 0.1], "b": [0.0, 1.0, 0.1], "c": [0.1, 0.1, 1.0], "untaken": [1.0, 0.1, 0.0]}
+    data = magnet.Dataset.from_frame(frame, features={"look": looks}, items=list(looks))
+    model = magnet.EASE().fit(data, progress=False)
+    grown = model.add_items(["new"], features={"look": {"new": looks["untaken"]}}, neighbours=1)
+    assert np.allclose(grown.score([1, 2, 3], ["new"]), model.score([1, 2, 3], ["a"]), atol=1e-6)
+
+
 def test_one_modality_is_enough_and_the_other_is_missing():
     grown = fitted("ease").add_items(["a"], features={"text": features([3])["text"]})
     assert not grown.contents.content["image"][-1].any()
