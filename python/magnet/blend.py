@@ -38,7 +38,7 @@ class BlendParts(NamedTuple):
 
     score: float
     base: float  # standardised score of the backbone
-    cues: NDArray[np.float32]  # (C,), standardised and compressed score of each cue
+    cues: NDArray[np.float32]  # (C,), standardised score of each cue, compressed if the blend compresses
     dense: NDArray[np.float32]  # (E,), what the router gives each expert
     kept: NDArray[np.float32]  # (E,), the same after the top k
     weights: NDArray[np.float32]  # (C,), λ Σ_e kept_e · roles_ec
@@ -50,9 +50,9 @@ class BlendState:
     r"""Score: :math:`\hat z_{ui} + \sum_c w_c(u, i) \, \hat s_c(u, i)` with :math:`w_c = λ \sum_e p_e ω_{ec}`.
 
     ``ẑ`` is ``⟨users_u, items_i⟩`` and ``ŝ_c`` the score that cue c's operator gives the user's history, each
-    standardised over the catalogue for each user, the cues' then compressed to ``sign · log1p|·|``. p is the softmax of
-    ``user_logits_ue + item_logits_ie`` over the experts that are on, those above -inf on both sides, cut to the
-    ``top_experts`` largest and divided by their sum.
+    standardised over the catalogue for each user; with ``compress`` the cues' are then ``sign · log1p|·|`` of that. p
+    is the softmax of ``user_logits_ue + item_logits_ie`` over the experts that are on, those above -inf on both sides,
+    cut to the ``top_experts`` largest and divided by their sum.
 
     Attributes:
         users: z_u, ``(U, D)``, float32.
@@ -81,7 +81,7 @@ class BlendState:
     weight: float
     top_experts: int
     experts: list[str]
-    compress: bool = True
+    compress: bool = False
 
     def __post_init__(self) -> None:
         (n_users, n_items), n_experts = self.history.shape, len(self.experts)

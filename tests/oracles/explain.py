@@ -69,7 +69,7 @@ def mixture_score(state, user, item):
     base, cues = (part.astype(np.float64) for part in state.raw(np.array([user], np.int32)))
     logits = state.user_logits.numpy()[rows], state.item_logits.numpy()
     _, base, cues, _, kept, _ = blend(
-        base, cues, *logits, state.roles.numpy(), state.weight, state.top_experts, True
+        base, cues, *logits, state.roles.numpy(), state.weight, state.top_experts, state.compress
     )
     said = state.roles.double().numpy() @ cues[:, 0, item]  # (E,)
     added = state.weight * kept[0, item] * said

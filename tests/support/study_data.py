@@ -8,7 +8,13 @@ import magnet
 from support.quick import CONTROLLER, MIXING
 
 TRAIN = {"epochs": 3, "batch_size": 512, "learning_rate": 0.01, "validate_every": 1}
-QUICK: dict[str, Any] = {"dim": 8, "train": TRAIN, "mixing": MIXING, "controller": CONTROLLER}
+# Both stages, whatever so few steps have taught the router.
+QUICK: dict[str, Any] = {
+    "dim": 8,
+    "train": TRAIN,
+    "mixing": MIXING,
+    "controller": CONTROLLER | {"switch_at": 1},
+}
 
 
 def quick(**change):

@@ -32,7 +32,7 @@ MIXTURE: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
         "balanced only": {"experts": {"roles": ["balanced", "null"]}},
         "complementary only": {"experts": {"roles": ["complementary", "null"]}},
         "without null": {"experts": {"roles": ["dominant", "balanced", "complementary"]}},
-        "not compressed": {"mixing": {"compress": False}},
+        "compressed": {"mixing": {"compress": True}},
         "listwise": {"mixing": {"loss": "listwise"}},
     }
 )

@@ -284,7 +284,7 @@ def test_a_run_with_a_borrowed_backbone_is_resumed_with_all_its_epochs(tiny, fit
                 ("share", 0.3),
                 ("behaviour", [{"kind": "item-knn"}]),
                 ("content", [{"kind": "profile"}]),
-                ("compress", False),
+                ("compress", True),
                 ("loss", "listwise"),
                 ("width", 1.0),
                 ("top", 40),

@@ -53,7 +53,7 @@ class MixingConfig(Config):
     share: float = Field(0.125, gt=0, lt=0.9)
     behaviour: list[dict[str, Any]] = Field(_BEHAVIOUR, min_length=1)
     content: list[dict[str, Any]] = Field(_CONTENT, min_length=1)
-    compress: bool = True
+    compress: bool = False
     loss: Literal["recall", "listwise"] = "recall"
     width: float = Field(0.1, gt=0)
     top: int = Field(100, ge=20, le=100_000)
