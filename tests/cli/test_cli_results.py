@@ -33,6 +33,10 @@ def test_a_page_and_a_row_made_again_by_its_command(magnet, folder, tmp_path, mo
     assert "--overwrite it" in refused.err
     whole = magnet("results", "--store", store, "--out", out, "--overwrite")
     assert whole.out == f"{out}: 2 rows of tiny, mmrec\n"
+    shared = ["--share", tmp_path / "shared", "--skip", "^pop"]
+    fewer = magnet("results", "--store", store, *shared, "--out", out, "--overwrite")
+    assert fewer.out == f"{out}: 1 row of tiny, mmrec\n"
+    assert len(list((tmp_path / "shared" / "experiments").iterdir())) == 1
 
 
 def test_what_is_no_store_stays_as_it_is(magnet, tmp_path):

@@ -31,6 +31,21 @@ def results(
             parser=as_path,
         ),
     ],
+    share: Annotated[
+        Path | None,
+        typer.Option(
+            "--share",
+            metavar="DIR",
+            help="Copy what the page is made of into this store, without models and without paths of this machine.",
+            parser=as_path,
+        ),
+    ] = None,
+    skip: Annotated[
+        str | None,
+        typer.Option(
+            "--skip", metavar="REGEX", help="With --share: leave out rows whose name it is found in."
+        ),
+    ] = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
@@ -42,10 +57,16 @@ def results(
     if importlib.util.find_spec("matplotlib") is None:
         raise MissingExtraError("the pictures need matplotlib: pip install 'magnet-rec[report]'")
     from magnet.errors import RunError
+    from magnet.study.published import read_published
     from magnet.study.results import comparisons, page, slug
+    from magnet.study.share import share as copy_experiments
 
     if not (store / "store.json").is_file():
         raise RunError(f"{store}: not a store of experiments; name the folder that magnet compare filled")
+    if share is not None:
+        copy_experiments(store, share, skip=skip)
+        store = share
+    published = read_published(store)
     found = comparisons(store)
     pictures = {name: out.with_name(f"{out.stem}-{slug(name)}.png") for name in found}
     for picture in pictures.values():
@@ -54,9 +75,11 @@ def results(
         with new_file(picture, overwrite=overwrite) as temporary:
             found[name].plot(temporary)
     with new_file(out, overwrite=overwrite) as temporary:
-        temporary.write_text(page(found, {n: p.name for n, p in pictures.items()}), encoding="utf-8")
+        temporary.write_text(
+            page(found, {n: p.name for n, p in pictures.items()}, published), encoding="utf-8"
+        )
     if as_json:
         print_json({name: comparison.to_json() for name, comparison in found.items()})
     else:
         rows = sum(len(comparison.rows) for comparison in found.values())
-        typer.echo(f"{out}: {rows} rows of {', '.join(found)}")
+        typer.echo(f"{out}: {rows} row{'' if rows == 1 else 's'} of {', '.join(found)}")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from magnet.data import Dataset
     from magnet.study.store import RunStore
 
-__all__ = ["Described", "describe", "keep_description", "read_description"]
+__all__ = ["Described", "describe", "keep_described", "keep_description", "read_description"]
 
 _FACTS, _USERS = "facts.json", "users.parquet"
 
@@ -66,16 +66,21 @@ def keep_description(dataset: Dataset, store: RunStore) -> None:
     Raises:
         RunError: If the disk refuses it.
     """
-    folder = _folder(store, dataset.content_hash)
+    found = describe(dataset)
+    keep_described(found.facts, found.history, store)
+
+
+def keep_described(facts: dict[str, Any], history: NDArray[np.int32], store: RunStore) -> None:
+    """The same of data that are not here; see :class:`Described` for the arguments."""
+    folder = _folder(store, facts["content_hash"])
     if folder.is_dir():
         return
-    found = describe(dataset)
     buffer = io.BytesIO()
-    pl.DataFrame({"history": found.history}).write_parquet(buffer, compression="zstd")
+    pl.DataFrame({"history": history}).write_parquet(buffer, compression="zstd")
     try:
         with replacing_folder(folder) as prepared:
             (prepared / _USERS).write_bytes(buffer.getvalue())
-            write_sealed(prepared / _FACTS, found.facts | {"users": file_digest(prepared / _USERS)})
+            write_sealed(prepared / _FACTS, facts | {"users": file_digest(prepared / _USERS)})
     except StorageError as error:
         # Another process may have put the same in place meanwhile.
         if not (folder / _FACTS).is_file():

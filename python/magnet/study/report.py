@@ -19,7 +19,18 @@ if TYPE_CHECKING:
 
     from magnet.study.comparison import Comparison, Gap, Row
 
-__all__ = ["Cells", "heading", "markdown", "number", "percent", "results", "signed", "spread", "text"]
+__all__ = [
+    "Cells",
+    "heading",
+    "markdown",
+    "markdown_table",
+    "number",
+    "percent",
+    "results",
+    "signed",
+    "spread",
+    "text",
+]
 
 _WIDTH = 160  # of the widest line of a table
 
@@ -54,9 +65,7 @@ def markdown(found: Comparison) -> str:
     for data in found.data:
         lines += [f"## {heading(found, data)}", ""]
         for cells in _tables(found, data, intervals=True):
-            sides = ["---"] * cells.left + ["---:"] * (len(cells.head) - cells.left)
-            lines += [f"**{cells.title}**", "", _line(cells.head), f"|{'|'.join(sides)}|"]
-            lines += [*map(_line, cells.rows), ""]
+            lines += [markdown_table(cells)]
     lines += [f"{note}\n" for note in _notes(found)]
     commands = _commands(found)
     if commands:
@@ -65,6 +74,13 @@ def markdown(found: Comparison) -> str:
             lines += [f"# {labels}", command]
         lines += ["```", ""]
     return "\n".join(lines)
+
+
+def markdown_table(cells: Cells) -> str:
+    """One table with its title, and an empty line after it."""
+    sides = ["---"] * cells.left + ["---:"] * (len(cells.head) - cells.left)
+    head = [f"**{cells.title}**", "", _line(cells.head), f"|{'|'.join(sides)}|"]
+    return "\n".join([*head, *map(_line, cells.rows), ""])
 
 
 def heading(found: Comparison, data: str) -> str:

@@ -18,6 +18,8 @@ from magnet.study.assemble import assembled
 from magnet.study.contenders import CANDIDATES, DELIVERED, Contender
 from magnet.study.described import Described, read_description
 from magnet.study.identity import NUMERICS
+from magnet.study.published import beside
+from magnet.study.report import markdown_table
 from magnet.study.store import RunStore
 
 if TYPE_CHECKING:
@@ -26,9 +28,10 @@ if TYPE_CHECKING:
 
     from magnet.data import DataSource
     from magnet.study.comparison import Comparison
+    from magnet.study.published import PublishedFigure
     from magnet.study.store import Record
 
-__all__ = ["comparisons", "page", "slug"]
+__all__ = ["comparisons", "name_of", "page", "slug"]
 
 REFERENCE = "magnet"
 """What the others are compared with, where it is among them."""
@@ -86,18 +89,26 @@ def comparisons(store: str | Path) -> dict[str, Comparison]:
     return {name: _compared(groups[name]) for name in sorted(groups)}
 
 
-def page(found: Mapping[str, Comparison], pictures: Mapping[str, str]) -> str:
+def page(
+    found: Mapping[str, Comparison],
+    pictures: Mapping[str, str],
+    published: Sequence[PublishedFigure] = (),
+) -> str:
     """The comparisons as one page of Markdown.
 
     Args:
         found: By name.
         pictures: The file of each one's picture, as the page links to it; may lack some.
+        published: What others report of models, to stand beside ours.
     """
     parts = [_HEAD]
     for name, comparison in found.items():
         if name in pictures:
             parts.append(f"![{name}: results over seeds, and differences]({pictures[name]})\n")
         parts.append(comparison.markdown())
+        theirs = beside(name, comparison, published)
+        if theirs is not None:
+            parts.append(markdown_table(theirs))
     return "\n".join(parts)
 
 
@@ -153,19 +164,38 @@ def _compared(members: Sequence[tuple[Record, Described]]) -> Comparison:
     )
 
 
-def _stored(record: Record, described: Described, whole: Described, data: str) -> _Stored:
-    about = record.experiment
-    config = find_model(about["model"]).config
-    # Settings that the run does not know yet have their defaults.
-    settings = changed(config.build(about["config"], where=record.key).resolved(), config.build().resolved())
-    without = tuple(n for n in whole.facts["modalities"] if n not in described.facts["modalities"])
-    name = about["model"]
+def name_of(record: Record, described: Described, whole: Described) -> str:
+    """What a run is called among others: its model, the settings that differ from the defaults, what it does not see.
+
+    Args:
+        record: Of the run.
+        described: The data as the run saw them.
+        whole: The same with all modalities that any of the runs saw.
+    """
+    settings, without = _differing(record), _unseen(described, whole)
+    name: str = record.experiment["model"]
     if settings:
         name += f" ({', '.join(_words(settings))})"
     if without:
         name += f" without {', '.join(without)}"
+    return name
+
+
+def _differing(record: Record) -> dict[str, Any]:
+    config = find_model(record.experiment["model"]).config
+    # Settings that the run does not know yet have their defaults.
+    built = config.build(record.experiment["config"], where=record.key)
+    return changed(built.resolved(), config.build().resolved())
+
+
+def _unseen(described: Described, whole: Described) -> tuple[str, ...]:
+    return tuple(n for n in whole.facts["modalities"] if n not in described.facts["modalities"])
+
+
+def _stored(record: Record, described: Described, whole: Described, data: str) -> _Stored:
+    about, name = record.experiment, name_of(record, described, whole)
     answers = (DELIVERED, *CANDIDATES) if name == REFERENCE else (DELIVERED,)
-    contender = Contender(name, about["model"], settings, without, answers)
+    contender = Contender(name, about["model"], _differing(record), _unseen(described, whole), answers)
     return _Stored(
         contender,
         _moved(described),

@@ -214,5 +214,5 @@ class RunStore:
 def _write_values(path: Path, values: pl.DataFrame) -> None:
     # In memory first: polars turns a full disk into errors of many kinds, Python into one.
     buffer = io.BytesIO()
-    values.write_parquet(buffer, compression="zstd")
+    values.write_parquet(buffer, compression="zstd", compression_level=19)
     path.write_bytes(buffer.getvalue())
