@@ -165,10 +165,19 @@ def _row(
         memory=[one["cost"]["memory"] for one in facts if one["cost"]["memory"]] if own else [],
         delivered=[one["delivered"] for one in facts if len(one.get("best", {})) > 1] if own else [],
         information=[one["information"] for one in facts if "information" in one] if own else [],
+        recovery=[one["recovery"][state] for one, state in _known(facts, states, "recovery")],
+        oracle=[one["oracle"][state] for one, state in _known(facts, states, "oracle")],
         command=row_command(contender, answer, runs[0].source, seeds, runs[0].protocol),
         made_by=[(one.key, state) for one, state in zip(runs, states, strict=True)],
         values=pl.DataFrame({"user": users, **averaged}),
     )
+
+
+def _known(
+    facts: Sequence[Mapping[str, Any]], states: Sequence[str], what: str
+) -> list[tuple[Mapping[str, Any], str]]:
+    """The runs that have measured something of the state that a row stands for."""
+    return [(one, state) for one, state in zip(facts, states, strict=True) if state in one.get(what, {})]
 
 
 def _other(row: Row, rows: Mapping[str, Row], reference: str) -> str | None:

@@ -9,7 +9,7 @@ from magnet.data import Dataset
 from magnet.errors import ConfigError, nearest
 from magnet.study.assemble import assembled
 from magnet.study.contenders import contenders
-from magnet.study.described import describe, keep_description
+from magnet.study.described import keep_description
 from magnet.study.plan import check_asked, plan
 from magnet.study.runner import run_all
 from magnet.study.store import RunStore
@@ -125,11 +125,11 @@ def study(
         )
         raise
     for dataset in {id(one.dataset): one.dataset for one in experiments}.values():
-        keep_description(dataset, there)
+        keep_description(dataset, there)  # what some of the models see of the data
     return assembled(
         experiments,
         records,
-        {name: describe(dataset) for name, dataset in named.items()},
+        {name: keep_description(dataset, there) for name, dataset in named.items()},
         protocol=protocol,
         reference=names[0] if against is None else against,
         pairs=pairs,

@@ -36,6 +36,9 @@ class Row:
         information: Of each run with a router, the most mutual information of its routing, net of missing cues.
         command: That makes the row again.
         made_by: The key in the store and the state within it of each run; rows that agree in it are the same answers.
+        recovery: Of each run on generated data, the share of users whose planted cue is named, by the way of naming;
+            see :mod:`magnet.study.planted`.
+        oracle: The same of a router that knows the truth, with its Recall@20.
         values: Of each user in the compared part, by column; averages over seeds.
     """
 
@@ -51,6 +54,8 @@ class Row:
     information: list[float]
     command: str | None
     made_by: list[tuple[str, str]]
+    recovery: list[dict[str, float]] = field(default_factory=list)
+    oracle: list[dict[str, float]] = field(default_factory=list)
     values: pl.DataFrame = field(default_factory=pl.DataFrame)
 
     @property
@@ -78,6 +83,8 @@ class Row:
             "n_users": self.n_users,
             "seconds": self.seconds,
             "memory_bytes": self.memory,
+            **({"recovery": self.recovery} if self.recovery else {}),
+            **({"oracle": self.oracle} if self.oracle else {}),
             "delivered": self.delivered,
             "information": self.information,
             "command": self.command,

@@ -60,14 +60,24 @@ def describe(dataset: Dataset) -> Described:
     return Described(facts, np.diff(dataset.train.indptr).astype(np.int32))
 
 
-def keep_description(dataset: Dataset, store: RunStore) -> None:
+def keep_description(dataset: Dataset, store: RunStore) -> Described:
     """Describe a data set in the store, for who has the store and not the data. One that is there stays as it is.
+
+    Generated data are described with their yardsticks, see :func:`magnet.study.planted.yardsticks`.
 
     Raises:
         RunError: If the disk refuses it.
     """
-    found = describe(dataset)
-    keep_described(found.facts, found.history, store)
+    if not _folder(store, dataset.content_hash).is_dir():
+        from magnet.study.planted import (  # brings torch, without which a store can be read
+            planted,
+            yardsticks,
+        )
+
+        found, made = describe(dataset), planted(dataset)
+        truth = {} if made is None else {"truth": yardsticks(made)}
+        keep_described(found.facts | truth, found.history, store)
+    return read_description(store, dataset.content_hash)
 
 
 def keep_described(facts: dict[str, Any], history: NDArray[np.int32], store: RunStore) -> None:

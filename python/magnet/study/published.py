@@ -9,8 +9,8 @@ from pydantic import Field
 from magnet.config import Config, read_toml
 from magnet.errors import ConfigError
 from magnet.evaluate.metrics import TARGET, TIE
+from magnet.study.cells import Cells, number, percent
 from magnet.study.contenders import DELIVERED
-from magnet.study.report import Cells, number, percent
 from magnet.study.statistics import mean_and_deviation
 
 if TYPE_CHECKING:

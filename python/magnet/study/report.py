@@ -3,45 +3,25 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from magnet.evaluate.groups import HEAD
 from magnet.evaluate.metrics import TARGET, metric_title
+from magnet.study.cells import Cells, markdown_table, number, percent, signed, spread
 from magnet.study.progress import duration
+from magnet.study.report_recovery import recovery_table
 from magnet.study.scoring import METRICS
-from magnet.study.statistics import DRAWS, LEVEL, POWER, mean_and_deviation
+from magnet.study.statistics import DRAWS, LEVEL, POWER
 from magnet.tables import render, table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from rich.table import Table
 
     from magnet.study.comparison import Comparison, Gap, Row
 
-__all__ = [
-    "Cells",
-    "heading",
-    "markdown",
-    "markdown_table",
-    "number",
-    "percent",
-    "results",
-    "signed",
-    "spread",
-    "text",
-]
+__all__ = ["heading", "markdown", "results", "text"]
 
 _WIDTH = 160  # of the widest line of a table
-
-
-class Cells(NamedTuple):
-    """A table of texts; the first ``left`` columns are names."""
-
-    title: str
-    head: list[str]
-    rows: list[list[str]]
-    left: int = 1
 
 
 def text(found: Comparison) -> str:
@@ -76,13 +56,6 @@ def markdown(found: Comparison) -> str:
     return "\n".join(lines)
 
 
-def markdown_table(cells: Cells) -> str:
-    """One table with its title, and an empty line after it."""
-    sides = ["---"] * cells.left + ["---:"] * (len(cells.head) - cells.left)
-    head = [f"**{cells.title}**", "", _line(cells.head), f"|{'|'.join(sides)}|"]
-    return "\n".join([*head, *map(_line, cells.rows), ""])
-
-
 def heading(found: Comparison, data: str) -> str:
     """Data, part and protocol in one line."""
     facts = found.data[data]
@@ -97,54 +70,13 @@ def heading(found: Comparison, data: str) -> str:
     )
 
 
-def number(value: float) -> str:
-    """Four digits after the point, no zero before it.
-
-    Example:
-        >>> number(0.11064), number(-0.5), number(1.0), number(float("nan"))
-        ('.1106', '-.5000', '1.0000', '')
-    """
-    if math.isnan(value):
-        return ""
-    shown = f"{value:.4f}"
-    return shown.replace("0.", ".", 1) if shown.startswith(("0.", "-0.")) else shown
-
-
-def signed(value: float) -> str:
-    """The same with its sign, unless it is zero to four digits.
-
-    Example:
-        >>> signed(0.0012), signed(-0.0012), signed(-0.00001)
-        ('+.0012', '-.0012', '.0000')
-    """
-    shown = number(value)
-    if not shown.strip("-.0"):
-        return shown.lstrip("-")
-    return f"+{shown}" if value > 0 else shown
-
-
-def percent(value: float) -> str:
-    """A share in percent with its sign, unless it is zero to one digit.
-
-    Example:
-        >>> percent(0.0123), percent(-0.0004)
-        ('+1.2%', '0.0%')
-    """
-    shown = f"{value:+.1%}"
-    return shown if shown.strip("+-.0%") else "0.0%"
-
-
-def spread(values: Sequence[float]) -> str:
-    """Mean and standard deviation over seeds; the value alone where there is one."""
-    mean, deviation = mean_and_deviation(values)
-    return number(mean) if deviation is None else f"{number(mean)} ± {number(deviation)}"
-
-
 def _tables(found: Comparison, data: str, *, intervals: bool) -> list[Cells]:
     gaps = dict.fromkeys(gap.against for gap in found.gaps if gap.data == data)
     slices = dict.fromkeys(gap.against for gap in found.slices if gap.data == data)
+    planted = recovery_table(found, data)
     return [
         results(found, data),
+        *([] if planted is None else [planted]),
         *(_differences(found, data, against) for against in gaps),
         *(_slices(found, data, against, intervals=intervals) for against in slices),
     ]
@@ -262,7 +194,3 @@ def _commands(found: Comparison) -> list[tuple[str, str]]:
             label = f"{row.label} on {row.data}" if several else row.label
             labels.setdefault(row.command, []).append(label)
     return [(", ".join(some), command) for command, some in labels.items()]
-
-
-def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from magnet.evaluate.metrics import TARGET, metric_title
-from magnet.study.report import heading, number
+from magnet.study.cells import number
+from magnet.study.report import heading
 from magnet.study.scoring import METRICS
 from magnet.study.statistics import LEVEL, mean_and_deviation
 

@@ -6,9 +6,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from magnet.evaluate.metrics import TARGET, metric_title
+from magnet.study.cells import number, spread
 from magnet.study.commands import train_command
 from magnet.study.progress import duration
-from magnet.study.report import number, spread
 from magnet.study.scoring import METRICS
 from magnet.study.search import need
 from magnet.tables import render, table

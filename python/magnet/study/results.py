@@ -15,11 +15,11 @@ from magnet.config import changed
 from magnet.errors import RunError
 from magnet.models.registry import MODELS, find_model
 from magnet.study.assemble import assembled
+from magnet.study.cells import markdown_table
 from magnet.study.contenders import CANDIDATES, DELIVERED, Contender
 from magnet.study.described import Described, read_description
 from magnet.study.identity import NUMERICS
 from magnet.study.published import beside
-from magnet.study.report import markdown_table
 from magnet.study.store import RunStore
 
 if TYPE_CHECKING:

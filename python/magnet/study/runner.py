@@ -13,6 +13,7 @@ from magnet.run.folder import RunFolder
 from magnet.runtime import num_threads, versions
 from magnet.study.contenders import DELIVERED, ROUTED
 from magnet.study.cost import measured
+from magnet.study.planted import oracle, planted, recovered
 from magnet.study.progress import StudyProgress
 from magnet.study.scoring import score_states
 from magnet.train.snapshot import Snapshot, restore_task
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from magnet.states import State
     from magnet.study.plan import Experiment
     from magnet.study.store import Record, RunStore
+    from magnet.synthetic.generator import Synthetic
 
 __all__ = ["lends", "run_all", "run_one"]
 
@@ -151,6 +153,10 @@ def run_one(
     # What was trained before an interruption, or by the run that lent the backbone, belongs to the cost.
     earlier = sum(record["seconds"] for record in contents.events) - sum(here)
     answers, states = _answers(trainer, contents.facts)
+    made = planted(one.dataset) if "test" in one.parts else None
+    truths: dict[str, dict[str, Any]] = {"recovery": {}, "oracle": {}}
+    if made is not None:
+        states = _compared_with(made, states, truths, one.protocol)
     scores, values = score_states(states, one.dataset, protocol=one.protocol, parts=one.parts)
     facts: dict[str, Any] = {
         "model": one.contender.model,
@@ -174,10 +180,32 @@ def run_one(
             if name in contents.facts
         },
     }
+    facts |= {name: found for name, found in truths.items() if found}
     informations = [r["mutual_information"] for r in contents.events if "mutual_information" in r]
     if informations:
         facts["information"] = max(informations)
     return store.add(one.description, facts, values)
+
+
+def _compared_with(
+    made: Synthetic,
+    states: Iterator[tuple[str, Callable[[], State]]],
+    truths: dict[str, dict[str, Any]],
+    protocol: str,
+) -> Iterator[tuple[str, Callable[[], State]]]:
+    """Note of each state, when it has been made, what its answers rest on."""
+
+    def noted(name: str, make: Callable[[], State]) -> State:
+        state = make()
+        for what, said in (
+            ("recovery", recovered(state, made)),
+            ("oracle", oracle(state, made, protocol=protocol)),
+        ):
+            if said is not None:
+                truths[what][name] = said
+        return state
+
+    return ((name, lambda name=name, make=make: noted(name, make)) for name, make in states)
 
 
 def _resumable(folder: Path) -> bool:
