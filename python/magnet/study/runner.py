@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from magnet.engine import Trainer
@@ -205,7 +206,7 @@ def _compared_with(
                 truths[what][name] = said
         return state
 
-    return ((name, lambda name=name, make=make: noted(name, make)) for name, make in states)
+    return ((name, partial(noted, name, make)) for name, make in states)
 
 
 def _resumable(folder: Path) -> bool:
