@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from magnet.data import Dataset, DataSource
     from magnet.study.contenders import Contender
 
-__all__ = ["PARTS", "Experiment", "check_asked", "plan"]
+__all__ = ["PARTS", "Experiment", "backbone_of", "check_asked", "plan"]
 
 PARTS = ("valid", "test")
 
@@ -70,19 +70,29 @@ class Experiment:
 
     def backbone(self) -> str | None:
         """What runs that can share a trained backbone agree in; None where there is none to share."""
-        config = self.description["config"]
-        mixing = config.get("mixing", {})
-        if self.contender.model != "magnet" or not config["mixture"] or mixing.get("cross_fit") != "holdout":
-            return None
-        described = RunDescription(
-            model=self.contender.model,
-            config=config,
-            content_hash=self.dataset.content_hash,
-            protocol=self.protocol,
-            seed=self.seed,
-            versions={},
-        )
-        return json.dumps(backbone_facts(described), sort_keys=True)
+        return backbone_of(self.description)
+
+
+def backbone_of(description: Mapping[str, Any]) -> str | None:
+    """What experiments that can share a trained backbone agree in; None where there is none to share.
+
+    Args:
+        description: See :func:`magnet.study.identity.experiment`.
+    """
+    config = description["config"]
+    mixing = config.get("mixing", {})
+    if description["model"] != "magnet" or not config["mixture"] or mixing.get("cross_fit") != "holdout":
+        return None
+    described = RunDescription(
+        model=description["model"],
+        config=config,
+        content_hash=description["data"],
+        protocol=description["protocol"],
+        seed=description["seed"],
+        versions={},
+    )
+    code = {name: description[name] for name in ("version", "numerics")}
+    return json.dumps([backbone_facts(described), code], sort_keys=True)
 
 
 def plan(

@@ -14,13 +14,14 @@ from magnet.run.folder import RunFolder
 from magnet.runtime import num_threads, versions
 from magnet.study.contenders import DELIVERED, ROUTED
 from magnet.study.cost import measured
+from magnet.study.plan import backbone_of
 from magnet.study.planted import oracle, planted, recovered
 from magnet.study.progress import StudyProgress
 from magnet.study.scoring import score_states
 from magnet.train.snapshot import Snapshot, restore_task
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence, Set
     from pathlib import Path
 
     from magnet.states import State
@@ -54,6 +55,7 @@ def run_all(experiments: Sequence[Experiment], store: RunStore, *, show: bool = 
             continue
         _keep(one, record, found, lenders, store)
         known.setdefault(one.kind, []).append(record.facts["cost"]["spent_seconds"])
+    lenders = _lenders(store, {one.backbone() for one in waiting.values()} - lenders.keys()) | lenders
     with StudyProgress(waiting.values(), stored=len(found), known=known, show=show) as progress:
         wait = False
         while waiting:
@@ -86,6 +88,26 @@ def _keep(
     backbone, folder = one.backbone(), store.run_folder(one.training)
     if backbone is not None and backbone not in lenders and lends(folder):
         lenders[backbone] = folder
+
+
+def _lenders(store: RunStore, wanted: Set[str | None]) -> dict[str, Path]:
+    """Run folders of other studies in the store whose backbones some runs can borrow."""
+    found: dict[str, Path] = {}
+    for key in store.keys if wanted - {None} else []:
+        try:
+            record = store.find(key)
+        except RunError:  # damaged: it is said when it is asked for
+            continue
+        assert record is not None
+        backbone = backbone_of(record.experiment)
+        if (
+            backbone in wanted
+            and backbone is not None
+            and backbone not in found
+            and lends(store.run_folder(key))
+        ):
+            found[backbone] = store.run_folder(key)
+    return found
 
 
 def lends(folder: Path) -> bool:

@@ -14,6 +14,7 @@ from magnet.engine import Trainer
 from magnet.errors import ConfigError, DataError, RunError, TrainingError
 from magnet.evaluate import evaluate
 from magnet.run.folder import RunFolder
+from magnet.study import runner
 from magnet.study.statistics import paired_differences
 from magnet.study.store import RunStore
 from magnet.train.snapshot import Snapshot, restore_task
@@ -315,3 +316,26 @@ def test_the_store_keeps_each_users_values(made):
     assert mean == pytest.approx(row(found, "magnet").metrics["test"]["recall@20"][0], abs=1e-12)
     assert record.facts["cost"]["memory"] > 1 << 20
     assert record.facts["versions"]["magnet"] == magnet.__version__
+
+
+def test_a_later_study_borrows_what_the_store_has(tiny, tmp_path, monkeypatch):
+    """A control that is asked for alone takes the backbone of a run that an earlier study made."""
+    borrowed = []
+
+    class Watched(Trainer):
+        def __init__(self, *arguments, backbone=None, **options):
+            borrowed.append(backbone)
+            super().__init__(*arguments, backbone=backbone, **options)
+
+    monkeypatch.setattr(runner, "Trainer", Watched)
+    options = {"seeds": (0,), "store": tmp_path / "store", "progress": False}
+    magnet.compare(quick(), tiny.dataset, **options)
+    uniform = quick(router={"kind": "uniform"})
+    alone = magnet.compare(uniform, tiny.dataset, **options)
+    assert borrowed[0] is None
+    assert borrowed[1].parent == tmp_path / "store" / "runs"
+    # Another seed has another backbone, and what is borrowed changes nothing.
+    magnet.compare(uniform, tiny.dataset, **options | {"seeds": (1,)})
+    assert borrowed[2] is None
+    own = magnet.compare(uniform, tiny.dataset, **options | {"store": tmp_path / "other"})
+    assert own.rows[0].metrics == alone.rows[0].metrics
