@@ -15,9 +15,10 @@ from torch import Tensor, nn
 from magnet.config import Config
 from magnet.models.content import content_features, nearest_items_graph, normalised
 from magnet.models.registry import register
-from magnet.models.views import Inputs, Nodes, contrast, fuse, gate, gated_views, of_nodes
+from magnet.models.views import Inputs, Nodes, anchored, fuse, gate, gated_views, of_nodes
 from magnet.models.views_task import ViewsTask
-from magnet.nn.losses import LossConfig, alignment, bpr, embedding_penalty
+from magnet.nn.anchored import anchored_info_nce
+from magnet.nn.losses import bpr, embedding_penalty
 from magnet.nn.ops.gather import take_rows
 from magnet.nn.propagate import Graph, propagate_mean
 from magnet.nn.tables import Tables
@@ -123,7 +124,7 @@ class GUME(nn.Module):
         u, i, j = z.chunk(3)
         terms = {"ranking": bpr((u * i).sum(-1), (u * j).sum(-1))}
         if config.contrast:
-            terms["contrast"] = config.contrast * contrast(own, content, sides, config.contrast_temperature)
+            terms["contrast"] = config.contrast * anchored(content, own, sides, config.contrast_temperature)
         if config.moments and len(views) > 1:
             terms["moments"] = config.moments * apart(views)
         if config.user_contrast or config.interest_l2:
@@ -133,18 +134,20 @@ class GUME(nn.Module):
             positives = nodes.items[nodes.item_places[: nodes.pairs]]
             wanted = torch.cat([nodes.users[sides[0]], self.n_users + positives])
             interests, of_items = take_rows(extended, wanted).split([len(sides[0]), nodes.pairs])
-            shown = take_rows(content, sides[0])
-            terms["users"] = config.user_contrast * self.of_users(shown, interests)
-            terms["interest_l2"] = config.interest_l2 * embedding_penalty(of_items, pairs=nodes.pairs)
+            if config.user_contrast:
+                users = self.of_users(take_rows(content, sides[0]), interests)
+                terms["users"] = config.user_contrast * users
+            if config.interest_l2:
+                terms["interest_l2"] = config.interest_l2 * embedding_penalty(of_items, pairs=nodes.pairs)
         if config.l2:
             terms["l2"] = config.l2 * embedding_penalty(z, pairs=nodes.pairs)
         return terms
 
     def of_users(self, shown: Tensor, interests: Tensor) -> Tensor:
-        """InfoNCE between content and extended interests of the same users, ``(n, D)`` each, and of each under noise."""
-        loss = LossConfig(alignment_temperature=self.config.user_temperature)
+        """InfoNCE between content and extended interests of the same users, ``(n, D)``, and of each under noise."""
+        tau = self.config.user_temperature
         pairs = [(interests, shown), *((self.noisy(x), self.noisy(x)) for x in (shown, interests))]
-        return torch.stack([alignment(a, b, loss) for a, b in pairs]).sum()
+        return torch.stack([anchored_info_nce(a, b, tau) for a, b in pairs]).sum()
 
     def noisy(self, x: Tensor) -> Tensor:
         """Rows ``(n, D)``, in training each moved by noise of a fixed length within its orthant."""
@@ -156,7 +159,9 @@ class GUME(nn.Module):
 
 def apart(views: list[Tensor]) -> Tensor:
     """How far the means and variances over all numbers of two views are apart: the mean over all pairs of views."""
-    moments = [torch.stack(torch.var_mean(view, correction=0)) for view in views]
+    means = [view.mean() for view in views]
+    variances = [(view - mean).square().mean() for view, mean in zip(views, means, strict=True)]
+    moments = [torch.stack(both) for both in zip(means, variances, strict=True)]
     return torch.stack([(a - b).abs().sum() for a, b in combinations(moments, 2)]).mean()
 
 

@@ -6,7 +6,6 @@ from functools import reduce
 from typing import TYPE_CHECKING, Annotated, cast
 
 import torch
-import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -15,12 +14,13 @@ from magnet.errors import ConfigError, nearest
 from magnet.graph.build import bipartite, union_max
 from magnet.models.content import content_features, nearest_items_graph
 from magnet.models.registry import register
-from magnet.models.views import Inputs, Nodes, contrast, gated_views, of_nodes
+from magnet.models.views import Inputs, Nodes, anchored, gated_views, of_nodes
 from magnet.models.views_task import ViewsTask
-from magnet.nn.dropout import dropout
+from magnet.nn.dropout import coarse_dropout
 from magnet.nn.losses import bpr, embedding_penalty
 from magnet.nn.ops.gather import take_rows
 from magnet.nn.propagate import Graph, propagate_mean
+from magnet.nn.spectrum import SpectralGates
 from magnet.nn.tables import Tables
 from magnet.seeds import torch_generator
 from magnet.train.config import TrainConfig
@@ -78,44 +78,11 @@ class SMORE(nn.Module):
         self.n_users, self.config = n_users, config
         self.generator: torch.Generator | None = None  # of dropout; torch's own if None
         self.embeddings = Tables(n_users, n_items, dim)
-        self.transforms = nn.ModuleList(nn.Linear(width, dim) for width in widths)
-        # Real and imaginary parts: of each modality, and of the fused spectrum last.
-        self.filters = nn.Parameter(torch.randn(own + 1, dim // 2 + 1, 2))
-        self.gates = nn.ModuleList(nn.Linear(dim, dim) for _ in range(own + 1))
+        self.gates = SpectralGates(widths, dim)
         self.queries = nn.ModuleList(
             nn.Sequential(nn.Linear(dim, dim), nn.Tanh(), nn.Linear(dim, dim, bias=False)) for _ in widths
         )
         self.preferences = nn.Linear(dim, (own + 1) * dim)
-
-    def passing(self, features: list[Tensor]) -> list[Tensor]:
-        """How much of an item's embedding passes into each view, ``(I, D)``: those of modalities, and the fused one.
-
-        A spectrum is linear in what it is made of, and so is all that happens to that of one modality. Spectra are
-        therefore taken of the transforms' weights, of D rows, and not of the items.
-        """
-        dim = self.config.dim
-        *own, last = torch.view_as_complex(self.filters)  # (F,) each, of F frequencies
-        *gates, of_fused = (cast("nn.Linear", layer) for layer in self.gates)
-        logits, spectra = [], []
-        for rows, layer, kernel, gate in zip(features, self.transforms, own, gates, strict=True):
-            transform = cast("nn.Linear", layer)
-            affine = torch.cat([transform.weight, transform.bias[:, None]], 1)  # (D, d + 1)
-            spectrum = torch.fft.rfft(affine, dim=0, norm="ortho")  # (F, d + 1)
-            clean = gate.weight @ torch.fft.irfft(kernel[:, None] * spectrum, n=dim, dim=0, norm="ortho")
-            logits.append(F.linear(rows, clean[:, :-1], clean[:, -1] + gate.bias))
-            parts = torch.view_as_real(spectrum).movedim(-1, 1).flatten(0, 1)  # (2 F, d + 1)
-            of_items = F.linear(rows, parts[:, :-1], parts[:, -1])
-            spectra.append(torch.view_as_complex(of_items.unflatten(1, (-1, 2))))  # (I, F)
-        fused = torch.view_as_real(reduce(torch.mul, spectra)).flatten(1)  # (I, 2 F)
-        units = torch.diag(last)
-        back = torch.fft.irfft(torch.stack([units, 1j * units], 1), n=dim, dim=-1, norm="ortho")  # (F, 2, D)
-        logits.append(F.linear(fused, of_fused.weight @ back.flatten(0, 1).T, of_fused.bias))
-        return [torch.sigmoid(each) for each in logits]
-
-    def item_views(self, inputs: Inputs) -> list[Tensor]:
-        """What each view says of all items, ``(I, D)`` each, the fused one last."""
-        gates = self.passing(inputs.features)
-        return gated_views(self.embeddings.items, gates, inputs.items, layers=self.config.item_layers)
 
     def encode(
         self, inputs: Inputs, pool: Graph, users: Tensor, items: Tensor
@@ -130,7 +97,9 @@ class SMORE(nn.Module):
         """
         x = propagate_mean(inputs.interactions, self.embeddings.joined(), self.config.layers)
         own = take_rows(x, torch.cat([users, self.n_users + items]))
-        content = self.prefer(own, of_nodes(self.item_views(inputs), pool, items))
+        gates = self.gates(inputs.features)
+        views = gated_views(self.embeddings.items, gates, inputs.items, layers=self.config.item_layers)
+        content = self.prefer(own, of_nodes(views, pool, items))
         return own + content, own, content
 
     def prefer(self, behaviour: Tensor, views: Sequence[Tensor]) -> Tensor:
@@ -139,7 +108,7 @@ class SMORE(nn.Module):
         The fused view says by attention which numbers of a modality count, behaviour how much of each view does.
         """
         share = self.config.dropout if self.training else 0.0
-        asked = dropout(torch.sigmoid(self.preferences(behaviour)), share, generator=self.generator)
+        asked = coarse_dropout(torch.sigmoid(self.preferences(behaviour)), share, generator=self.generator)
         *own, fused = views
         seen = [torch.softmax(query(fused), -1) * view for query, view in zip(self.queries, own, strict=True)]
         parts = zip(asked.chunk(len(views), 1), [*seen, fused], strict=True)
@@ -159,7 +128,7 @@ class SMORE(nn.Module):
         u, i, j = z.chunk(3)
         terms = {"ranking": bpr((u * i).sum(-1), (u * j).sum(-1))}
         if config.contrast:
-            terms["contrast"] = config.contrast * contrast(own, content, nodes.sides(), config.temperature)
+            terms["contrast"] = config.contrast * anchored(content, own, nodes.sides(), config.temperature)
         if config.l2:
             terms["l2"] = config.l2 * embedding_penalty(z, pairs=nodes.pairs)
         return terms
@@ -191,6 +160,7 @@ class SMORETask(ViewsTask):
             config.train,
             lambda: SMORE(*sizes, config),
             graph=bipartite(dataset.train),
+            # Max pooling: an edge of several modalities weighs what it does in the one where it weighs most.
             items=[*graphs, reduce(union_max, graphs)],
             features=features,
             seed=seed,

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from magnet.nn.anchored import anchored_info_nce
 from magnet.nn.losses import ALIGNED_ROWS, LossConfig, alignment
 from magnet.nn.ops.gather import distinct, take_rows
 from magnet.nn.propagate import Graph, multiply
@@ -19,7 +20,18 @@ if TYPE_CHECKING:
 
     from magnet.train.task import Batch
 
-__all__ = ["Inputs", "Nodes", "attend", "contrast", "fuse", "gate", "gated_views", "of_nodes", "pool_rows"]
+__all__ = [
+    "Inputs",
+    "Nodes",
+    "anchored",
+    "attend",
+    "contrast",
+    "fuse",
+    "gate",
+    "gated_views",
+    "of_nodes",
+    "pool_rows",
+]
 
 
 class Inputs(NamedTuple):
@@ -152,7 +164,7 @@ def fuse(
 
 
 def contrast(own: Tensor, other: Tensor, sides: Sequence[Tensor], temperature: float) -> Tensor:
-    """InfoNCE between two descriptions of nodes, ``(n, D)`` each, summed over the sides: users, and items.
+    """Symmetric InfoNCE between two descriptions of nodes, ``(n, D)`` each, summed over the sides: users, and items.
 
     Args:
         own: The one.
@@ -162,3 +174,9 @@ def contrast(own: Tensor, other: Tensor, sides: Sequence[Tensor], temperature: f
     """
     loss = LossConfig(alignment_temperature=temperature)
     return torch.stack([alignment(take_rows(own, at), take_rows(other, at), loss) for at in sides]).sum()
+
+
+def anchored(anchors: Tensor, others: Tensor, sides: Sequence[Tensor], temperature: float) -> Tensor:
+    """The same one way: each anchor is told from the descriptions of others, and not each of these from anchors."""
+    parts = [anchored_info_nce(take_rows(anchors, at), take_rows(others, at), temperature) for at in sides]
+    return torch.stack(parts).sum()

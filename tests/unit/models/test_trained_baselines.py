@@ -10,7 +10,7 @@ from magnet.errors import DataError
 from support.few import few
 
 BEHAVIOUR = ["bpr-mf", "lightgcn"]
-MULTIMODAL = ["vbpr", "lattice", "bm3", "freedom", "mgcn", "lgmrec"]
+MULTIMODAL = ["vbpr", "lattice", "bm3", "freedom", "mgcn", "lgmrec", "gume", "smore", "msca"]
 TRAIN = {"epochs": 150, "batch_size": 128, "learning_rate": 1e-2, "validate_every": 9}
 
 
