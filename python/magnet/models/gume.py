@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from functools import reduce
-from itertools import combinations
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from pydantic import Field
-from scipy.sparse import block_array, csr_array, diags_array
 from torch import Tensor, nn
 
 from magnet.config import Config
-from magnet.models.content import content_features, nearest_items_graph, normalised
+from magnet.models.content import content_features, joined_by_content, nearest_items_graph
 from magnet.models.registry import register
-from magnet.models.views import Inputs, Nodes, anchored, fuse, gate, gated_views, of_nodes
-from magnet.models.views_task import ViewsTask
+from magnet.models.views import Inputs, Nodes, anchored, fuse, gate, gated_views, moments_apart, of_nodes
+from magnet.models.views_task import DrawingTask
 from magnet.nn.anchored import anchored_info_nce
 from magnet.nn.losses import bpr, embedding_penalty
 from magnet.nn.ops.gather import take_rows
 from magnet.nn.propagate import Graph, propagate_mean
 from magnet.nn.tables import Tables
-from magnet.seeds import torch_generator
 from magnet.train.config import TrainConfig
 
 if TYPE_CHECKING:
@@ -126,14 +122,14 @@ class GUME(nn.Module):
         if config.contrast:
             terms["contrast"] = config.contrast * anchored(content, own, sides, config.contrast_temperature)
         if config.moments and len(views) > 1:
-            terms["moments"] = config.moments * apart(views)
+            terms["moments"] = config.moments * moments_apart(views)
         if config.user_contrast or config.interest_l2:
             # Spreading is linear: of the mean over modalities it is the mean of what it is of each.
             start = torch.cat([self.interests, torch.stack(said).mean(0)])
             extended = propagate_mean(inputs.interactions, start, config.layers)
             positives = nodes.items[nodes.item_places[: nodes.pairs]]
             wanted = torch.cat([nodes.users[sides[0]], self.n_users + positives])
-            interests, of_items = take_rows(extended, wanted).split([len(sides[0]), nodes.pairs])
+            interests, of_items = take_rows(extended, wanted).split_with_sizes([len(sides[0]), nodes.pairs])
             if config.user_contrast:
                 users = self.of_users(take_rows(content, sides[0]), interests)
                 terms["users"] = config.user_contrast * users
@@ -157,15 +153,7 @@ class GUME(nn.Module):
         return x + self.config.noise * x.sign() * F.normalize(drawn, dim=-1)
 
 
-def apart(views: list[Tensor]) -> Tensor:
-    """How far the means and variances over all numbers of two views are apart: the mean over all pairs of views."""
-    means = [view.mean() for view in views]
-    variances = [(view - mean).square().mean() for view, mean in zip(views, means, strict=True)]
-    moments = [torch.stack(both) for both in zip(means, variances, strict=True)]
-    return torch.stack([(a - b).abs().sum() for a, b in combinations(moments, 2)]).mean()
-
-
-class GUMETask(ViewsTask):
+class GUMETask(DrawingTask):
     """Drives :class:`GUME`.
 
     (Lin et al., *GUME: Graphs and User Modalities Enhancement for Long-Tail Multimodal Recommendation*, CIKM 2024,
@@ -183,38 +171,11 @@ class GUMETask(ViewsTask):
             dataset,
             config.train,
             lambda: GUME(*sizes, config),
-            graph=enhanced(dataset.train, near),
+            graph=joined_by_content(dataset.train, near),
             items=near,
             features=features,
             seed=seed,
         )
-
-    @property
-    def draws_by_torch(self) -> bool:  # type: ignore[override]
-        """Only where the network is not on the CPU: its noise comes from a generator of its own there."""
-        return next(self.module.parameters()).device.type != "cpu"
-
-    def begin_epoch(self, epoch: int) -> None:
-        """Seed the epoch's noise."""
-        super().begin_epoch(epoch)
-        own = None if self.draws_by_torch else torch_generator(self.seed, "dropout", epoch)
-        cast("GUME", self.module).generator = own
-
-
-def enhanced(train: csr_array, near: list[csr_array]) -> csr_array:
-    """Normalised interactions with an edge from an item to each that is near to it in all modalities.
-
-    Args:
-        train: Interactions, ``(U, I)``.
-        near: The graph of nearest items of each modality, ``(I, I)``.
-
-    Returns:
-        ``(U + I, U + I)``, users first, normalised by the sums of its rows; not symmetric where nearness is not.
-    """
-    common = reduce(csr_array.multiply, [graph.sign() for graph in near])
-    others = csr_array(common - diags_array(common.diagonal()))
-    others.eliminate_zeros()
-    return normalised(csr_array(block_array([[None, train], [train.T, others]], format="csr")))
 
 
 # Around what the authors chose for four data sets, and learning rates as for every trained model.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import reduce
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import torch
 from pydantic import Field
@@ -15,14 +15,13 @@ from magnet.graph.build import bipartite, union_max
 from magnet.models.content import content_features, nearest_items_graph
 from magnet.models.registry import register
 from magnet.models.views import Inputs, Nodes, anchored, gated_views, of_nodes
-from magnet.models.views_task import ViewsTask
+from magnet.models.views_task import DrawingTask
 from magnet.nn.dropout import coarse_dropout
 from magnet.nn.losses import bpr, embedding_penalty
 from magnet.nn.ops.gather import take_rows
 from magnet.nn.propagate import Graph, propagate_mean
 from magnet.nn.spectrum import SpectralGates
 from magnet.nn.tables import Tables
-from magnet.seeds import torch_generator
 from magnet.train.config import TrainConfig
 
 if TYPE_CHECKING:
@@ -134,7 +133,7 @@ class SMORE(nn.Module):
         return terms
 
 
-class SMORETask(ViewsTask):
+class SMORETask(DrawingTask):
     """Drives :class:`SMORE`.
 
     (Ong & Khong, *Spectrum-based Modality Representation Fusion Graph Convolutional Network for Multimodal
@@ -165,17 +164,6 @@ class SMORETask(ViewsTask):
             features=features,
             seed=seed,
         )
-
-    @property
-    def draws_by_torch(self) -> bool:  # type: ignore[override]
-        """Only where the network is not on the CPU: its dropout comes from a generator of its own there."""
-        return next(self.module.parameters()).device.type != "cpu"
-
-    def begin_epoch(self, epoch: int) -> None:
-        """Seed the epoch's dropout."""
-        super().begin_epoch(epoch)
-        own = None if self.draws_by_torch else torch_generator(self.seed, "dropout", epoch)
-        cast("SMORE", self.module).generator = own
 
 
 # The authors' grid, and learning rates as for every trained model.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 import torch
@@ -29,6 +30,7 @@ __all__ = [
     "fuse",
     "gate",
     "gated_views",
+    "moments_apart",
     "of_nodes",
     "pool_rows",
 ]
@@ -161,6 +163,14 @@ def fuse(
         for prefer, view in zip(preferences, views, strict=True)
     ]
     return (torch.stack(special).sum(0) + common) / (len(views) + 1)
+
+
+def moments_apart(views: Sequence[Tensor]) -> Tensor:
+    """How far apart the means and the variances over all numbers of two views are: the mean over all pairs of views."""
+    means = [view.mean() for view in views]
+    variances = [(view - mean).square().mean() for view, mean in zip(views, means, strict=True)]
+    moments = [torch.stack(both) for both in zip(means, variances, strict=True)]
+    return torch.stack([(a - b).abs().sum() for a, b in combinations(moments, 2)]).mean()
 
 
 def contrast(own: Tensor, other: Tensor, sides: Sequence[Tensor], temperature: float) -> Tensor:

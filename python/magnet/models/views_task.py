@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from scipy.sparse import csr_array
 
 from magnet.models.views import Inputs, Nodes, pool_rows
 from magnet.nn.propagate import Graph
+from magnet.seeds import torch_generator
 from magnet.states import DotState, State
 from magnet.train.one_phase import OnePhaseTask
 from magnet.train.task import Batch, Terms
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from magnet.data import Dataset
     from magnet.train.config import TrainConfig
 
-__all__ = ["ViewsTask"]
+__all__ = ["DrawingTask", "ViewsTask"]
 
 
 class ViewsTask(OnePhaseTask):
@@ -73,8 +74,23 @@ class ViewsTask(OnePhaseTask):
     @torch.no_grad()
     def state(self) -> State:
         """Everyone, as the network predicts."""
-        net = self.module.eval()
-        device = next(net.parameters()).device
+        net: Any = self.module.eval()
+        device = next(self.module.parameters()).device
         users, items = (torch.arange(n, device=device) for n in (self.n_users, self.n_items))
         z = net.encode(self.inputs, pool_rows(self.pool, users), users, items)[0]
         return DotState(z[: self.n_users].contiguous(), z[self.n_users :].contiguous())
+
+
+class DrawingTask(ViewsTask):
+    """Drives such a network that draws noise or dropout in training from its ``generator``: torch's own if None."""
+
+    @property
+    def draws_by_torch(self) -> bool:  # type: ignore[override]
+        """Only where the network is not on the CPU: it draws from a generator of its own there."""
+        return next(self.module.parameters()).device.type != "cpu"
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Seed what the epoch draws."""
+        super().begin_epoch(epoch)
+        net: Any = self.module
+        net.generator = None if self.draws_by_torch else torch_generator(self.seed, "dropout", epoch)

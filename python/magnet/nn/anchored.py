@@ -51,7 +51,9 @@ class _LogPartition(torch.autograd.Function):
     def forward(ctx: Any, a: Tensor, b: Tensor, temperature: float) -> Tensor:
         n = len(a)
         of_a, of_b, total = torch.empty_like(a), torch.zeros_like(b), a.new_zeros(())
-        for rows, out in zip((a / temperature).split(_ROWS), of_a.split(_ROWS), strict=True):
+        scaled = a / temperature
+        for first in range(0, n, _ROWS):
+            rows, out = scaled[first : first + _ROWS], of_a[first : first + _ROWS]
             e = (rows @ b.T).exp_()  # cosines over τ need no shift to stay inside float32
             sums = e.sum(1, keepdim=True)
             total += sums.log().sum()

@@ -56,7 +56,7 @@ class SpectralGates(nn.Module):
             logits.append(F.linear(rows, clean[:, :-1], clean[:, -1] + gate.bias))
             parts = torch.view_as_real(spectrum).movedim(-1, 1).flatten(0, 1)  # (2 F, d + 1)
             of_items = F.linear(rows, parts[:, :-1], parts[:, -1])
-            spectra.append(torch.view_as_complex(of_items.unflatten(1, (-1, 2))))  # (I, F)
+            spectra.append(torch.view_as_complex(of_items.view(len(rows), -1, 2)))  # (I, F)
         fused = torch.view_as_real(reduce(torch.mul, spectra)).flatten(1)  # (I, 2 F)
         # What a filter and the inverse transform make of a real and of an imaginary unit at each frequency.
         units = torch.diag(last)
@@ -66,4 +66,5 @@ class SpectralGates(nn.Module):
 
     def inverse(self, spectrum: Tensor, along: int) -> Tensor:
         """The D numbers of spectra that lie along an axis."""
-        return torch.fft.irfft(spectrum, n=self.dim, dim=along, norm="ortho")
+        rows: Tensor = torch.fft.irfft(spectrum, n=self.dim, dim=along, norm="ortho")
+        return rows

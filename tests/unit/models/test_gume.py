@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from magnet.models.content import nearest_items_graph
-from magnet.models.gume import GUMEConfig, GUMETask, enhanced
+from magnet.models.content import joined_by_content, nearest_items_graph
+from magnet.models.gume import GUMEConfig, GUMETask
 from support.few import N_ITEMS, N_USERS, few
 from support.multimodal import (
     anchored_info_nce,
@@ -61,7 +61,7 @@ def by_hand(task, config, data):
 def test_items_near_in_all_modalities_are_joined():
     data = few()
     near = [nearest_items_graph(m, 6, weighted=True) for m in data.modalities.values()]
-    found, expected = enhanced(data.train, near).toarray(), enhanced_by_hand(data, 6)
+    found, expected = joined_by_content(data.train, near).toarray(), enhanced_by_hand(data, 6)
     between = expected[N_USERS:, N_USERS:]
     assert 0 < (between > 0).sum() < (near[0].toarray() > 0).sum()
     np.testing.assert_allclose(found, expected, rtol=1e-6)
