@@ -158,9 +158,9 @@ class GUMETask(DrawingTask):
 
     (Lin et al., *GUME: Graphs and User Modalities Enhancement for Long-Tail Multimodal Recommendation*, CIKM 2024,
     section 3.) Means and variances of modalities are those of the batch's users and items, each once. InfoNCE is
-    Magnet's, symmetric, over at most 1,024 pairs of a batch, each user and item once (theirs goes one way, over all
-    pairs). Of more than two modalities, moments are compared pair by pair and the mean is taken. Their code trains the
-    features as well; here they stay as they are.
+    taken over at most 1,024 pairs of a batch, each user and item once (theirs over all pairs), without those
+    that lack what is compared. Of more than two modalities, moments are compared pair by pair and the mean is
+    taken. Their code trains the features as well; here they stay as they are.
     """
 
     def __init__(self, dataset: Dataset, config: GUMEConfig, *, seed: int) -> None:

@@ -53,7 +53,7 @@ class SMOREConfig(Config):
     layers: int = Field(4, ge=0, le=8)
     item_layers: int = Field(1, ge=0, le=8)
     neighbours: int = Field(15, ge=1, le=1000)
-    neighbours_of: dict[str, Annotated[int, Field(ge=1, le=1000)]] = Field(default_factory=dict)
+    neighbours_of: dict[str, Annotated[int, Field(ge=1, le=1000)]] = Field({})
     dropout: float = Field(0.1, ge=0, lt=1)
     contrast: float = Field(0.01, ge=0)
     temperature: float = Field(0.2, ge=0.025)
@@ -139,8 +139,8 @@ class SMORETask(DrawingTask):
     (Ong & Khong, *Spectrum-based Modality Representation Fusion Graph Convolutional Network for Multimodal
     Recommendation*, WSDM 2025, section 3.) As the authors compute it, the fused spectrum is the product of the
     modalities' spectra before they are denoised, and attention is a softmax over the D numbers of a row. InfoNCE is
-    Magnet's, symmetric, over at most 1,024 pairs of a batch, each user and item once (theirs goes one way, over all
-    pairs). Their code trains the features as well; here they stay as they are.
+    taken over at most 1,024 pairs of a batch, each user and item once (theirs over all pairs), without those
+    that lack what is compared. Their code trains the features as well; here they stay as they are.
     """
 
     def __init__(self, dataset: Dataset, config: SMOREConfig, *, seed: int) -> None:
