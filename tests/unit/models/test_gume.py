@@ -135,3 +135,12 @@ def test_every_parameter_learns_and_terms_without_weight_are_not_there():
     for kept, term in (("user_contrast", "users"), ("interest_l2", "interest_l2")):
         task = GUMETask(few(), GUMEConfig(dim=6, **(none | {kept: 0.1})), seed=3)
         assert set(task.step(batch(TRIPLES)).named) == {"ranking", term}
+
+
+@pytest.mark.parametrize("modalities", [1, 4])
+def test_interests_begin_as_the_mean_of_a_table_for_each_modality(modalities):
+    config = GUMEConfig(dim=64)
+    interests = GUMETask(few((3,) * modalities), config, seed=3).module.interests
+    # Xavier's uniform numbers have a variance of 2 / (U + D), their mean the Mth part of it.
+    spread = (2 / (N_USERS + 64) / modalities) ** 0.5
+    assert interests.std().item() == pytest.approx(spread, rel=0.05)
