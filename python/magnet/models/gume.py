@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import TYPE_CHECKING
 
 import torch
@@ -125,7 +126,7 @@ class GUME(nn.Module):
             terms["moments"] = config.moments * moments_apart(views)
         if config.user_contrast or config.interest_l2:
             # Spreading is linear: of the mean over modalities it is the mean of what it is of each.
-            start = torch.cat([self.interests, torch.stack(said).mean(0)])
+            start = torch.cat([self.interests, reduce(torch.add, said) / len(said)])
             extended = propagate_mean(inputs.interactions, start, config.layers)
             positives = nodes.items[nodes.item_places[: nodes.pairs]]
             wanted = torch.cat([nodes.users[sides[0]], self.n_users + positives])

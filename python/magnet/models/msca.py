@@ -128,10 +128,11 @@ class MSCATask(ViewsTask):
     """Drives :class:`MSCA`.
 
     (Li & Wang, *Multi-view Semantic Contrastive Alignment for Multimodal Recommendation*, WWW 2026, section 3.) Where
-    the text and what the authors compute differ, this is what they compute: attention is a softmax over the views,
-    of a single number as the text has it nothing would be left; edges of content weigh their cosine. InfoNCE is
-    taken over at most 1,024 pairs of a batch, each user and item once (theirs over all pairs), without those
-    that lack what is compared. Their code trains the features as well, and penalises them; here they stay as they are.
+    the text and what the authors compute differ, this is what they compute: attention is a softmax over the views (of
+    the single number that the text names it would be 1, and leave nothing), and edges of content weigh their cosine.
+    InfoNCE is taken over at most 1,024 pairs of a batch, each user and item once (theirs over all pairs), without
+    those that lack what is compared. Their code trains the features as well, and penalises them; here they stay as
+    they are.
     """
 
     def __init__(self, dataset: Dataset, config: MSCAConfig, *, seed: int) -> None:
