@@ -51,3 +51,33 @@ def info_nce(a, b, temperature):
     rows = np.log(np.exp(logits).sum(1)) - np.diag(logits)
     columns = np.log(np.exp(logits).sum(0)) - np.diag(logits)
     return (rows.mean() + columns.mean()) / 2
+
+
+def anchored_info_nce(a, b, temperature):
+    """InfoNCE of all rows of a, one way: each against all rows of b; pairs with a row of zeros are left out."""
+    there = a.any(1) & b.any(1)
+    a, b = a[there], b[there]
+    logits = unit(a) @ unit(b).T / temperature
+    return (np.log(np.exp(logits).sum(1)) - np.diag(logits)).mean()
+
+
+def linear(layer, x):
+    """What a linear layer makes of rows."""
+    bias = 0 if layer.bias is None else layer.bias.detach().double().numpy()
+    return x @ layer.weight.detach().double().numpy().T + bias
+
+
+def sigmoid(x):
+    """The logistic function."""
+    return 1 / (1 + np.exp(-x))
+
+
+def softmax(logits):
+    """Of each row."""
+    e = np.exp(logits - logits.max(1, keepdims=True))
+    return e / e.sum(1, keepdims=True)
+
+
+def mean_of_layers(graph, x, layers):
+    """The mean over a graph's powers from 0 on."""
+    return sum(np.linalg.matrix_power(graph, n) @ x for n in range(layers + 1)) / (layers + 1)

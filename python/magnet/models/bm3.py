@@ -14,7 +14,6 @@ from magnet.graph.build import bipartite
 from magnet.models.content import content_features
 from magnet.models.registry import register
 from magnet.nn.dropout import dropout
-from magnet.nn.losses import embedding_penalty
 from magnet.nn.ops.gather import take_rows
 from magnet.nn.propagate import Graph, propagate_mean
 from magnet.nn.tables import Encoded, Tables
@@ -38,7 +37,7 @@ class BM3Config(Config):
         layers: Propagation steps over interactions.
         dropout: Share of the numbers that a target view lacks.
         content_weight: Weight of the terms of the features.
-        l2: λ, the weight of the squared norms of the batch's vectors.
+        l2: λ, the weight of the norms of all users' and all items' vectors.
         train: Epochs, batches and stopping.
     """
 
@@ -88,7 +87,8 @@ class BM3(nn.Module):
             items: A training item of each, ``(B,)``.
             config: Dropout and weights.
         """
-        rows = torch.cat(self.encode(graph).rows(users, items))
+        encoded = self.encode(graph)
+        rows = torch.cat(encoded.rows(users, items))
         share = config.dropout if self.training else 0.0
         target_u, target_i = dropout(rows.detach(), share, generator=self.generator).chunk(2)
         online_u, online_i = self.predictor(rows).chunk(2)
@@ -105,7 +105,8 @@ class BM3(nn.Module):
                 parts += [apart(online, target_i, there), apart(online, within, there)]
             terms["content"] = config.content_weight * torch.stack(parts).sum()
         if config.l2:
-            terms["l2"] = config.l2 * embedding_penalty(rows, pairs=len(users))
+            every_user, every_item = encoded.whole()
+            terms["l2"] = config.l2 * (every_user.norm() + every_item.norm()) / len(every_item)
         return terms
 
 
@@ -126,8 +127,9 @@ class BM3Task(OnePhaseTask):
 
     (Zhou et al., *Bootstrap Latent Representations for Multi-modal Recommendation*, WWW 2023.) The loss is that of
     section 3: reconstruction of interactions, alignment between modalities and masking within each. Distances are
-    ``1 − cos``, as the authors compute them, and the paper's ``−cos`` up to a constant. The penalty is taken over the
-    batch; items that lack a modality take no part in its terms.
+    ``1 − cos``, as the authors compute them, and the paper's ``−cos`` up to a constant. So is the penalty: the norm of
+    all vectors over the number of items, where the paper has squares; the λ of its tables belongs to the former.
+    Items that lack a modality take no part in its terms.
     """
 
     def __init__(self, dataset: Dataset, config: BM3Config, *, seed: int) -> None:

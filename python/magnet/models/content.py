@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from scipy.sparse import csr_array, diags_array
+from scipy.sparse import block_array, csr_array, diags_array
 
 from magnet.errors import DataError
 from magnet.graph.build import lift
@@ -13,12 +14,14 @@ from magnet.graph.cache import cached_knn
 from magnet.models.graphs import unit_features, weigh_modalities
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
     from torch import Tensor
 
     from magnet.data import Dataset, Modality
 
-__all__ = ["content_features", "graph_weights", "nearest_items_graph", "normalised"]
+__all__ = ["content_features", "graph_weights", "joined_by_content", "nearest_items_graph", "normalised"]
 
 
 def content_features(dataset: Dataset, *, model: str) -> list[Tensor]:
@@ -59,6 +62,25 @@ def nearest_items_graph(modality: Modality, k: int, *, weighted: bool) -> csr_ar
         joined = csr_array(joined + near)
         joined.eliminate_zeros()
     return normalised(joined)
+
+
+def joined_by_content(train: csr_array, near: Sequence[csr_array]) -> csr_array:
+    """Normalised interactions, with an edge from an item to each other one that is near to it in all modalities.
+
+    (Lin et al., *GUME: Graphs and User Modalities Enhancement for Long-Tail Multimodal Recommendation*, CIKM 2024.)
+
+    Args:
+        train: Interactions, ``(U, I)``.
+        near: The graph of nearest items of each modality, ``(I, I)``, without negative weights.
+
+    Returns:
+        ``(U + I, U + I)``, users first, normalised by the sums of its rows; not symmetric where nearness is not.
+    """
+    # Of graphs of ones, a product by entries has the edges that all of them have.
+    common = reduce(lambda a, b: a.multiply(b), [graph.sign() for graph in near])
+    others = csr_array(common - diags_array(common.diagonal()))
+    others.eliminate_zeros()
+    return normalised(csr_array(block_array([[None, train], [train.T, others]], format="csr")))
 
 
 def graph_weights(

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, cast
 
 import torch
-import torch.nn.functional as F
 from pydantic import Field
 from scipy.sparse import csr_array
 from torch import Tensor, nn
@@ -14,8 +13,9 @@ from magnet.config import Config
 from magnet.graph.build import bipartite
 from magnet.models.content import content_features, nearest_items_graph
 from magnet.models.registry import register
-from magnet.nn.losses import ALIGNED_ROWS, LossConfig, alignment, bpr, embedding_penalty
-from magnet.nn.ops.gather import distinct, take_rows
+from magnet.models.views import Nodes, contrast, fuse, gate, gated_views, of_nodes, pool_rows
+from magnet.nn.losses import bpr, embedding_penalty
+from magnet.nn.ops.gather import take_rows
 from magnet.nn.propagate import Graph, multiply, propagate_mean
 from magnet.nn.tables import Tables
 from magnet.states import DotState, State
@@ -55,15 +55,6 @@ class MGCNConfig(Config):
     train: TrainConfig = TrainConfig()
 
 
-class Nodes(NamedTuple):
-    """The users and items of a batch, each once, and where its pairs find them."""
-
-    users: Tensor  # (P,)
-    user_places: Tensor  # (B,)
-    items: Tensor  # (Q,)
-    item_places: Tensor  # (2 B,), positives first
-
-
 class MGCN(nn.Module):
     """``z = behaviour + content``, both of users and items.
 
@@ -97,41 +88,19 @@ class MGCN(nn.Module):
         """
         return propagate_mean(interactions, self.embeddings.joined(), self.layers)
 
-    def item_views(self, items: list[Graph], features: list[Tensor]) -> Tensor:
-        """What each modality says of all items, ``(M, I, D)``.
+    def item_views(self, items: list[Graph], features: list[Tensor]) -> list[Tensor]:
+        """What each modality says of all items, ``(I, D)`` each.
 
         Args:
             items: The graph of each modality, ``(I, I)``.
             features: Unit rows of each modality, ``(I, d_m)``.
         """
-        views = []
-        for graph, rows, transform, purify in zip(
-            items, features, self.transforms, self.purifiers, strict=True
-        ):
-            # σ(W_2 (W_1 f + b_1) + b_2): nothing stands between the two maps, so that one product with the features
-            # does for both.
-            first, second = cast("nn.Linear", transform), cast("nn.Linear", purify)
-            weight = second.weight @ first.weight
-            bias = second.weight @ first.bias + second.bias
-            h = self.embeddings.items * torch.sigmoid(F.linear(rows, weight, bias))
-            for _ in range(self.item_layers):
-                h = multiply(graph, h)
-            views.append(h)
-        return torch.stack(views)
+        gates = map(gate, features, self.transforms, self.purifiers)
+        return gated_views(self.embeddings.items, gates, items, layers=self.item_layers)
 
     def fuse(self, behaviour: Tensor, views: Sequence[Tensor]) -> Tensor:
-        """One content vector of some users and items, ``(n, D)``; a row depends on the same rows alone.
-
-        What modalities have in common is their mean weighed by attention; what each has of its own passes as far as
-        behaviour asks for it.
-        """
-        attention = torch.softmax(torch.cat([self.attention(view) for view in views], 1), 1)  # (n, M)
-        common = torch.stack([attention[:, m, None] * view for m, view in enumerate(views)]).sum(0)
-        special = [
-            torch.sigmoid(prefer(behaviour)) * (view - common)
-            for prefer, view in zip(self.preferences, views, strict=True)
-        ]
-        return (torch.stack(special).sum(0) + common) / (len(views) + 1)
+        """One content vector of some users and items, ``(n, D)``; see :func:`magnet.models.views.fuse`."""
+        return fuse(self.attention, self.preferences, behaviour, views)
 
     def forward(
         self,
@@ -156,26 +125,16 @@ class MGCN(nn.Module):
         views = self.item_views(items, features)
         behaviour = self.behaviour(interactions)
         # The fuser costs more than all graphs: it sees the users and items of the batch, each once.
-        n_users, ids = len(behaviour) - views.shape[1], nodes.items
-        own = take_rows(behaviour, torch.cat([nodes.users, n_users + ids]))
-        pooled = multiply(pool, views)  # (M, P, D)
-        content = self.fuse(
-            own, [torch.cat([user, take_rows(item, ids)]) for user, item in zip(pooled, views, strict=True)]
-        )
-        z = take_rows(own + content, torch.cat([nodes.user_places, len(nodes.users) + nodes.item_places]))
+        n_users = len(self.embeddings.users)
+        own = take_rows(behaviour, torch.cat([nodes.users, n_users + nodes.items]))
+        content = self.fuse(own, of_nodes(views, pool, nodes.items))
+        z = take_rows(own + content, nodes.triples())
         u, i, j = z.chunk(3)
         terms = {"ranking": bpr((u * i).sum(-1), (u * j).sum(-1))}
         if config.contrast:
-            loss = LossConfig(alignment_temperature=config.temperature)
-            # A batch is in random order: its first pairs are a random part of it.
-            rows = min(len(nodes.user_places), ALIGNED_ROWS)
-            users = distinct(nodes.user_places[:rows], len(nodes.users))[0]
-            positives = distinct(nodes.item_places[:rows], len(ids))[0]
-            sides = users, len(nodes.users) + positives
-            parts = [alignment(take_rows(own, at), take_rows(content, at), loss) for at in sides]
-            terms["contrast"] = config.contrast * torch.stack(parts).sum()
+            terms["contrast"] = config.contrast * contrast(own, content, nodes.sides(), config.temperature)
         if config.l2:
-            terms["l2"] = config.l2 * embedding_penalty(z, pairs=len(nodes.user_places))
+            terms["l2"] = config.l2 * embedding_penalty(z, pairs=nodes.pairs)
         return terms
 
 
@@ -217,11 +176,8 @@ class MGCNTask(OnePhaseTask):
 
     def step(self, batch: Batch) -> Terms:
         """The loss of one batch."""
-        users, user_places = distinct(batch.users, self.n_users)
-        items, item_places = distinct(torch.cat([batch.positives, batch.negatives]), self.n_items)
-        nodes = Nodes(users, user_places, items, item_places)
-        # Of the users' rows, the batch reads a tenth.
-        pool = Graph.from_csr(self.pool[users.cpu().numpy()], symmetric=False).to(users.device)
+        nodes = Nodes.of(batch, self.n_users, self.n_items)
+        pool = pool_rows(self.pool, nodes.users)
         return Terms.of(
             self.module(self.interactions, pool, self.items, self.features, nodes, config=self.config)
         )
@@ -231,9 +187,9 @@ class MGCNTask(OnePhaseTask):
         """Behaviour and content, added."""
         net = cast("MGCN", self.module)
         views = net.item_views(self.items, self.features)
-        pool = Graph.from_csr(self.pool, symmetric=False).to(views.device)
         behaviour = net.behaviour(self.interactions)
-        z = behaviour + net.fuse(behaviour, torch.cat([multiply(pool, views), views], 1).unbind())
+        pool = Graph.from_csr(self.pool, symmetric=False).to(behaviour.device)
+        z = behaviour + net.fuse(behaviour, [torch.cat([multiply(pool, view), view]) for view in views])
         return DotState(z[: self.n_users].contiguous(), z[self.n_users :].contiguous())
 
 

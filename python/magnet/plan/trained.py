@@ -21,7 +21,8 @@ _SLOWER, _STEP, _EPOCH = 1.8, 0.005, 0.02
 _STOPS, _STOPS_BACKBONE = 4, 2
 _LIBRARY = 20e6  # bytes of torch's threads and caches
 
-_OF_ITEMS = {"lattice", "freedom", "mgcn", "bm3", "lgmrec"}  # read the content of all items in each step
+# Read the content of all items in each step.
+_OF_ITEMS = {"lattice", "freedom", "mgcn", "bm3", "lgmrec", "gume", "smore", "msca"}
 
 
 class _Steps(NamedTuple):
@@ -44,13 +45,14 @@ def trained(model: str, sizes: Sizes, config: Any, rates: Rates) -> Need | None:
     batch = min(train.batch_size, sizes.pairs)
     content = model in _OF_ITEMS and bool(sizes.widths)
     layers = getattr(config, "layers", 0)
-    near = 10 * sizes.items * max(1, len(sizes.widths)) if content else 0
+    near = _near(model, sizes, config) if content else 0
     shapes = Shapes(
         users=sizes.users,
         items=sizes.items,
         dim=dim,
         layers=layers,
-        views=(2 * sizes.pairs,) if layers else (),
+        # GUME spreads interests as well as embeddings.
+        views=(2 * sizes.pairs,) * (2 if model == "gume" else 1) if layers else (),
         near=near,
         spread=sizes.items,
         pool=0,
@@ -81,6 +83,14 @@ def trained(model: str, sizes: Sizes, config: Any, rates: Rates) -> Need | None:
         validation,
         (f"that training stops after {steps.usual:,} steps", "a step beside its roofline"),
     )
+
+
+def _near(model: str, sizes: Sizes, config: Any) -> int:
+    """Entries of the graphs of items that a step goes over."""
+    graphs = len(sizes.widths) + (model == "msca")  # one more is of shared users
+    # SMORE's fused graph has up to as many entries as all others; GUME goes over each in several steps.
+    times = 2 if model == "smore" else config.item_layers if model == "gume" else 1
+    return int(getattr(config, "neighbours", 10) * sizes.items * graphs * times)
 
 
 def _steps(train: Any, pairs: int, stops: int) -> _Steps:

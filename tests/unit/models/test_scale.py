@@ -19,7 +19,8 @@ CLOSED = {
     "profile": {"modality": "m0"},
 }
 SHORT = {"epochs": 2, "batch_size": 128}
-TRAINED = {name: {"train": SHORT} for name in ("vbpr", "lattice", "bm3", "freedom", "mgcn", "lgmrec")}
+MULTIMODAL = ("vbpr", "lattice", "bm3", "freedom", "mgcn", "lgmrec", "gume", "smore", "msca")
+TRAINED = {name: {"train": SHORT} for name in MULTIMODAL}
 MIXED = {
     "dim": 8,
     "train": SHORT,

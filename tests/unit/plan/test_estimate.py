@@ -134,3 +134,15 @@ def test_memory_includes_that_of_the_process(tiny):
 def test_without_proc_the_peak_of_the_process_counts(monkeypatch):
     monkeypatch.setattr(module, "Path", lambda name: Path("/nowhere") / name.strip("/"))
     assert module._resident() == resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+@pytest.mark.usefixtures("no_base")
+@pytest.mark.parametrize("model", ["smore", "msca", "gume"])
+def test_larger_graphs_of_items_take_longer(model):
+    data = world(3_000, 30_000, 24_000)
+    usual = forecast(data, model, make(model).config, RATES).seconds
+    larger = forecast(data, model, make(model, neighbours=200).config, RATES).seconds
+    assert 1.5 < larger / usual < 20
+    if model == "gume":
+        deeper = forecast(data, model, make(model, neighbours=200, item_layers=8).config, RATES).seconds
+        assert 1.5 < deeper / larger < 4

@@ -41,7 +41,7 @@ def fitted(name, data, seed):
     return [part.detach().numpy().tobytes() for part in (state.users, state.items)]
 
 
-@pytest.mark.parametrize("name", ["magnet", "vbpr", "bm3", "lgmrec"])
+@pytest.mark.parametrize("name", ["magnet", "vbpr", "bm3", "lgmrec", "gume", "smore"])
 def test_three_trainings_at_once_give_the_bits_of_three_in_turn(name, tiny):
     alone = [fitted(name, tiny.dataset, seed) for seed in SEEDS]
     with ThreadPoolExecutor(3) as threads:
