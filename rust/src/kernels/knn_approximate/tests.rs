@@ -22,6 +22,7 @@ fn plan(clusters: usize, overlap: usize, rounds: usize) -> Plan {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for an interpreter")]
 fn one_cluster_is_the_exact_search() {
     let (features, present) = rows(400, 12);
     let cancel = Cancel::new();
@@ -36,6 +37,7 @@ fn one_cluster_is_the_exact_search() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for an interpreter")]
 fn a_round_over_neighbours_of_neighbours_finds_more() {
     let (features, present) = rows(2000, 12);
     let recall = |plan| {
