@@ -61,3 +61,19 @@ fn a_raised_flag_stops_it_and_bad_plans_are_refused() {
     cancel.raise();
     assert!(matches!(run(plan(2, 2, 1), &cancel), Err(Error::Cancelled)));
 }
+
+#[test]
+fn more_clusters_than_rows_are_as_many_as_rows() {
+    let (features, present) = rows(60, 4);
+    let found = |clusters| {
+        let features = Features::Single(&features);
+        knn_approximate(features, 4, &present, 3, plan(clusters, 2, 1), Path::Portable, &Cancel::new())
+            .unwrap()
+            .graph
+    };
+    let expected = found(60);
+    // The sample of a cluster has 64 rows: the product of the second number wraps to zero.
+    for clusters in [1000, 1 << 58, usize::MAX] {
+        assert_eq!(found(clusters), expected, "{clusters}");
+    }
+}
