@@ -88,8 +88,8 @@ SANITIZERS ?= address thread
 TESTS ?=
 # A test asks for what no machine has.
 export ASAN_OPTIONS ?= allocator_may_return_null=1
-# Long loops over numbers, in which no memory is used that the other tests do not use.
-TOO_LONG := exp_is_accurate signed_log1p_is_accurate the_bound_of_the_logarithm
+# Thousands of times the same, in which no memory is used that other tests do not use.
+TOO_LONG := exp_is_accurate signed_log1p_is_accurate the_bound_of_the_logarithm edges_of_hubs large_counts
 MEMCHECK := valgrind --quiet --error-exitcode=9 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite
 
 nightly: env

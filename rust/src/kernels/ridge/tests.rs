@@ -242,6 +242,15 @@ fn large_counts_with_a_small_ridge_are_solved_in_double() {
 }
 
 #[test]
+fn the_largest_support_is_all_items() {
+    let (train, content) = (taken(12, 10, 30), content(10));
+    let solve = |support| {
+        local_ridge(train.view(10), Some(content.view(10)), options(support), Path::Portable, &Cancel::new())
+    };
+    assert_eq!(solve(usize::MAX).unwrap(), solve(9).unwrap());
+}
+
+#[test]
 fn wrong_input_is_refused() {
     let train = taken(20, 6, 40);
     let with = |content: Option<&OwnedCsr>, width, options| {
