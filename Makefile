@@ -19,7 +19,7 @@ MINUTES ?= 120
 LOWEST_VENV ?= $(VENV)-lowest
 LOWEST := $(LOWEST_VENV)/bin/python
 
-.PHONY: help env release build test lint types rust-test python-test test-lowest test-debug torture soak mutants bench bench-rust bench-check wheel demo results clean
+.PHONY: help env release build test lint types rust-test python-test test-lowest test-debug nightly sanitize valgrind miri torture soak mutants bench bench-rust bench-check wheel demo results clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -76,7 +76,40 @@ test-debug: build ## the tests of the package over kernels that check for overfl
 	CARGO_PROFILE_DEV_OPT_LEVEL=1 PYO3_BUILD_EXTENSION_MODULE=1 cargo build --quiet --lib --target-dir target/checked
 	rm -rf target/checked/python && mkdir target/checked/python && cp -r python/magnet target/checked/python
 	cp target/checked/debug/libmagnet_core.so target/checked/python/magnet/_core.abi3.so
-	PYTHONPATH=target/checked/python $(PY) -m pytest tests
+	PYTHONPATH=target/checked/python $(PY) -m pytest -n $(WORKERS) tests
+
+# Tools that watch the native code while the tests of the Rust core run. All but memcheck need the nightly compiler; the
+# sanitizers have it build the standard library too, whose locks ThreadSanitizer would not see otherwise.
+NIGHTLY ?= nightly
+NIGHTLY_PARTS := miri rust-src
+HOST = $(shell rustc -vV | sed -n 's/^host: //p')
+SANITIZERS ?= address thread
+# Parts of the names of the tests to run, and what else the test binary takes: make miri TESTS="csr topk --exact"
+TESTS ?=
+# A test asks for what no machine has.
+export ASAN_OPTIONS ?= allocator_may_return_null=1
+# Thousands of times the same, in which no memory is used that other tests do not use.
+TOO_LONG := exp_is_accurate signed_log1p_is_accurate the_bound_of_the_logarithm edges_of_hubs large_counts
+MEMCHECK := valgrind --quiet --error-exitcode=9 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite
+
+nightly: env
+	@have="$$(rustup component list --installed --toolchain $(NIGHTLY) 2>&1 || true)"; \
+	for part in $(NIGHTLY_PARTS); do grep -q "^$$part" <<< "$$have" || { \
+	    echo "Not there: $$part. rustup toolchain install $(NIGHTLY) $(addprefix --component ,$(NIGHTLY_PARTS))"; exit 1; }; done
+
+sanitize: nightly ## the Rust tests under AddressSanitizer and ThreadSanitizer; SANITIZERS=thread is one
+	for kind in $(SANITIZERS); do echo "== $$kind"; \
+	    RUSTFLAGS="-Zsanitizer=$$kind" CARGO_PROFILE_TEST_OPT_LEVEL=1 cargo +$(NIGHTLY) test --quiet -Zbuild-std \
+	        --target $(HOST) --target-dir target/$$kind --lib -- $(TESTS); done
+
+valgrind: env ## the Rust tests under memcheck, on the paths that it knows: plain Rust and AVX2
+	CARGO_PROFILE_TEST_OPT_LEVEL=1 cargo test --quiet --target-dir target/valgrind --lib \
+	    --config 'target."cfg(all())".runner = "$(MEMCHECK)"' -- $(addprefix --skip ,$(TOO_LONG)) $(TESTS)
+
+# Tree Borrows, as the queues of Rayon break the older rules; its threads outlive the tests.
+miri: nightly ## the Rust tests in Miri, which knows what Rust forbids: plain Rust, small sizes, two threads
+	MIRIFLAGS="-Zmiri-tree-borrows -Zmiri-permissive-provenance -Zmiri-ignore-leaks -Zmiri-num-cpus=2" \
+	    cargo +$(NIGHTLY) miri test --quiet --target-dir target/miri --lib -- --test-threads 1 $(TESTS)
 
 torture: build ## kills, power cuts, refusing disks, damage and commands at once; QUICK=1 is a look of ten minutes
 	$(PY) -m torture

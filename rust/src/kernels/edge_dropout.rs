@@ -195,7 +195,7 @@ mod tests {
             indices: (0..100).map(|row| i32::from(row == 50)).collect(),
             values: vec![1.0; 100],
         };
-        let n = 4000;
+        let n = if cfg!(miri) { 100 } else { 4000 };
         let hits = (0..n)
             .filter(|&seed| {
                 let stream = Stream::new(seed, 1);

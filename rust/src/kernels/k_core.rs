@@ -91,4 +91,17 @@ mod tests {
         assert_eq!(core(0, 3), (vec![true; 4], vec![false, true, false, false]));
         assert_eq!(core(3, 1), (vec![false; 4], vec![false; 4]));
     }
+    #[test]
+    fn those_who_leave_are_followed_to_the_end_of_the_chain() {
+        // User u has items u - 1 and u, as links of a chain that is open at user 0 and item 6; users and items 7 to 9 are
+        // a ring, in which everyone keeps two.
+        let chain = (0..7).flat_map(|user| [user - 1, user]).skip(1);
+        let indices: Vec<i32> = chain.chain([7, 9, 7, 8, 8, 9]).collect();
+        let indptr = (0..=10).map(|user| (2 * user - 1).max(0)).collect();
+        let taken = OwnedCsr { indptr, values: vec![1.0; indices.len()], indices };
+        let ring: Vec<bool> = (0..10).map(|node| node >= 7).collect();
+        let core = |per_user, per_item| k_core(taken.view(10), per_user, per_item, &Cancel::new()).unwrap();
+        assert_eq!(core(2, 2), (ring.clone(), ring));
+        assert_eq!(core(1, 1), (vec![true; 10], vec![true; 10]));
+    }
 }

@@ -95,7 +95,8 @@ mod tests {
 
     #[test]
     fn arrays_of_any_length_are_zero_and_ours() {
-        for len in [0, 1, HUGE / 2, HUGE, 2 * HUGE + 3] {
+        for len in [0, 1, 500, HUGE / 2, HUGE, 2 * HUGE + 3].into_iter().take(if cfg!(miri) { 3 } else { 6 })
+        {
             let mut array = zeroed::<u32>(len);
             assert_eq!(array.len(), len);
             assert!(array.iter().all(|&cell| cell == 0));

@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn the_bound_of_the_logarithm_is_above_it_and_near() {
-        for step in 0..200_000 {
+        for step in (0..200_000).step_by(if cfg!(miri) { 1000 } else { 1 }) {
             let size = 10f32.powf(step as f32 * 4e-5 - 5.0);
             for x in [size, -size, 0.0] {
                 let bound = f64::from(compressed(Portable, [x; WIDTH])[0]);

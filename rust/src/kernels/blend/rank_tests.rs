@@ -173,6 +173,7 @@ impl Case {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for an interpreter")]
 fn lists_are_those_of_one_kernel_after_the_other_to_the_bit() {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
     // More users than a block has, more kinds than a vector or a byte can tell apart, and lists longer than the catalogue.

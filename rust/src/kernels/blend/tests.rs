@@ -127,6 +127,7 @@ fn paths_threads_and_pairs_alone_agree_to_the_bit() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for an interpreter")]
 fn items_of_any_number_of_kinds_score_as_pairs_alone() {
     for case in [Case::new([2, 333, 3, 7], 3).of_many_kinds(), Case::new([2, 333, 3, 7], 3)] {
         for path in Path::available() {

@@ -18,7 +18,8 @@ fn a_pattern_is_checked() {
 fn the_quick_check_finds_what_the_slow_one_names() {
     let stream = crate::kernels::rng::Stream::new(6, 0);
     let mut refused = 0;
-    for case in 0..20_000u64 {
+    let cases = if cfg!(miri) { 500 } else { 20_000u64 };
+    for case in 0..cases {
         let draw = |at: u64, of: u64| (stream.bits64(case * 32 + at) % of) as i32;
         let indices: Vec<i32> = (0..draw(0, 6)).map(|at| draw(1 + at as u64, 7) - 1).collect();
         let mut indptr: Vec<i32> = (0..draw(10, 4)).map(|at| draw(11 + at as u64, 6)).collect();
@@ -28,7 +29,8 @@ fn the_quick_check_finds_what_the_slow_one_names() {
         assert_eq!(pattern.is_sound(), pattern.find_fault().is_ok(), "{indptr:?} {indices:?}");
         refused += usize::from(!pattern.is_sound());
     }
-    assert!((1000..19_000).contains(&refused), "{refused}");
+    let cases = cases as usize;
+    assert!((cases / 20..cases - cases / 20).contains(&refused), "{refused}");
     // Longer than one step, with a fault across the cut.
     let mut long: Vec<i32> = (0..STEP as i32 + 5).collect();
     let whole = [0, long.len() as i64];

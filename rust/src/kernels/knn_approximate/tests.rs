@@ -22,6 +22,7 @@ fn plan(clusters: usize, overlap: usize, rounds: usize) -> Plan {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for an interpreter")]
 fn one_cluster_is_the_exact_search() {
     let (features, present) = rows(400, 12);
     let cancel = Cancel::new();
@@ -36,6 +37,7 @@ fn one_cluster_is_the_exact_search() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for an interpreter")]
 fn a_round_over_neighbours_of_neighbours_finds_more() {
     let (features, present) = rows(2000, 12);
     let recall = |plan| {
@@ -58,4 +60,20 @@ fn a_raised_flag_stops_it_and_bad_plans_are_refused() {
     assert!(matches!(run(plan(1, 0, 0), &cancel), Err(Error::Invalid(_))));
     cancel.raise();
     assert!(matches!(run(plan(2, 2, 1), &cancel), Err(Error::Cancelled)));
+}
+
+#[test]
+fn more_clusters_than_rows_are_as_many_as_rows() {
+    let (features, present) = rows(60, 4);
+    let found = |clusters| {
+        let features = Features::Single(&features);
+        knn_approximate(features, 4, &present, 3, plan(clusters, 2, 1), Path::Portable, &Cancel::new())
+            .unwrap()
+            .graph
+    };
+    let expected = found(60);
+    // The sample of a cluster has 64 rows: the product of the second number wraps to zero.
+    for clusters in [1000, 1 << 58, usize::MAX] {
+        assert_eq!(found(clusters), expected, "{clusters}");
+    }
 }

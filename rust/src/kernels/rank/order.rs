@@ -54,7 +54,11 @@ mod tests {
 
     #[test]
     fn every_item_has_one_place_and_the_sample_is_spread() {
-        for n in [0, 1, 100, 4 * LEAST - 1, 4 * LEAST, 20_001, 70_003] {
+        for n in [0, 1, 100, 4 * LEAST - 1, 4 * LEAST, 20_001, 70_003].into_iter().take(if cfg!(miri) {
+            5
+        } else {
+            7
+        }) {
             let order = Order::new(n);
             let mut sorted = order.items.clone();
             sorted.sort_unstable();

@@ -119,7 +119,7 @@ impl Scratch {
         if self.keys.is_empty() {
             return;
         }
-        if problem.support + 1 >= ranked.n_items() {
+        if problem.support.saturating_add(1) >= ranked.n_items() {
             self.support.extend((0..ranked.n_items() as u32).filter(|&rank| rank as usize != target));
             return;
         }

@@ -72,6 +72,7 @@ mod tests {
     use crate::kernels::rng::Stream;
 
     #[test]
+    #[cfg_attr(miri, ignore = "too long for an interpreter")]
     fn what_was_seen_is_never_denied_and_little_else_is_suspected() {
         let stream = Stream::new(8, 0);
         let draw = |at: u64, of: f64| (stream.open_unit(at).powi(3) * of) as i32;

@@ -235,7 +235,7 @@ mod tests {
         let seen = Pattern::new(Indptr::Narrow(&indptr), &indices, n_items).unwrap();
         let weights: Vec<f64> =
             (0..n_items).map(|i| if i == 12 { 0.0 } else { 1.0 + (i % 4) as f64 }).collect();
-        let n = 120_000;
+        let n = if cfg!(miri) { 500 } else { 120_000 };
         for weights in [None, Some(&weights[..])] {
             let source = Source::new(n_items, None, weights).unwrap();
             for user in 0..2 {

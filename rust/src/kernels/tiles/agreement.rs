@@ -62,7 +62,7 @@ fn run<K: Kernel>(kernel: K, steps: usize, stride: usize, limit: f32) -> (Vec<u3
 pub(super) fn check<K: Kernel>(kernel: K) {
     let plain = Plain::<K::Shape>::new();
     let unit = K::Shape::STEPS;
-    for steps in [0, 1, 2, 3, 4, 5, 8, 23, 64] {
+    for steps in [0, 1, 2, 3, 4, 5, 8, 23, 64].into_iter().take(if cfg!(miri) { 3 } else { 9 }) {
         for gap in [0, 5] {
             for limit in [f32::NEG_INFINITY, 0.0, 60.0, 1e9] {
                 let steps = steps * unit;

@@ -65,7 +65,11 @@ mod tests {
 
     #[test]
     fn lines_are_zero_and_aligned() {
-        for len in [0, 1, 100, HUGE / 64 - 1, HUGE / 64, HUGE / 64 + 17] {
+        for len in [0, 1, 100, HUGE / 64 - 1, HUGE / 64, HUGE / 64 + 17].into_iter().take(if cfg!(miri) {
+            3
+        } else {
+            6
+        }) {
             let mut buffer = Buffer::new(len);
             assert_eq!(buffer.len(), len);
             assert!(buffer.iter().all(|line| line.0 == [0; COLS]));
