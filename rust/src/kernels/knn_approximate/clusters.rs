@@ -65,7 +65,7 @@ fn learn(
     path: Path,
     cancel: &Cancel,
 ) -> Result<Vec<f32>, Error> {
-    let sample = sample(rows, SAMPLE * count, Stream::new(seed, PURPOSE));
+    let sample = sample(rows, SAMPLE.saturating_mul(count), Stream::new(seed, PURPOSE));
     let count = count.min(sample.len());
     let width = source.width;
     let points = source.gather_unit(&sample);
