@@ -8,6 +8,7 @@ the fewest that reach all of it into the corpus of the repository, which the tes
 from __future__ import annotations
 
 import argparse
+import hashlib
 import re
 import shutil
 import subprocess
@@ -15,13 +16,15 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
+from torture.fuzz.fewest import fewest
 from torture.fuzz.seeds import seeds
 from torture.fuzz.targets import TARGETS
 
 ROOT = Path(__file__).parents[2]
 WORK = ROOT / "target" / "fuzz"
-# Of an input, in bytes: longer ones only repeat. The corpus is in every clone, so that there they are shorter still.
-LONGEST, KEPT = 8192, 4096
+# Of an input, in bytes: longer ones only repeat. In the corpus, which is in every clone, they are shorter still: kernels,
+# whose arguments are drawn, go on with zeros.
+LONGEST, KEPT, DRAWN = 8192, 4096, 320
 _LIMITS = ("-timeout=30", "-rss_limit_mb=4096")
 
 
@@ -118,18 +121,26 @@ def fuzz(target: Target, seconds: int) -> tuple[str, str, str, str, str, int]:
 
 def keep(target: Target) -> None:
     """Replace the corpus of a target by the fewest of its inputs and the new ones that reach as much."""
-    fresh = WORK / "kept" / f"{target.kind}s" / target.name
-    shutil.rmtree(fresh, ignore_errors=True)
-    done = target.run(["-merge=1", f"-max_len={KEPT}", *_LIMITS], fresh, target.corpus, target.found)
-    if done.returncode:
-        sys.exit(f"{target.name}: the corpus cannot be merged\n" + "\n".join(done.stdout.splitlines()[-20:]))
+    there = [path for folder in (target.corpus, target.found) if folder.is_dir() for path in folder.iterdir()]
+    if target.kind == "loader":
+        chosen = fewest(target.name, [path.read_bytes() for path in there], longest=KEPT)
+    else:
+        fresh = WORK / "kept" / target.name
+        shutil.rmtree(fresh, ignore_errors=True)
+        done = target.run(["-merge=1", f"-max_len={DRAWN}", *_LIMITS], fresh, target.corpus, target.found)
+        if done.returncode:
+            sys.exit(
+                "\n".join([f"{target.name}: the corpus cannot be merged", *done.stdout.splitlines()[-20:]])
+            )
+        chosen = [path.read_bytes() for path in fresh.iterdir()]
+    target.corpus.mkdir(parents=True, exist_ok=True)
     for path in target.corpus.iterdir():
         # Those that once failed have a name in words, and stay.
         if re.fullmatch(r"[0-9a-f]{40}", path.name):
             path.unlink()
-    for path in fresh.iterdir():
-        shutil.copy(path, target.corpus)
-    print("kept", target.name, target.kind, len(list(target.corpus.iterdir())), flush=True)
+    for data in chosen:
+        (target.corpus / hashlib.sha1(data).hexdigest()).write_bytes(data)
+    print("kept", target.name, target.kind, len(chosen), flush=True)
 
 
 if __name__ == "__main__":
