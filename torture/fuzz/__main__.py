@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 WORK = ROOT / "target" / "fuzz"
 # Of an input, in bytes: longer ones only repeat. In the corpus, which is in every clone, they are shorter still: kernels,
 # whose arguments are drawn, go on with zeros.
-LONGEST, KEPT, DRAWN = 8192, 4096, 320
+LONGEST, KEPT, DRAWN = 8192, 4096, 176
 _LIMITS = ("-timeout=30", "-rss_limit_mb=4096")
 
 
