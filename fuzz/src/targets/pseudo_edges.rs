@@ -49,15 +49,15 @@ pub fn pseudo_edges(data: &[u8]) {
     let most: Vec<f32> = (0..n_users).map(|user| of_user(user).first().map_or(1.0, |best| best.1)).collect();
     let weigh =
         |user: usize, score: f32| (options.strength * f64::from(score) / f64::from(most[user])) as f32;
-    for user in 0..n_users {
+    for (user, expected) in expected.iter_mut().enumerate() {
         for (item, score) in of_user(user).into_iter().take(options.per_user) {
-            expected[user].insert(item, weigh(user, score));
+            expected.insert(item, weigh(user, score));
         }
     }
     let own = degrees.clone();
     degrees.sort_unstable();
-    for item in 0..n_items {
-        if 2 * own[item] < degrees[(n_items - 1) / 2] + degrees[n_items / 2] {
+    for (item, own) in own.into_iter().enumerate() {
+        if 2 * own < degrees[(n_items - 1) / 2] + degrees[n_items / 2] {
             for (user, score) in
                 best(&mut (0..n_users).map(|user| (user, sums(user, item))), options.per_item)
             {

@@ -23,8 +23,9 @@ pub fn ridge(data: &[u8]) {
         local_ridge(train.csr()?, content, options, path, &Cancel::new())
     });
     let most = f64::from(f32::MAX);
-    let wrong = !(options.ridge > 0.0 && options.ridge <= most)
-        || !(options.content_weight >= 0.0 && options.content_weight <= most)
+    let positive = |number: f64| number > 0.0 && number <= most;
+    let wrong = !positive(options.ridge)
+        || !(positive(options.content_weight) || options.content_weight == 0.0)
         || options.support == 0
         || content.as_ref().is_some_and(|content| {
             (rows, cols) != (n_items, n_items) || !content.values.iter().all(|value| value.is_finite())
