@@ -19,7 +19,7 @@ MINUTES ?= 120
 LOWEST_VENV ?= $(VENV)-lowest
 LOWEST := $(LOWEST_VENV)/bin/python
 
-.PHONY: help env release build test lint types rust-test python-test test-lowest test-debug nightly sanitize valgrind miri torture soak mutants bench bench-rust bench-check wheel demo results clean
+.PHONY: help env release build test lint types rust-test python-test test-lowest test-debug nightly sanitize valgrind miri torture soak mutants fuzz fuzz-keep bench bench-rust bench-check wheel demo results clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,15 +48,18 @@ lint: env ## ruff, rustfmt, clippy, layers
 	ruff check .
 	ruff format --check .
 	cargo fmt --check
+	cargo fmt --check --manifest-path fuzz/Cargo.toml
 	cargo clippy --quiet --all-targets -- -D warnings
+	cargo clippy --quiet --tests --manifest-path fuzz/Cargo.toml --target-dir target/fuzz/replay -- -D warnings
 	PYTHONPATH=python lint-imports
 
 types: build ## mypy --strict, and the stub of the extension against the extension
 	mypy
 	$(PY) -m mypy.stubtest magnet._core
 
-rust-test: env ## the tests of the Rust core
+rust-test: env ## the tests of the Rust core, and the corpus of its fuzzers
 	cargo test --quiet
+	cargo test --quiet --manifest-path fuzz/Cargo.toml --target-dir target/fuzz/replay
 
 python-test: build ## the tests of the package, doctests among them, and the share of its lines that they run
 	$(PY) -m pytest -n $(WORKERS) --cov --cov-report=term:skip-covered --doctest-modules --pyargs tests magnet
@@ -116,6 +119,18 @@ torture: build ## kills, power cuts, refusing disks, damage and commands at once
 
 soak: build ## MINUTES of answers from sixteen threads while runs are saved and loaded: the same bits, no more memory
 	$(PY) -m torture.soak --minutes $(MINUTES)
+
+$(VENV)/.fuzz: pyproject.toml | env
+	$(PY) -m pip install --quiet --constraint constraints.txt --group fuzz
+	touch $@
+
+# One after the other, each MINUTES long (20, if nothing is said); TARGETS="knn features" are some of both kinds.
+fuzz: MINUTES = 20
+fuzz: build $(VENV)/.fuzz ## every kernel by cargo-fuzz and every loader by atheris, MINUTES each; needs nightly Rust and cargo-fuzz
+	$(PY) -m torture.fuzz --minutes $(MINUTES) $(TARGETS)
+
+fuzz-keep: build $(VENV)/.fuzz ## bring the fewest inputs that reach all that fuzzing has reached into the corpus
+	$(PY) -m torture.fuzz --keep $(TARGETS)
 
 mutants: build ## faults put in by hand: do the tests notice them?
 	$(PY) -m torture.mutants

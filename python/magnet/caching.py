@@ -40,6 +40,7 @@ _LEFT_FILE = re.compile(r"\.(knn-[0-9a-f]{40})\.[0-9a-f]{8}\.npz")
 _LEFT_FOLDER = re.compile(r"\.(knn-[0-9a-f]{40})\.building")
 _LIMIT = "10 GiB"
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]i?)?B?", re.IGNORECASE)
+_LONGEST = 40  # characters of a size
 _LOOK_EVERY = 0.05  # seconds
 _log = logging.getLogger("magnet.cache")
 
@@ -106,9 +107,9 @@ def cache_limit() -> int:
     """
     text = os.environ.get("MAGNET_CACHE_LIMIT", "").strip() or _LIMIT
     found = _SIZE.fullmatch(text)
-    if found is None:
+    if found is None or len(text) > _LONGEST:
         raise ConfigError(
-            f"MAGNET_CACHE_LIMIT must be a size such as 500MB or 10GiB, or 0 to keep nothing; got {text!r}"
+            f"MAGNET_CACHE_LIMIT must be a size such as 500MB or 10GiB, or 0 to keep nothing; got {text[:_LONGEST]!r}"
         )
     unit = (found[2] or "").upper()
     step = 1024 if unit.endswith("I") else 1000

@@ -566,6 +566,12 @@ FEATURES = [
         "f.pt",
     ),
     case(
+        "a text that takes from an empty stack",
+        b"user\titem\tsplit\n",
+        "damaged, not readable as tensors",
+        "f.pt",
+    ),
+    case(
         "the beginning of an archive",
         b"PK",
         "holds more than tensors, lists, texts and numbers, and such a",

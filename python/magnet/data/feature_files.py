@@ -203,9 +203,10 @@ def _open_torch(path: Path) -> Any:
     except pickle.UnpicklingError as error:
         raise DataError(
             f"{path}: holds more than tensors, lists, texts and numbers, and such a file can run code when it is "
-            f"opened ({str(error).splitlines()[0]}); save tensors alone: torch.save(torch.from_numpy(array), path)"
+            f"opened ({_reason(error)}); save tensors alone: torch.save(torch.from_numpy(array), path)"
         ) from None
-    except (RuntimeError, OSError, EOFError, ValueError, KeyError) as error:
+    # The file is a program for torch's own reader: a damaged one fails in as many ways as programs can.
+    except Exception as error:
         raise DataError(f"{path}: damaged, not readable as tensors ({_reason(error)})") from None
 
 

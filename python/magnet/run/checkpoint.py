@@ -103,10 +103,19 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     if not {"format_version", "meta", "sha256"} <= metadata.keys():
         raise RunError(f"{path}: a safetensors file, but not a checkpoint of Magnet")
     version = metadata["format_version"]
-    check_version(path, int(version) if version.isdecimal() else version, _FORMAT)
+    # A number of more digits than Python reads is no version either.
+    check_version(path, int(version) if version.isdecimal() and len(version) < 10 else version[:10], _FORMAT)
     if _digest(tensors, metadata["meta"]) != metadata["sha256"]:
         raise RunError(f"{path}: damaged, its content does not match its checksum; use another checkpoint")
-    return Checkpoint(tensors, json.loads(metadata["meta"]))
+    try:
+        meta = json.loads(metadata["meta"])
+    except (ValueError, RecursionError):
+        meta = None
+    if not isinstance(meta, dict):
+        raise RunError(
+            f"{path}: damaged, what stands beside its tensors is no JSON object; use another checkpoint"
+        )
+    return Checkpoint(tensors, meta)
 
 
 def _digest(tensors: Mapping[str, Tensor], text: str) -> str:

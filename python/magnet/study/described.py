@@ -13,6 +13,7 @@ from magnet.data import DataSource
 from magnet.errors import RunError, StorageError
 from magnet.files import file_digest, read_sealed, write_sealed
 from magnet.placing import replacing_folder
+from magnet.study.store import as_written, read_values
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -114,10 +115,8 @@ def read_description(store: RunStore, content_hash: str) -> Described:
     users, digest = folder / _USERS, facts.pop("users", None)
     if (store.sealed or digest is not None) and (not users.is_file() or file_digest(users) != digest):
         raise RunError(f"{users}: missing or damaged, its checksum is another one; {again}")
-    try:
-        history = pl.read_parquet(users)["history"].to_numpy()
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise RunError(f"{users}: missing or damaged ({error}); {again}") from None
+    with as_written(users):
+        history = read_values(users, again)["history"].to_numpy()
     if facts.get("content_hash") != content_hash or facts.get("n_users") != len(history):
         raise RunError(f"{folder}: damaged, it does not describe these data; remove it")
     return Described(facts, history)

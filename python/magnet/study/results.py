@@ -20,7 +20,7 @@ from magnet.study.contenders import CANDIDATES, DELIVERED, Contender
 from magnet.study.described import Described, read_description
 from magnet.study.identity import NUMERICS
 from magnet.study.published import beside
-from magnet.study.store import RunStore
+from magnet.study.store import RunStore, as_written
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -78,15 +78,17 @@ def comparisons(store: str | Path) -> dict[str, Comparison]:
         record = there.find(key)
         assert record is not None
         about = record.experiment
-        if "test" not in about["parts"] or about["numerics"] != NUMERICS:
-            continue
-        described = read_description(there, about["data"])
-        groups[_group(described, about["protocol"])].append((record, described))
+        with as_written(record.path):
+            if "test" not in about["parts"] or about["numerics"] != NUMERICS:
+                continue
+            described = read_description(there, about["data"])
+            groups[_group(described, about["protocol"])].append((record, described))
     if not groups:
         raise RunError(
             f"{there.path}: no experiment has scored a test part; run magnet compare with --store {there.path} first"
         )
-    return {name: _compared(groups[name]) for name in sorted(groups)}
+    with as_written(there.path / "experiments"):
+        return {name: _compared(groups[name]) for name in sorted(groups)}
 
 
 def page(

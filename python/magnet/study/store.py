@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from magnet.errors import RunError, StorageError
+from magnet.errors import MagnetError, RunError, StorageError
 from magnet.files import (
     as_path,
     check_version,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-__all__ = ["Record", "RunStore"]
+__all__ = ["Record", "RunStore", "as_written", "read_values"]
 
 _KIND = "magnet-study"
 # Since format 2 every JSON file has its own checksum; those of older stores are read without.
@@ -54,9 +54,13 @@ class Record:
     path: Path
 
     def values(self) -> pl.DataFrame:
-        """Each user's own values; see :func:`magnet.study.scoring.score_states` for the columns."""
+        """Each user's own values; see :func:`magnet.study.scoring.score_states` for the columns.
+
+        Raises:
+            RunError: If they are damaged.
+        """
         use_polars("reading a store")
-        return pl.read_parquet(self.path / _VALUES)
+        return read_values(self.path / _VALUES, f"remove {self.path} to run it again")
 
 
 class RunStore:
@@ -143,7 +147,7 @@ class RunStore:
             return None
         again = f"remove {folder} to run it again"
         found = read_sealed(folder / _FACTS, again, needed=self.sealed)
-        if not {"experiment", "facts", "values"} <= found.keys() or key_of(found["experiment"]) != key:
+        if not {"experiment", "facts", "values"} <= found.keys() or not _is_called(found["experiment"], key):
             raise RunError(f"{folder / _FACTS}: damaged, it does not describe this experiment; {again}")
         values = folder / _VALUES
         if not values.is_file() or file_digest(values) != found["values"]:
@@ -209,6 +213,54 @@ class RunStore:
                 yield False
                 return
             yield True
+
+
+def read_values(path: Path, again: str) -> pl.DataFrame:
+    """A table of values of users.
+
+    Args:
+        path: A Parquet file.
+        again: What to do about damage.
+
+    Raises:
+        RunError: If it cannot be read.
+    """
+    try:
+        return pl.read_parquet(path)
+    except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise RunError(f"{path}: missing or damaged ({reason}); {again}") from None
+
+
+@contextlib.contextmanager
+def as_written(path: Path) -> Iterator[None]:
+    """Say that a file holds something else than Magnet writes, where what was read of it turns out so.
+
+    A checksum tells of accidents. Files of other hands, and of stores that are older than checksums, may hold anything.
+
+    Args:
+        path: Of the file or folder.
+
+    Raises:
+        RunError: Where a part is missing, or of another kind.
+    """
+    try:
+        yield
+    except MagnetError:
+        raise
+    except (LookupError, TypeError, AttributeError, ValueError, pl.exceptions.PolarsError) as error:
+        reason = f"{type(error).__name__}: {error}"[:200]
+        raise RunError(
+            f"{path}: damaged, it holds something else than Magnet writes ({reason}); remove it to run it again"
+        ) from error
+
+
+def _is_called(experiment: Any, key: str) -> bool:
+    """Whether an experiment has this key; NaN, which Python reads in JSON, has none."""
+    try:
+        return isinstance(experiment, dict) and key_of(experiment) == key
+    except ValueError:
+        return False
 
 
 def _write_values(path: Path, values: pl.DataFrame) -> None:

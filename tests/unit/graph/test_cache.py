@@ -319,7 +319,7 @@ def test_sizes_are_read_as_people_write_them(text, size, monkeypatch):
     assert caching.cache_limit() == size
 
 
-@pytest.mark.parametrize("text", ["much", "-1", "5 XB", "1e9", "10 GiB more"])
+@pytest.mark.parametrize("text", ["much", "-1", "5 XB", "1e9", "10 GiB more", "9" * 400])
 def test_a_limit_that_is_no_size_is_refused_before_anything_is_built(text, x, builds, tmp_path, monkeypatch):
     monkeypatch.setenv("MAGNET_CACHE_LIMIT", text)
     with pytest.raises(ConfigError, match="MAGNET_CACHE_LIMIT must be a size such as 500MB or 10GiB"):

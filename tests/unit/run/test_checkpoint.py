@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 
 import pytest
@@ -7,6 +8,7 @@ import torch
 from safetensors.torch import save_file
 
 from magnet.errors import RunError
+from magnet.files import write_tensors
 from magnet.run.checkpoint import Checkpoints, load_checkpoint, save_checkpoint
 
 META = {"epoch": 3, "stopping": {"best": 0.1 + 0.2, "waited": 0}, "fired_by": None, "names": ["é", "日"]}
@@ -103,6 +105,22 @@ def test_a_flipped_bit_in_a_weight_or_in_the_meta_is_noticed(tmp_path):
             RunError, match=r"c\.safetensors: damaged, its content does not match its checksum"
         ):
             load_checkpoint(path)
+
+
+@pytest.mark.parametrize("meta", ["{", "[]", "3", "[" * 100_000])
+def test_texts_with_a_right_checksum_that_are_no_object_are_refused(tmp_path, meta):
+    path = tmp_path / "c.safetensors"
+    digest = hashlib.sha256(meta.encode()).hexdigest()
+    write_tensors(path, {}, {"format_version": "1", "meta": meta, "sha256": digest})
+    with pytest.raises(RunError, match=r"c\.safetensors: damaged, what stands beside its tensors is no JSON"):
+        load_checkpoint(path)
+
+
+def test_a_version_of_more_digits_than_python_reads_is_no_version(tmp_path):
+    path = tmp_path / "c.safetensors"
+    write_tensors(path, {}, {"format_version": "1" * 5000, "meta": "{}", "sha256": ""})
+    with pytest.raises(RunError, match="damaged, format_version is '1111111111', expected a whole number"):
+        load_checkpoint(path)
 
 
 def test_a_newer_format_asks_for_an_upgrade(tmp_path):

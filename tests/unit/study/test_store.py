@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import signal
 import subprocess
@@ -12,8 +14,9 @@ import polars as pl
 import pytest
 
 from magnet.errors import RunError
-from magnet.files import read_sealed, write_json, write_sealed
-from magnet.study.identity import key_of
+from magnet.files import file_digest, read_sealed, write_json, write_sealed
+from magnet.study.identity import NUMERICS, key_of
+from magnet.study.results import comparisons
 from magnet.study.store import RunStore
 
 WHAT = {"model": "ease", "seed": 0, "config": {"regularization": 0.1 + 0.2}}
@@ -137,6 +140,46 @@ def test_damage_is_named_and_never_taken_for_a_result(tmp_path):
     write_sealed(facts, said | {"experiment": said["experiment"] | {"seed": 1}})
     with pytest.raises(RunError, match=r"facts\.json: damaged, it does not describe this experiment"):
         store.find(record.key)
+
+
+def test_a_table_that_is_none_is_named_though_its_checksum_is_right(tmp_path):
+    store = RunStore(tmp_path / "store")
+    record = store.add(WHAT, {"seconds": 1.5}, VALUES)
+    (record.path / "users.parquet").write_bytes(b"no table")
+    facts = read_sealed(record.path / "facts.json", "")
+    write_sealed(record.path / "facts.json", facts | {"values": file_digest(record.path / "users.parquet")})
+    with pytest.raises(
+        RunError, match=r"users\.parquet: missing or damaged \(.*\); remove .* to run it again"
+    ):
+        store.find(record.key).values()
+
+
+@pytest.mark.parametrize("what", ["[1]", '{"seed": NaN}', "null"])
+def test_an_experiment_that_has_no_key_is_damage(tmp_path, what):
+    store = RunStore(tmp_path / "store")
+    record = store.add(WHAT, {}, VALUES)
+    facts = read_sealed(record.path / "facts.json", "")
+    sealed = sealed_text(facts | {"experiment": json.loads(what)})
+    (record.path / "facts.json").write_text(sealed)
+    with pytest.raises(RunError, match=r"facts\.json: damaged, it does not describe this experiment"):
+        store.find(record.key)
+
+
+def sealed_text(value):
+    """With the checksum, and with the NaN that Magnet never writes."""
+    seal = hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+    return json.dumps(value | {"sha256": seal})
+
+
+@pytest.mark.parametrize("lacks", ["parts", "numerics"])
+def test_an_experiment_that_lacks_something_is_named_where_stores_are_put_together(tmp_path, lacks):
+    store = RunStore(tmp_path / "store")
+    what = {"parts": ["test"], "numerics": NUMERICS, "data": "0" * 40, "protocol": "strict"}
+    record = store.add({name: value for name, value in what.items() if name != lacks}, {}, VALUES)
+    with pytest.raises(
+        RunError, match=rf"{record.key}: damaged, it holds something else.*KeyError: '{lacks}'"
+    ):
+        comparisons(store.path)
 
 
 def test_a_figure_that_changed_on_the_disk_is_noticed(tmp_path):

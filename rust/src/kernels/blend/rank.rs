@@ -74,6 +74,10 @@ pub fn rank_blend(
 ) -> Result<(), Error> {
     places.check(users.len())?;
     blend.check(users, seen)?;
+    // Lists of nobody may have any number of places, and vectors of nobody any width.
+    if users.is_empty() {
+        return Ok(());
+    }
     let n_items = blend.vectors.n_items();
     let all: Vec<i32> = (0..n_items as i32).collect();
     let panels = &item_panels(&blend.vectors, &all);

@@ -240,6 +240,15 @@ fn what_does_not_fit_is_refused_and_a_raised_flag_stops() {
     assert!(refused(&|case| case.users[1] = 4).contains("outside 0..4"));
     assert!(refused(&|case| case.roles.truncate(5)).contains("roles"));
     assert!(refused(&|case| case.logits[0].truncate(5)).contains("user logits"));
+    let mut nobody = Case::new(4, 20, 2, 3);
+    nobody.users.clear();
+    nobody.rows.clear();
+    nobody.k = 1 << 60;
+    assert_eq!(
+        nobody.rank(true, Path::Portable, &Cancel::new()),
+        Ok((vec![], vec![])),
+        "any number of places"
+    );
     let cancel = Cancel::new();
     cancel.raise();
     assert_eq!(Case::new(4, 20, 2, 3).rank(true, Path::Portable, &cancel), Err(Error::Cancelled));

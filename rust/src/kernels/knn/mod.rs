@@ -47,6 +47,10 @@ pub fn knn(
     cancel: &Cancel,
 ) -> Result<OwnedCsr, Error> {
     check_sizes(features.len(), width, present.len(), k)?;
+    // No rows at all may be of any width, also of one that is never packed.
+    if present.is_empty() {
+        return Ok(OwnedCsr { indptr: vec![0], ..OwnedCsr::default() });
+    }
     let k = k.min(present.len());
     let rows = Rows::new(choose::dot(path.check()?), features, width, present, cancel)?;
     let nearest = dispatch::nearest(path, &rows, k, cancel)?;
@@ -55,11 +59,9 @@ pub fn knn(
 
 /// What both searches expect of `n_rows` rows of `width` values.
 pub(super) fn check_sizes(values: usize, width: usize, n_rows: usize, k: usize) -> Result<(), Error> {
-    if values != n_rows * width {
-        return Err(Error::invalid(format!(
-            "{n_rows} rows of {width} values need {} values, got {values}",
-            n_rows * width
-        )));
+    // An array of no rows may say that they are of any width.
+    if n_rows.checked_mul(width) != Some(values) {
+        return Err(Error::invalid(format!("{n_rows} rows of {width} values do not have {values} values")));
     }
     if k == 0 {
         return Err(Error::invalid("the number of neighbours k must be at least 1, got 0"));

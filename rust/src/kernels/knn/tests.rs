@@ -85,6 +85,18 @@ fn equals_every_pair_in_float64() {
 }
 
 #[test]
+fn no_rows_may_be_of_any_width_and_sizes_do_not_wrap_around() {
+    for width in [0, 1, 1 << 60, usize::MAX] {
+        for path in Path::available() {
+            let found = knn(&[], width, &[], 3, path, &Cancel::new()).unwrap();
+            assert_eq!((found.indptr, found.indices.len()), (vec![0], 0));
+        }
+    }
+    // 16 times 2^60 is nothing in 64 bits.
+    assert!(knn(&[], 1 << 60, &[true; 16], 3, Path::Portable, &Cancel::new()).is_err());
+}
+
+#[test]
 #[cfg_attr(miri, ignore = "too long for an interpreter")]
 fn near_ties_are_decided_exactly() {
     // All rows within a few roundings of one direction: no filter can tell them apart.

@@ -78,6 +78,11 @@ pub fn knn_approximate(
             plan.clusters, plan.overlap
         )));
     }
+    // No rows at all may be of any width, also of one that has no room in memory.
+    if present.is_empty() {
+        let graph = OwnedCsr { indptr: vec![0], ..OwnedCsr::default() };
+        return Ok(Approximate { graph, recall: 1.0 });
+    }
     let source = Source::new(features, width, present, path, cancel)?;
     let rows: Vec<i32> =
         (0..present.len() as i32).filter(|&row| source.lengths[row as usize] > 0.0).collect();
@@ -115,7 +120,7 @@ impl Search<'_> {
             let members: Vec<i32> = members.iter().map(|&place| rows[place as usize]).collect();
             let crowded = members.len() > CROWDED * average.max(k) && members.len() < rows.len();
             if crowded && depth < DEPTH {
-                let count = (members.len() * plan.overlap).div_ceil(average);
+                let count = members.len().saturating_mul(plan.overlap).div_ceil(average);
                 self.divide(&members, count, depth + 1)
             } else {
                 self.pairs(&members)

@@ -37,6 +37,23 @@ fn one_cluster_is_the_exact_search() {
 }
 
 #[test]
+fn counts_and_widths_beyond_any_memory_are_taken_or_refused() {
+    let (features, present) = rows(100, 4);
+    let run = |features: &[f32], width, present: &[bool], plan| {
+        let features = Features::Single(features);
+        knn_approximate(features, width, present, 3, plan, Path::Portable, &Cancel::new())
+    };
+    let all = run(&features, 4, &present, plan(100, 100, 1)).unwrap();
+    // 64 rows of a sample for each of 2^58 clusters are none in 64 bits.
+    for many in [1 << 58, usize::MAX] {
+        let found = run(&features, 4, &present, plan(many, many, 1)).unwrap();
+        assert_eq!((found.graph, found.recall), (all.graph.clone(), all.recall));
+    }
+    assert_eq!(run(&[], 1 << 60, &[], plan(2, 2, 1)).unwrap().graph.indptr, [0]);
+    assert!(run(&[], 1 << 60, &[true; 16], plan(2, 2, 1)).is_err());
+}
+
+#[test]
 #[cfg_attr(miri, ignore = "too long for an interpreter")]
 fn a_round_over_neighbours_of_neighbours_finds_more() {
     let (features, present) = rows(2000, 12);

@@ -51,12 +51,12 @@ pub fn multiply(
     cancel: &Cancel,
 ) -> Result<(), Error> {
     let n_rows = matrix.n_rows();
-    if dense.len() != matrix.n_cols * width || out.len() != n_rows * width {
+    // An array of no rows may say that they are of any width.
+    let sizes = [matrix.n_cols.checked_mul(width), n_rows.checked_mul(width)];
+    if sizes != [Some(dense.len()), Some(out.len())] {
         return Err(Error::invalid(format!(
-            "a ({n_rows}, {}) matrix times rows of {width} needs {} numbers in and {} out, got {} and {}",
+            "a ({n_rows}, {}) matrix times rows of {width} does not take {} numbers and give {}",
             matrix.n_cols,
-            matrix.n_cols * width,
-            n_rows * width,
             dense.len(),
             out.len()
         )));
@@ -96,10 +96,9 @@ pub fn propagate_mean(
     if layers > MOST_LAYERS {
         return Err(Error::invalid(format!("at most {MOST_LAYERS} layers can be propagated, got {layers}")));
     }
-    if x.len() != n_rows * width || out.len() != x.len() {
+    if n_rows.checked_mul(width) != Some(x.len()) || out.len() != x.len() {
         return Err(Error::invalid(format!(
-            "{n_rows} rows of {width} need {} numbers, got {} in and {} out",
-            n_rows * width,
+            "{n_rows} rows of {width} do not have {} numbers in and {} out",
             x.len(),
             out.len()
         )));
@@ -247,6 +246,11 @@ mod tests {
         assert!(Matrix::new(Indptr::Narrow(&[0, 1]), &[-1], &[1.0], 3).is_err(), "negative column");
         assert!(Matrix::new(Indptr::Wide(&[0, 2, 1]), &[0], &[1.0], 3).is_err(), "pointers descend");
         assert!(Matrix::new(Indptr::Narrow(&[]), &[], &[], 3).is_err(), "no pointers");
+        let sixteen = Matrix::new(Indptr::Narrow(&[0; 17]), &[], &[], 16).unwrap();
+        let (wide, cancel) = (1 << 60, Cancel::new());
+        assert!(multiply(sixteen, &[], wide, &mut [], Path::Portable, &cancel).is_err(), "2^64 is not 0");
+        let mean = propagate_mean(sixteen, &[], 1, wide, Storage::Whole, &mut [], Path::Portable, &cancel);
+        assert!(mean.is_err(), "2^64 is not 0");
         let matrix = Matrix::new(Indptr::Narrow(&[0, 1]), &[2], &[1.0], 3).unwrap();
         let (mut out, cancel) = ([0.0; 2], Cancel::new());
         assert!(multiply(matrix, &[0.0; 6], 2, &mut out, Path::Portable, &cancel).is_ok());

@@ -53,11 +53,10 @@ impl Places<'_> {
         if self.k == 0 {
             return Err(Error::invalid("k must be at least 1, got 0"));
         }
-        if self.items.len() != n_rows * self.k || self.scores.len() != self.items.len() {
+        if n_rows.checked_mul(self.k) != Some(self.items.len()) || self.scores.len() != self.items.len() {
             return Err(Error::invalid(format!(
-                "{n_rows} users with {} places each need {} items and scores, got {} and {}",
+                "{n_rows} users with {} places each do not have {} items and {} scores",
                 self.k,
-                n_rows * self.k,
                 self.items.len(),
                 self.scores.len()
             )));

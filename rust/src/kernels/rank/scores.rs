@@ -24,11 +24,10 @@ pub fn rank_scores(
     cancel: &Cancel,
 ) -> Result<(), Error> {
     places.check(users.len())?;
-    if scores.len() != users.len() * n_items {
+    if users.len().checked_mul(n_items) != Some(scores.len()) {
         return Err(Error::invalid(format!(
-            "{} users and {n_items} items need {} scores, got {}",
+            "{} users and {n_items} items do not have {} scores",
             users.len(),
-            users.len() * n_items,
             scores.len()
         )));
     }

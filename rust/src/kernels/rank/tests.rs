@@ -254,6 +254,18 @@ fn what_does_not_fit_is_refused() {
     assert!(rank(vectors, &[-1], 2).is_err(), "negative user");
     assert!(rank(vectors, &[0], 0).is_err(), "no place");
     assert!(rank(Vectors { width: 0, ..vectors }, &[0], 1).is_err(), "no numbers");
+    // Lists of nobody take no room, and products of sizes do not wrap around.
+    let nothing = Vectors { users: &[], items: &[], width: 1 << 60 };
+    for k in [1 << 60, usize::MAX] {
+        let places = || Places { items: &mut [], scores: &mut [], k };
+        for vectors in [vectors, nothing] {
+            assert!(rank_dots(&vectors, &[], None, places(), Path::Portable, &cancel).is_ok(), "nobody");
+        }
+        assert!(rank_scores(&[], k, &[], None, places(), Path::Portable, &cancel).is_ok(), "nobody");
+        assert!(rank_dots(&vectors, &[0; 16], None, places(), Path::Portable, &cancel).is_err(), "no room");
+    }
+    let places = Places { items: &mut [0; 16], scores: &mut [0.0; 16], k: 1 };
+    assert!(rank_scores(&[], 1 << 60, &[0; 16], None, places, Path::Portable, &cancel).is_err(), "no scores");
     let score = |users: &[i32], items: &[i32]| {
         score_dots(&vectors, users, items, &mut [0.0; 2], Path::Portable, &cancel)
     };

@@ -41,6 +41,10 @@ pub fn rank_dots(
 ) -> Result<(), Error> {
     let order = &Order::new(vectors.n_items());
     let walk = Walk::new(vectors, order, users, seen, &places, path, cancel)?;
+    // Lists of nobody may have any number of places, and vectors of nobody any width.
+    if users.is_empty() {
+        return Ok(());
+    }
     #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
     if path == Path::Amx
         && coarse::fits(vectors)

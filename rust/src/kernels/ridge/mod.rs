@@ -94,8 +94,8 @@ struct Problem<'a> {
 /// and 2 · 8192² bytes.
 ///
 /// # Errors
-/// [`Error::Invalid`] if an option or a shape is wrong, `content` holds NaN or infinity, or an item has more than 2²⁴
-/// users; [`Error::Cancelled`].
+/// [`Error::Invalid`] if an option or a shape is wrong, `content` holds NaN or infinity, an item has more than 2²⁴
+/// users, or weights are too large for float32; [`Error::Cancelled`].
 pub fn local_ridge(
     train: Csr<'_>,
     content: Option<Csr<'_>>,
@@ -208,10 +208,20 @@ impl Problem<'_> {
             cancel: self.cancel,
         })?;
         let items = scratch.support.iter().map(|&rank| self.ranked.item(rank as usize));
-        if sound {
+        // Very large numbers leave the range of f32 on the way, though the weights may be small.
+        let in_range = self.diagonal <= f64::from(f32::MAX)
+            && scratch.solution.as_flattened()[..n].iter().all(|weight| weight.is_finite());
+        if sound && in_range {
             weights.extend(items.zip(scratch.solution.as_flattened()).map(|(item, &weight)| (item, weight)));
         } else {
             let exact = self.solve_again(item, scratch)?;
+            if exact.iter().any(|&weight| !(weight as f32).is_finite()) {
+                return Err(Error::invalid(format!(
+                    "the weights for item {item} are too large for float32; choose a smaller content_weight than {}, or \
+                     smaller numbers in content",
+                    self.content_weight
+                )));
+            }
             let items = scratch.support.iter().map(|&rank| self.ranked.item(rank as usize));
             weights.extend(items.zip(exact).map(|(item, weight)| (item, weight as f32)));
         }

@@ -251,6 +251,30 @@ fn the_largest_support_is_all_items() {
 }
 
 #[test]
+fn numbers_beyond_float32_give_weights_in_its_range_or_an_error() {
+    let n_items = 12;
+    let (train, mut content) = (taken(20, n_items, 60), content(n_items));
+    let solve = |content: &OwnedCsr, options, path| {
+        let content = Some(content.view(n_items));
+        local_ridge(train.view(n_items), content, options, path, &Cancel::new())
+    };
+    let most = f64::from(f32::MAX);
+    // The diagonal, the sum of both, is infinite in float32.
+    let beyond = Options { ridge: most, content_weight: most, support: 5 };
+    let first = solve(&content, beyond, Path::Portable).unwrap();
+    assert!(first.values.iter().all(|weight| weight.is_finite()) && first.values.iter().any(|&w| w != 0.0));
+    for path in Path::available() {
+        assert_eq!(solve(&content, beyond, path).unwrap(), first);
+    }
+    content.values.fill(f32::MAX);
+    let heavy = Options { ridge: 1.0, content_weight: 1e6, support: 5 };
+    for path in Path::available() {
+        let said = solve(&content, heavy, path).unwrap_err().to_string();
+        assert!(said.contains("too large for float32"), "{said}");
+    }
+}
+
+#[test]
 fn wrong_input_is_refused() {
     let train = taken(20, 6, 40);
     let with = |content: Option<&OwnedCsr>, width, options| {

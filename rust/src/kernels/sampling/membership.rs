@@ -23,7 +23,7 @@ pub fn membership(
     if let Some(item) = items.iter().find(|&&item| item < 0 || item as usize >= seen.n_cols()) {
         return Err(Error::invalid(format!("item {item} is outside 0..{}", seen.n_cols())));
     }
-    if out.len() != users.len() * items.len() {
+    if users.len().checked_mul(items.len()) != Some(out.len()) {
         return Err(Error::invalid(format!(
             "{} users and {} items do not fill {}",
             users.len(),
