@@ -85,7 +85,7 @@ def main() -> None:
                 correlation(one[:, cue], other[:, cue])
                 for one, other in itertools.combinations(all_weights, 2)
             ]
-            print(f"| stable, {name} | {'| ' * len(args.runs)}| {np.nanmean(found):.2f} |")
+            print(f"| stable, {name} {'| ' * len(args.runs)}| {np.nanmean(found):.2f} |")
 
 
 if __name__ == "__main__":
