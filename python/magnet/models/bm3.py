@@ -37,7 +37,7 @@ class BM3Config(Config):
         layers: Propagation steps over interactions.
         dropout: Share of the numbers that a target view lacks.
         content_weight: Weight of the terms of the features.
-        l2: λ, the weight of the norms of all users' and all items' vectors.
+        penalty: λ, the weight of the norms of all users' and all items' vectors.
         train: Epochs, batches and stopping.
     """
 
@@ -45,7 +45,7 @@ class BM3Config(Config):
     layers: int = Field(1, ge=0, le=8)
     dropout: float = Field(0.5, ge=0, lt=1)
     content_weight: float = Field(2.0, ge=0)
-    l2: float = Field(0.1, ge=0)
+    penalty: float = Field(0.1, ge=0)
     train: TrainConfig = TrainConfig()
 
 
@@ -104,9 +104,9 @@ class BM3(nn.Module):
                 within = dropout(h.detach(), share, generator=self.generator)
                 parts += [apart(online, target_i, there), apart(online, within, there)]
             terms["content"] = config.content_weight * torch.stack(parts).sum()
-        if config.l2:
+        if config.penalty:
             every_user, every_item = encoded.whole()
-            terms["l2"] = config.l2 * (every_user.norm() + every_item.norm()) / len(every_item)
+            terms["penalty"] = config.penalty * (every_user.norm() + every_item.norm()) / len(every_item)
         return terms
 
 
@@ -173,5 +173,10 @@ register(
     "bm3",
     BM3Config,
     task=BM3Task,
-    space={"layers": [1, 2], "dropout": [0.3, 0.5], "l2": [0.01, 0.1], "train.learning_rate": (5e-4, 5e-3)},
+    space={
+        "layers": [1, 2],
+        "dropout": [0.3, 0.5],
+        "penalty": [0.01, 0.1],
+        "train.learning_rate": (5e-4, 5e-3),
+    },
 )

@@ -29,7 +29,7 @@ def test_what_predicts_is_the_formula_over_whole_matrices(layers):
 
 
 def test_the_loss_is_that_of_the_paper_without_dropout():
-    task = BM3Task(few(), BM3Config(dim=6, dropout=0, content_weight=0.7, l2=0.3), seed=3)
+    task = BM3Task(few(), BM3Config(dim=6, dropout=0, content_weight=0.7, penalty=0.3), seed=3)
     users, items, predict = by_hand(task, 1)
     pairs = [(0, 4), (3, 1), (0, 5)]  # item 1 lacks the first modality, 4 and 5 the second
     terms = task.step(batch([(u, i, 7) for u, i in pairs])).named
@@ -54,7 +54,7 @@ def test_the_loss_is_that_of_the_paper_without_dropout():
     np.testing.assert_allclose(terms["interaction"].item(), interaction, rtol=1e-5)
     np.testing.assert_allclose(terms["content"].item(), 0.7 * content, rtol=1e-5)
     norms = np.linalg.norm(users) + np.linalg.norm(items)
-    np.testing.assert_allclose(terms["l2"].item(), 0.3 * norms / len(items), rtol=1e-5)
+    np.testing.assert_allclose(terms["penalty"].item(), 0.3 * norms / len(items), rtol=1e-5)
 
 
 def test_targets_get_no_gradient_and_lack_half_of_their_numbers():
