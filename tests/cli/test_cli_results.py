@@ -28,11 +28,13 @@ def test_a_page_and_a_row_made_again_by_its_command(magnet, folder, tmp_path, mo
     again = magnet(*shlex.split(rows[1]["command"])[1:], "--store", tmp_path / "other", "--json")
     (row,) = json.loads(again.out)["rows"]
     assert row["test"] == rows[1]["test"]
+    (store / "about.md").write_text("Seeds are few.\n")
     refused = magnet("results", "--store", store, "--out", out)
     assert refused.code == 1
     assert "--overwrite it" in refused.err
     whole = magnet("results", "--store", store, "--out", out, "--overwrite")
     assert whole.out == f"{out}: 2 rows of tiny, mmrec\n"
+    assert out.read_text().splitlines()[:6].count("Seeds are few.") == 1
     shared = ["--share", tmp_path / "shared", "--skip", "^pop"]
     fewer = magnet("results", "--store", store, *shared, "--out", out, "--overwrite")
     assert fewer.out == f"{out}: 1 row of tiny, mmrec\n"

@@ -58,7 +58,7 @@ def results(
         raise MissingExtraError("the pictures need matplotlib: pip install 'magnet-rec[report]'")
     from magnet.errors import RunError
     from magnet.study.published import read_published
-    from magnet.study.results import comparisons, page, slug
+    from magnet.study.results import ABOUT, comparisons, page, slug
     from magnet.study.share import share as copy_experiments
 
     if not (store / "store.json").is_file():
@@ -67,6 +67,7 @@ def results(
         copy_experiments(store, share, skip=skip)
         store = share
     published = read_published(store)
+    about = (store / ABOUT).read_text(encoding="utf-8", errors="replace") if (store / ABOUT).is_file() else ""
     found = comparisons(store)
     pictures = {name: out.with_name(f"{out.stem}-{slug(name)}.png") for name in found}
     for picture in pictures.values():
@@ -76,7 +77,7 @@ def results(
             found[name].plot(temporary)
     with new_file(out, overwrite=overwrite) as temporary:
         temporary.write_text(
-            page(found, {n: p.name for n, p in pictures.items()}, published), encoding="utf-8"
+            page(found, {n: p.name for n, p in pictures.items()}, published, about=about), encoding="utf-8"
         )
     if as_json:
         print_json({name: comparison.to_json() for name, comparison in found.items()})

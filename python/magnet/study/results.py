@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 __all__ = ["comparisons", "name_of", "page", "slug"]
 
+ABOUT = "about.md"
+"""In a store: what has to be said of all of it."""
+
 REFERENCE = "magnet"
 """What the others are compared with, where it is among them."""
 
@@ -95,6 +98,8 @@ def page(
     found: Mapping[str, Comparison],
     pictures: Mapping[str, str],
     published: Sequence[PublishedFigure] = (),
+    *,
+    about: str = "",
 ) -> str:
     """The comparisons as one page of Markdown.
 
@@ -102,8 +107,9 @@ def page(
         found: By name.
         pictures: The file of each one's picture, as the page links to it; may lack some.
         published: What others report of models, to stand beside ours.
+        about: What has to be said of all of it, in Markdown.
     """
-    parts = [_HEAD]
+    parts = [_HEAD, *([about.strip() + "\n"] if about.strip() else [])]
     for name, comparison in found.items():
         if name in pictures:
             parts.append(f"![{name}: results over seeds, and differences]({pictures[name]})\n")
