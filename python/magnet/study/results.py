@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from magnet.config import changed
-from magnet.errors import RunError
+from magnet.errors import ConfigError, RunError
 from magnet.models.registry import MODELS, find_model
 from magnet.study.assemble import assembled
 from magnet.study.cells import markdown_table
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from magnet.study.published import PublishedFigure
     from magnet.study.store import Record
 
-__all__ = ["comparisons", "name_of", "page", "slug"]
+__all__ = ["ABOUT", "comparisons", "is_of_now", "name_of", "page", "slug"]
 
 ABOUT = "about.md"
 """In a store: what has to be said of all of it."""
@@ -63,7 +63,8 @@ def comparisons(store: str | Path) -> dict[str, Comparison]:
     """Put all that a store has together.
 
     Runs belong together that have the same users, split and protocol; such as see fewer modalities say so in their
-    name. A row is a model with its settings. Runs that scored validation alone, as trials do, are left out.
+    name. A row is a model with its settings. Left out are runs that scored validation alone, as trials do, and such as
+    this version would not come to: of other numerics, or with settings that are gone.
 
     Args:
         store: Folder of experiments. Where data lie does not count: commands name them in a folder ``DATA``.
@@ -82,7 +83,7 @@ def comparisons(store: str | Path) -> dict[str, Comparison]:
         assert record is not None
         about = record.experiment
         with as_written(record.path):
-            if "test" not in about["parts"] or about["numerics"] != NUMERICS:
+            if not is_of_now(record):
                 continue
             described = read_description(there, about["data"])
             groups[_group(described, about["protocol"])].append((record, described))
@@ -170,6 +171,19 @@ def _compared(members: Sequence[tuple[Record, Described]]) -> Comparison:
         protocol=ordered[0].protocol,
         reference=REFERENCE if REFERENCE in names else names[0],
     )
+
+
+def is_of_now(record: Record) -> bool:
+    """Whether a run scored a test part and is one that this version would come to."""
+    about = record.experiment
+    if "test" not in about["parts"] or about["numerics"] != NUMERICS:
+        return False
+    config = find_model(about["model"]).config
+    try:
+        config.build(about["config"])
+    except ConfigError:
+        return False
+    return True
 
 
 def name_of(record: Record, described: Described, whole: Described) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from magnet.errors import ConfigError
 from magnet.study.described import keep_described, read_description
-from magnet.study.results import name_of
+from magnet.study.results import is_of_now, name_of
 from magnet.study.store import RunStore
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def share(store: str | Path, target: str | Path, *, skip: str | None = None) -> 
     for key in there.keys:
         record = there.find(key)
         assert record is not None
-        if "test" not in record.experiment["parts"]:
+        if not is_of_now(record):
             continue
         described = read_description(there, record.experiment["data"])
         name = name_of(record, described, described)

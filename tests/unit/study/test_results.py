@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 import magnet
+from magnet.config import Config
 from magnet.errors import RunError
+from magnet.models.registry import find_model
 from magnet.study import results
 from magnet.study.ablate import ablate
 from magnet.study.results import comparisons, page, slug
@@ -124,6 +126,18 @@ def test_the_page_has_tables_pictures_and_commands(made):
     words = shlex.split(tuned.command)
     assert words[words.index("--models") + 1] == "lightgcn"
     assert "train.epochs=3" in words
+
+
+def test_runs_of_another_state_of_the_code_are_left_out(tiny, tmp_path, monkeypatch):
+    store = tmp_path / "store"
+    magnet.compare(["ease", "popularity"], tiny.dataset, store=store, progress=False)
+    known = {"ease": dataclasses.replace(find_model("ease"), config=type("Gone", (Config,), {}))}
+    monkeypatch.setattr(results, "find_model", lambda name: known.get(name) or find_model(name))
+    assert [row.label for found in comparisons(store).values() for row in found.rows] == ["popularity"]
+    monkeypatch.undo()
+    monkeypatch.setattr(results, "NUMERICS", results.NUMERICS + 1)
+    with pytest.raises(RunError, match="no experiment has scored a test part"):
+        comparisons(store)
 
 
 def test_names_of_files():
