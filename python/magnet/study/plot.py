@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["plot"]
 
-_WIDTH, _LINE, _REST = 10.0, 0.3, 1.5  # inches; of a line and of what stands around the lines
+_WIDTH, _LINE, _REST = 10.0, 0.3, 1.6  # inches; of a line and of what stands around the lines
+_SHORT, _LETTER = 24, 0.07  # letters of a label that have room; inches of every further one
 _BLUE, _ORANGE = "#0072B2", "#D55E00"
 
 
@@ -29,7 +30,8 @@ def plot(found: Comparison, path: str | Path) -> None:
     """
     rows = {data: [row for row in found.rows if row.data == data] for data in found.data}
     heights = [_LINE * len(some) + _REST for some in rows.values()]
-    figure = new_figure(_WIDTH, sum(heights))
+    longest = max((len(row.label) for row in found.rows), default=0)
+    figure = new_figure(_WIDTH + _LETTER * max(0, longest - _SHORT), sum(heights))
     axes = figure.subplots(len(rows), 2, squeeze=False, height_ratios=heights, width_ratios=[1.0, 1.15])
     for (data, some), (left, right) in zip(rows.items(), axes, strict=True):
         of_target = [gap for gap in found.gaps if gap.data == data and gap.metric == TARGET]
@@ -96,7 +98,7 @@ def _differences(axis: Axes, rows: list[Row], gaps: dict[str, Gap], reference: s
             color=GREY,
         )
     axis.set_yticks(range(len(rows)), [""] * len(rows))
-    axis.set_xlabel(f"difference to {reference} in %, {LEVEL:.0%} intervals; grey: zero inside", fontsize=9)
+    axis.set_xlabel(f"difference to {reference} in %\n{LEVEL:.0%} intervals; grey: zero inside", fontsize=9)
     _dress(axis, len(rows))
 
 
