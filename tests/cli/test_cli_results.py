@@ -35,6 +35,9 @@ def test_a_page_and_a_row_made_again_by_its_command(magnet, folder, tmp_path, mo
     whole = magnet("results", "--store", store, "--out", out, "--overwrite")
     assert whole.out == f"{out}: 2 rows of tiny, mmrec\n"
     assert out.read_text().splitlines()[:6].count("Seeds are few.") == 1
+    alone = magnet("results", "--store", store, "--skip", "^pop", "--out", out, "--overwrite")
+    assert alone.code == 2
+    assert "it goes with --share alone" in alone.err
     shared = ["--share", tmp_path / "shared", "--skip", "^pop"]
     fewer = magnet("results", "--store", store, *shared, "--out", out, "--overwrite")
     assert fewer.out == f"{out}: 1 row of tiny, mmrec\n"

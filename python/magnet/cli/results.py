@@ -53,6 +53,8 @@ def results(
 
     Nothing is trained, and no data are needed. Beside every row stands the command that makes it again.
     """
+    if skip is not None and share is None:
+        raise typer.BadParameter("it goes with --share alone", param_hint="--skip")
     check_free(out, overwrite=overwrite)
     if importlib.util.find_spec("matplotlib") is None:
         raise MissingExtraError("the pictures need matplotlib: pip install 'magnet-rec[report]'")

@@ -6,7 +6,8 @@ import re
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from magnet.errors import ConfigError
+from magnet.errors import ConfigError, RunError
+from magnet.files import as_path
 from magnet.study.described import keep_described, read_description
 from magnet.study.results import is_of_now, name_of
 from magnet.study.store import RunStore
@@ -30,12 +31,14 @@ def share(store: str | Path, target: str | Path, *, skip: str | None = None) -> 
 
     Raises:
         ConfigError: If ``skip`` is no regular expression.
-        RunError: If one of the folders is no store, or something in it is damaged.
+        RunError: If one of the folders is no store, both are the same, or something in it is damaged.
     """
     try:
         left_out = None if skip is None else re.compile(skip)
     except re.error as error:
         raise ConfigError(f"skip: {skip!r} is no regular expression ({error})") from None
+    if as_path(store).resolve() == as_path(target).resolve():
+        raise RunError(f"{target}: this is the store itself; choose another folder to share it in")
     there, to = RunStore(store), RunStore(target)
     copied = []
     for key in there.keys:

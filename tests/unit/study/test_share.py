@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import magnet
-from magnet.errors import ConfigError
+from magnet.errors import ConfigError, RunError
 from magnet.study.results import comparisons
 from magnet.study.share import share
 from magnet.study.store import RunStore
@@ -28,6 +28,12 @@ def test_a_shared_store_has_the_same_figures_and_no_paths(tiny, tmp_path):
     assert len(share(store, target)) == 3
     assert share(store, tmp_path / "fewer", skip=r"regularization|lightgcn") == ["ease"]
     assert len(RunStore(tmp_path / "fewer").keys) == 1
+
+
+def test_a_store_is_not_shared_in_itself(tiny, tmp_path):
+    magnet.compare(["ease"], tiny.dataset, store=tmp_path / "store", progress=False)
+    with pytest.raises(RunError, match="this is the store itself"):
+        share(tmp_path / "store", tmp_path / "other" / ".." / "store")
 
 
 def test_a_pattern_that_is_none_is_refused(tmp_path):
